@@ -1,0 +1,7 @@
+"""Segmentation methods for OpenMMLab: see README.md."""
+
+from mmseg_plugin.utils.stack import check_stack
+
+__version__ = '0.1.0'
+
+__all__ = ['__version__', 'check_stack']

@@ -1,0 +1,121 @@
+"""Checkpoints are data: MMEngine's loaders, without running code from files.
+
+MMEngine 0.10.7 calls ``torch.load`` bare, which refuses its own training
+checkpoints since torch 2.6; onedl-mmengine falls back to unrestricted
+unpickling. Both are replaced by ``weights_only=True`` with a closed list.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import mmengine.runner.checkpoint as mmengine_checkpoint
+import numpy as np
+import torch
+from mmengine.dist import barrier, get_dist_info
+from mmengine.logging import HistoryBuffer
+from torch.hub import HASH_REGEX
+
+_HISTORY_METHODS = ('min', 'max', 'mean', 'current')
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stands in for ``getattr``, which pickles of HistoryBuffer call."""
+    if owner is not HistoryBuffer or name not in _HISTORY_METHODS:
+        raise pickle.UnpicklingError(
+            f'getattr({owner!r}, {name!r}) is not allowed'
+        )
+    return getattr(owner, name)
+
+
+def _safe_globals() -> list:
+    """What MMEngine writes into a checkpoint beside tensors."""
+    scalar = np.float64(0).__reduce__()[0]
+    rebuild = np.zeros(()).__reduce__()[0]
+    allowed: list = [
+        HistoryBuffer,
+        (_history_method, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        *{type(np.dtype(code)) for code in '?bBhHiIlLqQefdUS'},
+    ]
+    # numpy 2 calls its core `_core`; files written by numpy 1 say `core`.
+    for core in ('core', '_core'):
+        allowed += [
+            (scalar, f'numpy.{core}.multiarray.scalar'),
+            (rebuild, f'numpy.{core}.multiarray._reconstruct'),
+        ]
+    return allowed
+
+
+def load_file(filename: str | Path, map_location: Any = None) -> Any:
+    """Reads a checkpoint file as data.
+
+    Args:
+        filename: local path; ``~`` is expanded.
+        map_location: as for :func:`torch.load`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        pickle.UnpicklingError: the file holds more than tensors, plain
+            containers and what MMEngine's runner writes; nothing of it was
+            executed.
+    """
+    path = Path(filename).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {path} cannot be found')
+    try:
+        with torch.serialization.safe_globals(_safe_globals()):
+            return torch.load(
+                path, map_location=map_location, weights_only=True
+            )
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition('\n')[0]
+        raise pickle.UnpicklingError(
+            f'checkpoint {path} was refused, since it holds objects other '
+            f'than weights and training state ({reason}); save it again '
+            'with plain tensors and containers only'
+        ) from None
+
+
+def load_from_http(
+    filename: str,
+    map_location: Any = None,
+    model_dir: str | None = None,
+    progress: bool = True,
+) -> Any:
+    """Downloads once per node, keeps the file, reads it as data.
+
+    Args:
+        filename: URL of the checkpoint.
+        map_location: as for :func:`torch.load`.
+        model_dir: folder to keep it in; torch hub's when None.
+        progress: shows a progress bar.
+    """
+    folder = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
+    path = folder / Path(urlsplit(filename).path).name
+    if get_dist_info()[0] == 0 and not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        # The hash that torch's own files carry in their name is verified.
+        named_hash = HASH_REGEX.search(path.name)
+        torch.hub.download_url_to_file(
+            filename,
+            str(path),
+            named_hash.group(1) if named_hash else None,
+            progress,
+        )
+    barrier()
+    return load_file(path, map_location)
+
+
+def register_safe_loaders() -> None:
+    """Puts the safe loaders into MMEngine's place, for every caller."""
+    loader = mmengine_checkpoint.CheckpointLoader
+    loader.register_scheme('', load_file, force=True)
+    loader.register_scheme(
+        ('http://', 'https://'), load_from_http, force=True
+    )
+    # `torchvision://` and `open-mmlab://` end in this function.
+    mmengine_checkpoint.load_from_http = load_from_http
+    mmengine_checkpoint.load_from_local = load_file

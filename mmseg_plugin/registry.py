@@ -1,0 +1,41 @@
+"""Child registries of the plugin.
+
+MMEngine imports this module by itself when a config names a type with the
+prefix ``mmseg_plugin.``, and ``locations`` says what to import to fill each
+registry, so no config needs ``custom_imports``.
+"""
+
+from mmseg_plugin import check_stack
+
+check_stack()
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
+from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
+from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
+from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS  # noqa: E402
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS  # noqa: E402
+from mmengine.registry import Registry  # noqa: E402
+
+from mmseg_plugin.engine.checkpoint import (  # noqa: E402
+    register_safe_loaders,
+)
+
+register_safe_loaders()
+
+
+def _child(parent: Registry, *locations: str) -> Registry:
+    return Registry(
+        parent.name,
+        parent=parent,
+        scope='mmseg_plugin',
+        locations=[f'mmseg_plugin.{place}' for place in locations],
+    )
+
+
+MODELS = _child(MMENGINE_MODELS, 'models')
+TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'models')
+DATASETS = _child(MMENGINE_DATASETS, 'datasets')
+TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets.transforms')
+METRICS = _child(MMENGINE_METRICS, 'evaluation')
+HOOKS = _child(MMENGINE_HOOKS, 'engine')

@@ -1,0 +1,45 @@
+"""What every command-line tool shares: errors, progress, atomic writes."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+class UserError(Exception):
+    """Bad input; the message is one sentence naming the file or key."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a tool's ``main``; a :class:`UserError` ends it with exit code 1.
+
+    Args:
+        main: parses ``sys.argv`` and does the work.
+    """
+    try:
+        main()
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Gives a temporary path that becomes ``path`` if the block succeeds.
+
+    The block may create a file or a folder there. Nothing is left at
+    ``path`` when the block raises; an existing file is replaced whole.
+
+    Args:
+        path: final place; its parent folders are made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f'.{path.name}.', dir=path.parent
+    ) as folder:
+        part = Path(folder) / path.name
+        yield part
+        os.replace(part, path)

@@ -1,0 +1,113 @@
+"""The two OpenMMLab stacks: what they are made of, and whether one is here."""
+
+import re
+from importlib import metadata
+from typing import NamedTuple
+
+
+class Stack(NamedTuple):
+    """One set of distributions that belong together.
+
+    Attributes:
+        packages: import name to (distribution, lowest version that works).
+        mmcv: the exact mmcv whose ops ``install_ops`` compiles.
+    """
+
+    packages: dict[str, tuple[str, str]]
+    mmcv: str
+
+
+STACKS = {
+    'onedl': Stack(
+        {
+            'mmengine': ('onedl-mmengine', '0.10.12'),
+            'mmcv': ('onedl-mmcv', '2.3.6'),
+            'mmdet': ('onedl-mmdetection', '3.5.1'),
+            'mmseg': ('onedl-mmsegmentation', '1.4.2'),
+        },
+        'onedl-mmcv==2.3.6',
+    ),
+    'openmmlab': Stack(
+        {
+            'mmengine': ('mmengine', '0.10.7'),
+            'mmcv': ('mmcv', '2.1.0'),
+            'mmdet': ('mmdet', '3.3.0'),
+            'mmseg': ('mmsegmentation', '1.2.2'),
+        },
+        'mmcv==2.1.0',
+    ),
+}
+
+# What a stack needs before any part of the plugin can be imported; mmdet and
+# mmseg are each needed by some features only.
+_REQUIRED = ('mmengine', 'mmcv')
+
+
+class StackError(RuntimeError):
+    """No usable stack.
+
+    Not an ImportError: MMEngine swallows those while it looks for a registry
+    and then reports only that a type is "not in the registry".
+    """
+
+
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution, or None."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def version_tuple(version: str) -> tuple[int, ...]:
+    """``'2.1.0rc1+cpu'`` to ``(2, 1, 0)``: its leading release numbers."""
+    release = re.match(r'\d+(\.\d+)*', version)
+    return tuple(map(int, release[0].split('.'))) if release else ()
+
+
+def active_stack() -> str:
+    """Name of the stack that is installed; ``'onedl'`` when none is."""
+    for name, stack in STACKS.items():
+        if installed_version(stack.packages['mmengine'][0]):
+            return name
+    return 'onedl'
+
+
+def stack_problems(imports: tuple[str, ...] = _REQUIRED) -> list[str]:
+    """Says what is missing or too old, one phrase each.
+
+    Args:
+        imports: import names to look at, keys of :attr:`Stack.packages`.
+    """
+    problems = []
+    packages = STACKS[active_stack()].packages
+    for name in imports:
+        distribution, lowest = packages[name]
+        found = installed_version(distribution)
+        if found is None:
+            problems.append(f'{distribution} is not installed')
+        elif version_tuple(found) < version_tuple(lowest):
+            problems.append(f'{distribution} {found} is older than {lowest}')
+    return problems
+
+
+def mend(stack: str) -> str:
+    """The commands that install ``stack``, as one shell line."""
+    return (
+        f"pip install 'mmseg_plugin[{stack}]' && "
+        f'python -m mmseg_plugin install_ops --stack {stack}'
+    )
+
+
+def check_stack() -> None:
+    """Refuses to go on without mmengine and mmcv of one stack.
+
+    Raises:
+        StackError: one sentence with what is missing and what installs it.
+    """
+    problems = stack_problems()
+    if problems:
+        raise StackError(
+            f'mmseg_plugin cannot be used: {", ".join(problems)}; '
+            f'run: {mend(active_stack())}'
+        )
