@@ -113,9 +113,7 @@ def register_safe_loaders() -> None:
     """Puts the safe loaders into MMEngine's place, for every caller."""
     loader = mmengine_checkpoint.CheckpointLoader
     loader.register_scheme('', load_file, force=True)
-    loader.register_scheme(
-        ('http://', 'https://'), load_from_http, force=True
-    )
+    loader.register_scheme(('http://', 'https://'), load_from_http, force=True)
     # `torchvision://` and `open-mmlab://` end in this function.
     mmengine_checkpoint.load_from_http = load_from_http
     mmengine_checkpoint.load_from_local = load_file
