@@ -1,0 +1,44 @@
+# Everything here sets itself up first: a virtual environment per stack.
+STACK ?= onedl
+PYTHON ?= python3
+# The release both stacks are tested with; for a GPU build of another one:
+# make TORCH='torch==2.9.0 --index-url ...'
+TORCH ?= torch==2.13.0
+PYTEST_ARGS ?=
+
+VENV := .venv/$(STACK)
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+# Test processes share the cores; more threads each only get in the way.
+SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DELETE_ON_ERROR:
+.PHONY: setup demo test check format bench clean
+
+setup: $(READY)
+
+$(READY): setup.cfg pyproject.toml tools/bootstrap.py tools/install_ops.py
+	$(PYTHON) tools/bootstrap.py --stack $(STACK) --venv $(VENV) --torch '$(TORCH)'
+	@touch $@
+
+demo: $(READY)
+	$(PY) -m mmseg_plugin demo --out work_dirs/demo
+
+test: $(READY)
+	$(SINGLE) $(PY) -m pytest -n auto $(PYTEST_ARGS)
+
+check: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pylint mmseg_plugin tools
+
+format: $(READY)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(READY)
+	$(SINGLE) $(PY) -m mmseg_plugin bench --out work_dirs/bench
+
+clean:
+	rm -rf .venv work_dirs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

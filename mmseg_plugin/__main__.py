@@ -1,0 +1,37 @@
+"""Runs a tool: ``python -m mmseg_plugin <tool> ...``; lists them without."""
+
+import ast
+import runpy
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).parent / '.mim' / 'tools'
+
+
+def tool_paths() -> dict[str, Path]:
+    """Name of each tool to its file."""
+    return {path.stem: path for path in sorted(TOOLS.glob('*.py'))}
+
+
+def describe(path: Path) -> str:
+    """First line of a tool's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ''
+    return docstring.partition('\n')[0]
+
+
+def main() -> None:
+    tools = tool_paths()
+    name = sys.argv[1] if len(sys.argv) > 1 else '--help'
+    if name in ('-h', '--help'):
+        print('usage: python -m mmseg_plugin <tool> [arguments]\n\ntools:')
+        for tool, path in tools.items():
+            print(f'  {tool:16} {describe(path)}')
+        return
+    if name not in tools:
+        sys.exit(f'error: no tool {name!r}; there are: {", ".join(tools)}')
+    sys.argv = [f'python -m mmseg_plugin {name}', *sys.argv[2:]]
+    runpy.run_path(str(tools[name]), run_name='__main__')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,43 @@
+"""Finds the configs that ship with the plugin."""
+
+import difflib
+from pathlib import Path
+
+from mmseg_plugin.utils.cli import UserError
+
+CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name (file name without ``.py``) of each shipped config to its path."""
+    return {
+        path.stem: path.resolve()
+        for path in sorted(CONFIGS.glob('*/*.py'))
+        if path.parent.name != '_base_'
+    }
+
+
+def find_config(name: str) -> Path:
+    """Path of a config.
+
+    Args:
+        name: a path to any config file, or the name of a shipped one, with
+            or without ``.py``.
+
+    Raises:
+        UserError: neither a file nor a shipped config; the message names
+            the closest ones.
+    """
+    path = Path(name)
+    if path.suffix == '.py' and path.is_file():
+        return path.resolve()
+    configs = shipped_configs()
+    stem = name.removesuffix('.py')
+    if stem in configs:
+        return configs[stem]
+    close = difflib.get_close_matches(stem, configs, n=3, cutoff=0.4)
+    hint = f'; close ones: {", ".join(close)}' if close else ''
+    raise UserError(
+        f'{name} is neither a config file nor a shipped config{hint}; '
+        'list those with: python -m mmseg_plugin config'
+    )

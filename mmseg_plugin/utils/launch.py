@@ -1,0 +1,67 @@
+"""Runs the installed mmdet's or mmseg's own train and test tools."""
+
+import importlib.util
+import runpy
+import sys
+from pathlib import Path
+
+from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.utils.stack import (
+    STACKS,
+    active_stack,
+    check_stack,
+    mend,
+    stack_problems,
+)
+
+
+def run_installed_tool(tool: str) -> None:
+    """Hands the command line over to ``tools/<tool>.py`` of mmdet or mmseg.
+
+    The config (first argument) may be the name of a shipped one; its
+    ``default_scope`` says whose tool runs.
+
+    Args:
+        tool: ``'train'`` or ``'test'``.
+
+    Raises:
+        UserError: no such config, or the framework it needs is missing.
+    """
+    # Their options take values: the config is the first argument or none is.
+    if len(sys.argv) > 1 and not sys.argv[1].startswith('-'):
+        sys.argv[1] = str(find_config(sys.argv[1]))
+    check_stack()
+    scope = _default_scope(sys.argv[1]) if len(sys.argv) > 1 else 'mmdet'
+    path = _framework_folder(scope) / '.mim' / 'tools' / f'{tool}.py'
+    # The plugin's checkpoint loaders replace MMEngine's from the start.
+    import mmseg_plugin.registry  # noqa: F401
+
+    runpy.run_path(str(path), run_name='__main__')
+
+
+def _default_scope(config: str) -> str:
+    from mmengine.config import Config
+
+    if not config.endswith('.py'):
+        return 'mmdet'
+    try:
+        return Config.fromfile(config).get('default_scope', 'mmdet')
+    except Exception as error:
+        # A config is a program: it can fail in any way.
+        raise UserError(
+            f'config {config} cannot be read: {type(error).__name__}: {error}'
+        ) from error
+
+
+def _framework_folder(scope: str) -> Path:
+    if scope not in STACKS[active_stack()].packages:
+        raise UserError(
+            f"default_scope='{scope}' of the config is neither 'mmdet' nor "
+            "'mmseg'"
+        )
+    problems = stack_problems((scope,))
+    spec = importlib.util.find_spec(scope)
+    if problems or spec is None or spec.origin is None:
+        raise UserError(f'{problems[0]}; run: {mend(active_stack())}')
+    return Path(spec.origin).parent

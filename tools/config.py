@@ -1,0 +1,21 @@
+"""Prints the path of a shipped config, or lists all of them."""
+
+import argparse
+
+from mmseg_plugin.utils.cli import run
+from mmseg_plugin.utils.configs import find_config, shipped_configs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('name', nargs='?', help='name of a shipped config')
+    name = parser.parse_args().name
+    if name is None:
+        for known, path in shipped_configs().items():
+            print(f'{path.parent.name:16} {known}')
+    else:
+        print(find_config(name))
+
+
+if __name__ == '__main__':
+    run(main)

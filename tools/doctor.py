@@ -1,0 +1,153 @@
+"""Says what is installed, what each feature needs, and how to mend it."""
+
+import argparse
+import importlib
+import platform
+import shutil
+import sys
+from typing import NamedTuple
+
+import mmseg_plugin
+from mmseg_plugin.utils.stack import (
+    STACKS,
+    active_stack,
+    installed_version,
+    mend,
+    stack_problems,
+)
+
+OPS = 'python -m mmseg_plugin install_ops'
+
+
+class Finding(NamedTuple):
+    """One line of the report.
+
+    Attributes:
+        name: what was looked at.
+        state: what was found.
+        mend: a command that repairs it; empty when nothing is wrong.
+    """
+
+    name: str
+    state: str
+    mend: str = ''
+
+
+def check_python() -> Finding:
+    version = platform.python_version()
+    if sys.version_info < (3, 10):  # noqa: UP036
+        return Finding('python', version, 'use Python 3.10 or newer')
+    return Finding('python', version)
+
+
+def check_torch() -> list[Finding]:
+    version = installed_version('torch')
+    if version is None:
+        return [Finding('torch', 'missing', 'pip install torch')]
+    try:
+        import torch
+    except ImportError as error:
+        mend_torch = 'pip install --force-reinstall torch'
+        return [Finding('torch', f'{version}, broken: {error}', mend_torch)]
+    found = [Finding('torch', torch.__version__)]
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name(0)
+        state = f'{torch.cuda.device_count()} x {name}'
+        found.append(Finding('GPU', state))
+    else:
+        state = 'none visible to torch; everything runs on the CPU'
+        found.append(Finding('GPU', state))
+    return found
+
+
+def check_packages(stack: str) -> list[Finding]:
+    found = []
+    for name, (distribution, _) in STACKS[stack].packages.items():
+        problems = stack_problems((name,))
+        version = installed_version(distribution)
+        # mmcv comes with its ops or not at all; see check_ops.
+        command = OPS if name == 'mmcv' else mend(stack)
+        if problems:
+            found.append(Finding(distribution, problems[0], command))
+            continue
+        try:
+            importlib.import_module(name)
+            found.append(Finding(distribution, str(version)))
+        except Exception as error:
+            # A broken install can fail in any way; say how and go on.
+            state = f'{version}, does not import: {error}'
+            found.append(Finding(distribution, state, command))
+    return found
+
+
+def check_ops() -> Finding:
+    try:
+        importlib.import_module('mmcv._ext')
+    except Exception as error:
+        # A library that does not match torch fails in many ways.
+        state = f'missing or built for another torch ({error})'
+        return Finding('compiled ops of mmcv', state, OPS)
+    return Finding('compiled ops of mmcv', 'work')
+
+
+def check_features() -> list[Finding]:
+    features = {
+        'train, test, predict (detection, panoptic)': ('mmdet', 'mmcv._ext'),
+        'semantic segmentation': ('mmseg',),
+        'COCO evaluation': ('pycocotools.mask',),
+        'drawing and curves': ('matplotlib', 'cv2'),
+    }
+    found = []
+    for feature, modules in features.items():
+        broken = [name for name in modules if not _imports(name)]
+        state = f'needs {", ".join(broken)}' if broken else 'ready'
+        command = mend(active_stack()) if broken else ''
+        found.append(Finding(feature, state, command))
+    return found
+
+
+def _imports(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except Exception:
+        # Whatever the reason, the feature cannot run.
+        return False
+    return True
+
+
+def check_compiler() -> Finding:
+    found = shutil.which('c++') or shutil.which('g++')
+    if found:
+        return Finding('C++ compiler', found)
+    state = 'none; only install_ops needs it'
+    return Finding('C++ compiler', state)
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    stack = active_stack()
+    report = {
+        f'mmseg_plugin {mmseg_plugin.__version__}, stack {stack}': [
+            check_python(),
+            *check_torch(),
+            *check_packages(stack),
+            check_ops(),
+            check_compiler(),
+        ],
+        'features': check_features(),
+    }
+    broken = False
+    for title, findings in report.items():
+        print(f'{title}\n')
+        for finding in findings:
+            mark = '!!' if finding.mend else 'ok'
+            print(f'  {mark} {finding.name:42} {finding.state}')
+            if finding.mend:
+                print(f'     mend: {finding.mend}')
+                broken = True
+        print()
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == '__main__':
+    main()
