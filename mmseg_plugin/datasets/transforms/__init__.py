@@ -1,0 +1,3 @@
+from mmseg_plugin.datasets.transforms.noisy_masks import NoisyMasks
+
+__all__ = ['NoisyMasks']
