@@ -1,0 +1,3 @@
+from .multi_loss_mask_head import MultiLossMaskHead
+
+__all__ = ['MultiLossMaskHead']
