@@ -1,0 +1,19 @@
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def run_tool(tmp_path):
+    """Runs ``python -m mmseg_plugin ...`` in an empty folder."""
+
+    def run(*arguments, **kwargs):
+        return subprocess.run(
+            [sys.executable, '-m', 'mmseg_plugin', *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            **{'cwd': tmp_path, **kwargs},
+        )
+
+    return run

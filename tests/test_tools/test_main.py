@@ -1,0 +1,65 @@
+import pytest
+
+from mmseg_plugin.__main__ import describe, tool_paths
+from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.utils.configs import find_config, shipped_configs
+
+
+def test_without_arguments_every_tool_is_listed(run_tool):
+    done = run_tool()
+    assert done.returncode == 0
+    for name, path in tool_paths().items():
+        line = next(
+            x for x in done.stdout.splitlines() if x.strip().startswith(name)
+        )
+        assert describe(path) in line
+        assert describe(path)
+
+
+def test_an_unknown_tool_is_refused(run_tool):
+    done = run_tool('trian')
+    assert done.returncode
+    assert "no tool 'trian'" in done.stderr
+
+
+@pytest.mark.parametrize('tool', tool_paths())
+def test_every_tool_has_help_and_refuses_an_unknown_flag(run_tool, tool):
+    assert run_tool(tool, '--help').returncode == 0
+    done = run_tool(tool, '--no-such-flag')
+    assert done.returncode not in (0, None)
+    assert 'Traceback' not in done.stderr
+
+
+def test_config_prints_a_path(run_tool):
+    name, path = next(iter(shipped_configs().items()))
+    done = run_tool('config', name)
+    assert done.stdout.strip() == str(path)
+    assert name in run_tool('config').stdout
+
+
+def test_an_unknown_config_is_refused_with_close_names():
+    name = next(iter(shipped_configs()))
+    with pytest.raises(UserError, match=name):
+        find_config(name + 'x')
+
+
+def test_train_and_test_refuse_bad_input(run_tool, tmp_path):
+    assert 'neither a config' in run_tool('train', 'absent.py').stderr
+    broken = tmp_path / 'broken.py'
+    broken.write_text('model = dict(\n')
+    done = run_tool('train', broken)
+    assert done.returncode == 1
+    assert 'broken.py cannot be read' in done.stderr
+    empty = tmp_path / 'empty.py'
+    empty.write_text("default_scope = 'mmocr'\n")
+    assert "'mmocr'" in run_tool('train', empty).stderr
+    empty.write_text("default_scope = 'mmdet'\n")
+    done = run_tool('test', empty, 'absent.pth')
+    assert done.returncode == 1
+    assert 'absent.pth cannot be found' in done.stderr
+
+
+def test_doctor_finds_nothing_wrong(run_tool):
+    done = run_tool('doctor')
+    assert done.returncode == 0, done.stdout
+    assert '!!' not in done.stdout
