@@ -1,0 +1,14 @@
+from mmseg_plugin.structures.mask_logits import MaskLogits
+from mmseg_plugin.structures.matches import Matches
+from mmseg_plugin.structures.predictions import QueryPredictions
+from mmseg_plugin.structures.sampling import sample_features, sample_masks
+from mmseg_plugin.structures.targets import Targets
+
+__all__ = [
+    'MaskLogits',
+    'Matches',
+    'QueryPredictions',
+    'Targets',
+    'sample_features',
+    'sample_masks',
+]

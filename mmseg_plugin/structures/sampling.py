@@ -1,0 +1,94 @@
+"""Bilinear sampling of feature maps and of binary masks at points.
+
+Points are (x, y) in [0, 1] of the padded image; what lies outside counts as
+zero. The numbers are those of ``F.grid_sample(2 * points - 1,
+align_corners=False)``, of which both functions are the fast special cases
+that matching and mask losses need.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def bilinear_corners(
+    points: Tensor, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """The four pixels around each point, and what each contributes.
+
+    Args:
+        points: (..., 2), (x, y) in units of the map's size.
+        size: height and width of the map.
+
+    Returns:
+        Index into the flattened map, int64 (..., 4), and weight (..., 4),
+        zero for a corner that lies outside the map.
+    """
+    height, width = size
+    position = points * points.new_tensor([width, height]) - 0.5
+    first = position.floor()
+    share = position - first
+    pixels = torch.stack((first, first + 1), -2)
+    limit = points.new_tensor([width - 1, height - 1])
+    inside = (pixels >= 0) & (pixels <= limit)
+    weights = torch.stack((1 - share, share), -2) * inside
+    # A NaN or huge coordinate must not index outside either.
+    pixels = pixels.nan_to_num(0).clamp(min=0).minimum(limit).long()
+    xs, ys = pixels.unbind(-1)
+    x_weights, y_weights = weights.unbind(-1)
+    index = ys[..., :, None] * width + xs[..., None, :]
+    weight = y_weights[..., :, None] * x_weights[..., None, :]
+    return index.flatten(-2), weight.flatten(-2)
+
+
+def sample_features(features: Tensor, points: Tensor) -> Tensor:
+    """Features at points, every channel.
+
+    Args:
+        features: (B, D, h, w).
+        points: (B, K, 2), (x, y) in [0, 1].
+
+    Returns:
+        (B, K, D); gradients flow into the features, not into the points.
+    """
+    batch, channels, height, width = features.shape
+    num_points = points.shape[1]
+    index, weight = bilinear_corners(points.detach(), (height, width))
+    image = torch.arange(batch, device=features.device) * (height * width)
+    # Rows of channels side by side in memory are read several times faster
+    # than grid_sample reads one channel after the other.
+    table = features.flatten(2).transpose(1, 2).reshape(-1, channels)
+    sampled = F.embedding_bag(
+        (index + image[:, None, None]).flatten(0, 1),
+        table.contiguous(),
+        mode='sum',
+        per_sample_weights=weight.flatten(0, 1).to(features.dtype),
+    )
+    return sampled.reshape(batch, num_points, channels)
+
+
+def sample_masks(
+    masks: Tensor, points: Tensor, chosen: Tensor | None = None
+) -> Tensor:
+    """Binary masks at points, without a float copy of any mask.
+
+    Args:
+        masks: bool or uint8 (N, H, W), values 0 and 1.
+        points: (K, 2) shared by all masks, or (M, K, 2) one row for each
+            entry of ``chosen``.
+        chosen: which mask each row of points reads, int64 (M,).
+
+    Returns:
+        Values in [0, 1], of the points' type: (N, K), or (M, K) if
+        ``chosen`` is given.
+    """
+    flat = masks.reshape(len(masks), -1).view(torch.uint8)
+    index, weight = bilinear_corners(points, masks.shape[-2:])
+    if chosen is None:
+        corners = flat.index_select(1, index.flatten())
+        corners = corners.reshape(len(masks), *index.shape)
+    else:
+        index = index + (chosen * flat.shape[1])[:, None, None]
+        corners = flat.flatten().index_select(0, index.flatten())
+        corners = corners.reshape(index.shape)
+    return (corners * weight).sum(-1)
