@@ -1,0 +1,13 @@
+from .rules import SIDES, Conversion, Rule, Table, Transform, convert
+from .tables import METHODS, choose_table
+
+__all__ = [
+    'METHODS',
+    'SIDES',
+    'Conversion',
+    'Rule',
+    'Table',
+    'Transform',
+    'choose_table',
+    'convert',
+]

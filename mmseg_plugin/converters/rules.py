@@ -1,0 +1,175 @@
+"""Renames the keys of a checkpoint by a two-sided table, strictly.
+
+A rule is a pair of patterns, one for each side. ``{i}``, ``{j}`` stand for
+a number, ``{p}`` for the rest of a key; a pattern's parts are filled in on
+the other side, so every rule reads both ways.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SIDES = ('d2', 'mmdet')
+
+
+class Transform(NamedTuple):
+    """What happens to the values under a rule, one function a direction."""
+
+    to_mmdet: Callable[[Tensor], Tensor]
+    to_d2: Callable[[Tensor], Tensor]
+
+
+class Rule(NamedTuple):
+    """One line of a key table.
+
+    Attributes:
+        d2: pattern of the official (detectron2) name.
+        mmdet: pattern of mmdet's name.
+        optional: a model may have no such key.
+        transform: for values that are laid out differently.
+    """
+
+    d2: str
+    mmdet: str
+    optional: bool = False
+    transform: Transform | None = None
+
+
+class Table(NamedTuple):
+    """Key table of one kind of model.
+
+    Attributes:
+        rules: every key that carries over.
+        dropped: side to {pattern: reason} of keys without a counterpart.
+        made: official key to a function of the finished official state, for
+            what mmdet's file does not hold.
+    """
+
+    rules: tuple[Rule, ...]
+    dropped: Mapping[str, Mapping[str, str]]
+    made: Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]]
+
+
+class Conversion(NamedTuple):
+    """Result of :func:`convert`.
+
+    Attributes:
+        state: new name to value.
+        renamed: (old name, new name), in the file's order.
+        dropped: (old name, reason).
+        made: new names without a counterpart in the file.
+    """
+
+    state: dict[str, Tensor]
+    renamed: list[tuple[str, str]]
+    dropped: list[tuple[str, str]]
+    made: list[str]
+
+
+@lru_cache(maxsize=None)
+def _regex(pattern: str) -> re.Pattern:
+    text = re.escape(pattern)
+    text = re.sub(r'\\{([ij])\\}', r'(?P<\1>\\d+)', text)
+    return re.compile(text.replace(r'\{p\}', '(?P<p>.+)'))
+
+
+def _dropped(key: str, patterns: Mapping[str, str]) -> str | None:
+    for pattern, reason in patterns.items():
+        if _regex(pattern).fullmatch(key):
+            return reason
+    return None
+
+
+def _rename(
+    key: str, rules: Iterable[Rule], source: str, target: str
+) -> tuple[Rule, str] | None:
+    for rule in rules:
+        match = _regex(getattr(rule, source)).fullmatch(key)
+        if match:
+            return rule, getattr(rule, target).format(**match.groupdict())
+    return None
+
+
+def unknown_keys(
+    state: Mapping[str, Tensor], table: Table, source: str
+) -> list[str]:
+    """Names that no line of the table covers.
+
+    Args:
+        state: state dict of the side ``source``.
+        table: key table.
+        source: one of :data:`SIDES`.
+    """
+    return [
+        key
+        for key in state
+        if not _dropped(key, table.dropped.get(source, {}))
+        and not _rename(key, table.rules, source, source)
+    ]
+
+
+def _refuse(problem: str, keys: list[str]) -> None:
+    if keys:
+        more = f' and {len(keys) - 5} more' if len(keys) > 5 else ''
+        raise ValueError(f'{problem}: {", ".join(keys[:5])}{more}')
+
+
+def convert(
+    state: Mapping[str, Tensor], table: Table, target: str
+) -> Conversion:
+    """Carries a state dict over to the other side.
+
+    Args:
+        state: state dict of the side that ``target`` is not.
+        table: key table.
+        target: one of :data:`SIDES`.
+
+    Raises:
+        ValueError: a key is not in the table, two keys get the same name,
+            or a rule that is not optional matches no key.
+    """
+    source = SIDES[1 - SIDES.index(target)]
+    _refuse(
+        f'keys that are no {source} names of this model',
+        unknown_keys(state, table, source),
+    )
+    result = Conversion({}, [], [], [])
+    unused = {rule for rule in table.rules if not rule.optional}
+    for key, value in state.items():
+        reason = _dropped(key, table.dropped.get(source, {}))
+        if reason:
+            result.dropped.append((key, reason))
+            continue
+        rule, name = _rename(key, table.rules, source, target)
+        unused.discard(rule)
+        if name in result.state:
+            raise ValueError(f'two keys become {name}, one of them {key}')
+        if rule.transform:
+            value = getattr(rule.transform, f'to_{target}')(value)
+        result.state[name] = value
+        result.renamed.append((key, name))
+    _refuse('no key of the file matches', [getattr(r, source) for r in unused])
+    if target == 'd2':
+        for name, make in table.made.items():
+            result.state[name] = make(result.state)
+            result.made.append(name)
+    return result
+
+
+def empty_weight(classes: str) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """The class weights that official criteria keep as a buffer.
+
+    Args:
+        classes: official name of the class layer's bias, shape (K + 1,).
+    """
+
+    def make(state: Mapping[str, Tensor]) -> Tensor:
+        weight = torch.ones(len(state[classes]))
+        weight[-1] = 0.1
+        return weight
+
+    return make

@@ -1,0 +1,71 @@
+"""Convert checkpoints between the official code (detectron2) and mmdet.
+
+Strict: a key that the method's table does not know ends the tool, nothing is
+written. Reads .pth and detectron2's .pkl files as data; no code in them runs.
+"""
+
+import argparse
+import pickle
+from pathlib import Path
+
+from mmseg_plugin.converters import METHODS, SIDES, Conversion, choose_table
+from mmseg_plugin.converters import convert as convert_state
+from mmseg_plugin.converters.files import read_state, write_state
+from mmseg_plugin.utils.cli import UserError, atomic_path, run
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('method', choices=METHODS)
+    parser.add_argument('source', type=Path, metavar='IN')
+    parser.add_argument('target', type=Path, metavar='OUT')
+    parser.add_argument('--from', dest='side', choices=SIDES, required=True)
+    parser.add_argument('--to', choices=SIDES, required=True)
+    parser.add_argument(
+        '--report', type=Path, help='write what became of every key (.tsv)'
+    )
+    args = parser.parse_args()
+    if args.side == args.to:
+        parser.error('--from and --to are the same')
+    return args
+
+
+def report_lines(conversion: Conversion) -> list[str]:
+    """One tab-separated line for every key of either file."""
+    return [
+        *(f'{old}\t{new}' for old, new in conversion.renamed),
+        *(f'{old}\t(dropped: {why})' for old, why in conversion.dropped),
+        *(f'(made)\t{new}' for new in conversion.made),
+    ]
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        state = read_state(args.source, args.side)
+        table = choose_table(args.method, state, args.side)
+        conversion = convert_state(state, table, args.to)
+    except FileNotFoundError as error:
+        raise UserError(str(error)) from None
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise UserError(
+            f'{args.source} cannot be read as weights: {error}'
+        ) from None
+    except ValueError as error:
+        raise UserError(
+            f'{args.source} was not converted as {args.method}: {error}'
+        ) from None
+    with atomic_path(args.target) as part:
+        write_state(conversion.state, part, args.to)
+    if args.report:
+        with atomic_path(args.report) as part:
+            part.write_text('\n'.join(report_lines(conversion)) + '\n')
+    for key, why in conversion.dropped:
+        print(f'dropped {key}: {why}')
+    for key in conversion.made:
+        print(f'made {key}')
+    print(f'{args.target}: {len(conversion.renamed)} keys carried over')
+
+
+if __name__ == '__main__':
+    run(main)
