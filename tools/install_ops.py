@@ -205,14 +205,14 @@ def compile_wheel(requirement: str, folder: Path, log: Path) -> None:
 
 def find_or_build(requirement: str, folder: Path) -> Path:
     """The wheel in ``folder``; compiled first if there is none."""
-    with lock(folder.with_suffix('.lock')):
+    with lock(Path(f'{folder}.lock')):
         if wheels := list(folder.glob('*.whl')):
             return wheels[0]
         check_compiler()
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             fresh = Path(scratch) / 'wheel'
             fresh.mkdir()
-            compile_wheel(requirement, fresh, folder.with_suffix('.log'))
+            compile_wheel(requirement, fresh, Path(f'{folder}.log'))
             shutil.rmtree(folder, ignore_errors=True)
             fresh.rename(folder)
         return next(folder.glob('*.whl'))
