@@ -9,8 +9,13 @@ TOOLS = Path(__file__).parent / '.mim' / 'tools'
 
 
 def tool_paths() -> dict[str, Path]:
-    """Name of each tool to its file."""
-    return {path.stem: path for path in sorted(TOOLS.glob('*.py'))}
+    """Name of each tool to its file, or to its folder with a main file."""
+    files = [*TOOLS.glob('*.py'), *TOOLS.glob('*/__main__.py')]
+    tools = {
+        path.stem if path.parent == TOOLS else path.parent.name: path
+        for path in files
+    }
+    return dict(sorted(tools.items()))
 
 
 def describe(path: Path) -> str:
@@ -30,7 +35,10 @@ def main() -> None:
     if name not in tools:
         sys.exit(f'error: no tool {name!r}; there are: {", ".join(tools)}')
     sys.argv = [f'python -m mmseg_plugin {name}', *sys.argv[2:]]
-    runpy.run_path(str(tools[name]), run_name='__main__')
+    path = tools[name]
+    # A folder is run whole, so that its modules find each other.
+    target = path.parent if path.stem == '__main__' else path
+    runpy.run_path(str(target), run_name='__main__')
 
 
 if __name__ == '__main__':

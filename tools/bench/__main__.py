@@ -1,0 +1,65 @@
+"""Measures the plugin against its peers: speed and memory as ratios."""
+
+import argparse
+import importlib
+import time
+from pathlib import Path
+
+import torch
+from harness import BENCHES, measure, peak_growth, write_line
+
+from mmseg_plugin.utils.cli import UserError, run
+
+for path in sorted(Path(__file__).parent.glob('bench_*.py')):
+    importlib.import_module(path.stem)
+
+
+def choose(patterns: list[str]) -> list[str]:
+    """Names of the benchmarks whose name holds one of the patterns."""
+    names = [n for n in BENCHES if any(p in n for p in patterns or [''])]
+    if not names:
+        raise UserError(
+            f'no benchmark is called like {", ".join(patterns)}; there are: '
+            f'{", ".join(BENCHES)}'
+        )
+    return names
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog='python -m mmseg_plugin bench', description=__doc__
+    )
+    parser.add_argument('names', nargs='*', help='parts of names; all if none')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
+    # How a memory benchmark starts its arms.
+    parser.add_argument('--arm', nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.arm:
+        name, arm = args.arm
+        print(peak_growth(getattr(BENCHES[name].make(), arm)))
+        return
+    out = args.out / f'{time.strftime("%Y%m%d_%H%M%S")}.jsonl'
+    header = ('bench', 'ours', 'peer', 'unit', 'ratio', 'target', 'peer is')
+    row = '{:32} {:>9} {:>9} {:4} {:>7} {:>7}  {}'.format
+    print(row(*header))
+    for name in choose(args.names):
+        result = measure(name)
+        write_line(out, result)
+        print(
+            row(
+                name,
+                f'{result["ours"]:.4g}',
+                f'{result["peer"]:.4g}',
+                result['unit'],
+                f'{result["ratio"]:.2f}x',
+                f'{BENCHES[name].target:g}x',
+                result['peer_name'],
+            ),
+            flush=True,
+        )
+    print(f'\nwritten to {out}')
+
+
+if __name__ == '__main__':
+    run(main)
