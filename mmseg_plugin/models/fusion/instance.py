@@ -1,0 +1,144 @@
+"""Instance results from queries."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmseg_plugin.models.fusion.query_maps import Crop, QueryMaps, boxes_of
+from mmseg_plugin.models.fusion.rle import encode_crop
+
+
+class InstanceRules(NamedTuple):
+    """What an instance result keeps.
+
+    Attributes:
+        max_per_image: most (query, class) pairs, before any other rule.
+        score_thr: lowest final score.
+        mask_thr: mask probability above which a pixel belongs to a mask.
+        mask_score: multiply class scores by the mean mask probability
+            inside the mask.
+        drop_empty: leave out instances without a pixel.
+        rle: give masks as compressed COCO RLE in place of a tensor.
+        chunk_size: maps of result size held at once, off the CPU.
+    """
+
+    max_per_image: int = 100
+    score_thr: float = 0.0
+    mask_thr: float = 0.5
+    mask_score: bool = True
+    drop_empty: bool = True
+    rle: bool = False
+    chunk_size: int = 16
+
+
+class _Masks(NamedTuple):
+    """Masks of n queries, where they may have pixels, and what they tell."""
+
+    crops: list[Crop]
+    scores: Tensor
+    boxes: Tensor
+    filled: Tensor
+
+
+def instance_results(
+    scores: Tensor,
+    maps: QueryMaps,
+    rules: InstanceRules,
+    boxes: Tensor | None = None,
+    classes: Tensor | None = None,
+) -> InstanceData:
+    """Chooses the best (query, class) pairs, then resizes their masks only.
+
+    Mask2Former, ``instance_inference``.
+
+    Args:
+        scores: (Q, C), class probabilities.
+        maps: mask logits of the queries.
+        rules: what is kept.
+        boxes: (Q, 4), (x1, y1, x2, y2) at result size; from the masks if
+            None.
+        classes: bool (C,), classes to keep after the choice; all if None.
+
+    Returns:
+        ``scores``, ``labels``, ``bboxes`` and ``masks``, (N, *out) bool or a
+        list of RLEs, by falling score.
+    """
+    num = min(rules.max_per_image, scores.numel())
+    best, pairs = scores.flatten().topk(num)
+    labels = pairs % scores.shape[1]
+    # A mask score is at most 1: what is too low now stays too low.
+    keep = best >= rules.score_thr
+    if classes is not None:
+        keep &= classes[labels]
+    best, pairs, labels = best[keep], pairs[keep], labels[keep]
+    queries, which = (pairs // scores.shape[1]).unique(return_inverse=True)
+
+    found = _masks(queries, maps, rules)
+    if rules.mask_score:
+        best = best * found.scores[which]
+    keep = best >= rules.score_thr
+    if rules.drop_empty:
+        keep &= found.filled[which]
+    order = best.argsort(descending=True, stable=True)
+    order = order[keep[order]]
+    which = which[order]
+    return InstanceData(
+        scores=best[order],
+        labels=labels[order],
+        bboxes=found.boxes[which] if boxes is None else boxes[queries[which]],
+        masks=_output_masks(found.crops, which, maps.sizes.out, rules.rle),
+    )
+
+
+def _masks(queries: Tensor, maps: QueryMaps, rules: InstanceRules) -> _Masks:
+    threshold = torch.tensor(rules.mask_thr).logit().item()
+    crops, scores, boxes, filled = [], [], [], []
+    for crop in _logits(queries, maps, threshold, rules.chunk_size):
+        inside = crop.pixels > threshold
+        total = (crop.pixels.sigmoid() * inside).sum((1, 2))
+        scores.append(total / (inside.sum((1, 2)) + 1e-6))
+        box, some = boxes_of(inside)
+        offset = [crop.left, crop.top, crop.left, crop.top]
+        boxes.append(box + some[:, None] * box.new_tensor(offset))
+        filled.append(some)
+        crops += [Crop(mask, crop.top, crop.left) for mask in inside]
+    if not crops:
+        none = torch.zeros(0, device=queries.device)
+        return _Masks([], none, none.new_zeros(0, 4), none.bool())
+    return _Masks(
+        crops, torch.cat(scores), torch.cat(boxes), torch.cat(filled)
+    )
+
+
+def _logits(
+    queries: Tensor, maps: QueryMaps, threshold: float, chunk_size: int
+) -> Iterator[Crop]:
+    """Logits of all queries in order, cropped where that is faster."""
+    if queries.is_cpu:
+        yield from maps.above(queries, threshold)
+        return
+    # Elsewhere the launches of one crop cost more than a whole map.
+    for chunk in queries.split(chunk_size):
+        yield Crop(maps.full(chunk), 0, 0)
+
+
+def _output_masks(
+    crops: list[Crop], which: Tensor, size: tuple[int, int], rle: bool
+) -> Tensor | list[dict]:
+    if rle:
+        codes = {
+            i: encode_crop(crops[i].pixels.cpu().numpy(), *crops[i][1:], size)
+            for i in set(which.tolist())
+        }
+        return [codes[i] for i in which.tolist()]
+    masks = torch.zeros(
+        (len(which), *size), dtype=torch.bool, device=which.device
+    )
+    for mask, i in zip(masks, which.tolist(), strict=True):
+        pixels, top, left = crops[i]
+        height, width = pixels.shape
+        mask[top : top + height, left : left + width] = pixels
+    return masks

@@ -1,0 +1,219 @@
+"""Results of query models: instances, panoptic and semantic maps."""
+
+import torch
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor
+
+from mmseg_plugin.models.fusion.instance import (
+    InstanceRules,
+    instance_results,
+)
+from mmseg_plugin.models.fusion.panoptic import (
+    PanopticRules,
+    PanopticSegments,
+    panoptic_segments,
+)
+from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
+from mmseg_plugin.models.fusion.semantic import semantic_scores
+from mmseg_plugin.registry import MODELS
+from mmseg_plugin.structures import MaskLogits
+
+
+@MODELS.register_module()
+class QueryFusionHead(BaseModule):
+    """Turns class and mask logits of queries into results.
+
+    Takes the place of mmdet's ``MaskFormerFusionHead``. Surviving queries
+    are chosen first; only their masks are multiplied out and resized.
+
+    ``test_cfg`` has mmdet's keys ``panoptic_on`` (True), ``instance_on``
+    (False), ``semantic_on`` (False), ``object_mask_thr`` (0.8, lowest class
+    score in a panoptic result), the fields of :class:`PanopticRules`
+    (``iou_thr``, ``filter_low_score``) and of :class:`InstanceRules`
+    (``max_per_image``, ``score_thr``, ``mask_score``, ``drop_empty``,
+    ``rle``), ``mask_thr`` and ``chunk_size`` of both, and
+
+    - ``temperature`` (None): panoptic and semantic class scores by
+      ``softmax(sigmoid / temperature)``; Mask DINO publishes 0.06;
+    - ``mask_softmax`` (False) and ``resize_masks`` of
+      :func:`semantic_scores`; the latter follows the published models and is
+      True if another result is on.
+
+    Args:
+        num_things_classes: number of thing classes.
+        num_stuff_classes: number of stuff classes.
+        thing_classes: labels of the things; the first ones if None.
+        use_sigmoid: class logits (Q, C) of a focal loss, in place of
+            (Q, C + 1) of a softmax with no-object last.
+        test_cfg: see above.
+        loss_panoptic: must be None; mmdet's configs name it.
+        init_cfg: see mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: ``thing_classes`` do not fit the counts.
+    """
+
+    def __init__(
+        self,
+        num_things_classes: int = 80,
+        num_stuff_classes: int = 53,
+        thing_classes: list[int] | None = None,
+        use_sigmoid: bool = False,
+        test_cfg: dict | None = None,
+        loss_panoptic: None = None,
+        init_cfg: dict | None = None,
+    ):
+        super().__init__(init_cfg)
+        self.num_things_classes = num_things_classes
+        self.num_stuff_classes = num_stuff_classes
+        self.num_classes = num_things_classes + num_stuff_classes
+        things = list(
+            range(num_things_classes)
+            if thing_classes is None
+            else thing_classes
+        )
+        fits = set(things) <= set(range(self.num_classes))
+        if len(set(things)) != num_things_classes or not fits:
+            raise ValueError(
+                f'thing_classes={things} must be {num_things_classes} '
+                f'different labels below {self.num_classes}'
+            )
+        is_thing = torch.zeros(self.num_classes, dtype=torch.bool)
+        is_thing[things] = True
+        self.register_buffer('is_thing', is_thing, persistent=False)
+        self.use_sigmoid = use_sigmoid
+        self.test_cfg = test_cfg or {}
+
+    def _rules(self, kind: type) -> InstanceRules | PanopticRules:
+        given = {k: v for k, v in self.test_cfg.items() if k in kind._fields}
+        return kind(**given)
+
+    def class_scores(self, cls_logits: Tensor, sharp: bool) -> Tensor:
+        """Class probabilities (..., C), without no-object.
+
+        Args:
+            cls_logits: (..., C), or (..., C + 1) without ``use_sigmoid``.
+            sharp: apply ``temperature``.
+        """
+        if not self.use_sigmoid:
+            return cls_logits.float().softmax(-1)[..., :-1]
+        scores = cls_logits.float().sigmoid()
+        temperature = self.test_cfg.get('temperature')
+        if sharp and temperature is not None:
+            return (scores / temperature).softmax(-1)
+        return scores
+
+    def instances(
+        self, cls_logits: Tensor, maps: QueryMaps, boxes: Tensor | None = None
+    ) -> InstanceData:
+        """Instance result of one image, see :func:`instance_results`.
+
+        Beside a panoptic result only things are instances.
+
+        Args:
+            cls_logits: (Q, C) or (Q, C + 1).
+            maps: mask logits.
+            boxes: (Q, 4), (x1, y1, x2, y2) at result size.
+        """
+        things_only = self.test_cfg.get('panoptic_on', True)
+        return instance_results(
+            self.class_scores(cls_logits, sharp=False),
+            maps,
+            self._rules(InstanceRules),
+            boxes,
+            self.is_thing if things_only else None,
+        )
+
+    def panoptic(
+        self, cls_logits: Tensor, maps: QueryMaps
+    ) -> PanopticSegments:
+        """Panoptic result of one image, see :func:`panoptic_segments`.
+
+        Args:
+            cls_logits: (Q, C) or (Q, C + 1).
+            maps: mask logits.
+        """
+        best = self.class_scores(cls_logits, sharp=False).amax(-1)
+        keep = best > self.test_cfg.get('object_mask_thr', 0.8)
+        if not self.use_sigmoid:
+            keep &= cls_logits.argmax(-1) != self.num_classes
+        queries = keep.nonzero()[:, 0]
+        scores = self.class_scores(cls_logits[queries], sharp=True)
+        return panoptic_segments(
+            *scores.max(-1), queries, maps, self._rules(PanopticRules)
+        )
+
+    def semantic(self, cls_logits: Tensor, maps: QueryMaps) -> Tensor:
+        """Class scores (C, *out) of one image, see :func:`semantic_scores`.
+
+        Args:
+            cls_logits: (Q, C) or (Q, C + 1).
+            maps: mask logits.
+        """
+        others = self.test_cfg.get('panoptic_on', True) or self.test_cfg.get(
+            'instance_on', False
+        )
+        return semantic_scores(
+            self.class_scores(cls_logits, sharp=True),
+            maps,
+            self.test_cfg.get('mask_softmax', False),
+            self.test_cfg.get('resize_masks', others),
+            self.test_cfg.get('chunk_size', 16),
+        )
+
+    @torch.no_grad()
+    def predict(
+        self,
+        mask_cls_results: Tensor,
+        mask_pred_results: MaskLogits | Tensor,
+        batch_data_samples: list,
+        rescale: bool = False,
+        bbox_results: Tensor | None = None,
+    ) -> list[dict]:
+        """Results of a batch.
+
+        Args:
+            mask_cls_results: (B, Q, C) or (B, Q, C + 1), logits.
+            mask_pred_results: mask logits over the padded input, at any
+                size; maps (B, Q, h, w) or their factors.
+            batch_data_samples: give ``batch_input_shape``, ``img_shape`` and
+                ``ori_shape``, each (height, width).
+            rescale: results at ``ori_shape``, else at ``img_shape``.
+            bbox_results: (B, Q, 4), (cx, cy, w, h) relative to the padded
+                input; boxes come from the masks if None.
+
+        Returns:
+            One dict an image, as mmdet's fusion heads give it:
+            ``pan_results`` (``sem_seg`` (1, H, W), class + 1000 * instance),
+            ``ins_results`` and ``sem_results`` (``sem_seg`` (1, H, W)).
+        """
+        results = []
+        for i, sample in enumerate(batch_data_samples):
+            meta = sample.metainfo
+            image = tuple(meta['img_shape'][:2])
+            out = tuple(meta['ori_shape'][:2]) if rescale else image
+            sizes = Sizes(tuple(meta['batch_input_shape']), image, out)
+            maps = QueryMaps(mask_pred_results, i, sizes)
+            boxes = None
+            if bbox_results is not None:
+                boxes = sizes.corners(bbox_results[i].float())
+            results.append(
+                self._predict_single(mask_cls_results[i], maps, boxes)
+            )
+        return results
+
+    def _predict_single(
+        self, cls_logits: Tensor, maps: QueryMaps, boxes: Tensor | None
+    ) -> dict:
+        result: dict = {}
+        if self.test_cfg.get('panoptic_on', True):
+            segments = self.panoptic(cls_logits, maps)
+            encoded = segments.encode(self.is_thing)
+            result['pan_results'] = PixelData(sem_seg=encoded[None])
+        if self.test_cfg.get('instance_on', False):
+            result['ins_results'] = self.instances(cls_logits, maps, boxes)
+        if self.test_cfg.get('semantic_on', False):
+            classes = self.semantic(cls_logits, maps).argmax(0, keepdim=True)
+            result['sem_results'] = PixelData(sem_seg=classes)
+        return result

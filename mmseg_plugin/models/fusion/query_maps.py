@@ -1,0 +1,246 @@
+"""Mask logits of one image's queries, resized as the published models do."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmseg_plugin.structures import MaskLogits
+
+
+class Sizes(NamedTuple):
+    """The three sizes (height, width) that a predicted mask goes through.
+
+    Attributes:
+        padded: network input, padding included.
+        image: network input without padding, its top left part.
+        out: size of the results.
+    """
+
+    padded: tuple[int, int]
+    image: tuple[int, int]
+    out: tuple[int, int]
+
+    def corners(self, boxes: Tensor) -> Tensor:
+        """Predicted boxes at the size of the results.
+
+        Args:
+            boxes: (n, 4), (cx, cy, w, h) relative to the padded input.
+
+        Returns:
+            (n, 4), (x1, y1, x2, y2) in pixels, not cut to the image.
+        """
+        centre, extent = boxes.split(2, -1)
+        corners = torch.cat([centre - extent / 2, centre + extent / 2], -1)
+        height, width = (
+            padded / image * out
+            for padded, image, out in zip(*self, strict=True)
+        )
+        return corners * corners.new_tensor([width, height] * 2)
+
+
+class Crop(NamedTuple):
+    """A part of a result-sized map, and where it lies.
+
+    Attributes:
+        pixels: (n, height, width).
+        top: row of the first pixel in the whole map.
+        left: column of the first pixel in the whole map.
+    """
+
+    pixels: Tensor
+    top: int
+    left: int
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resize of (n, h, w) maps; the same tensor if they fit."""
+    if maps.shape[-2:] == tuple(size):
+        return maps
+    if not len(maps):
+        return maps.new_empty(0, *size)
+    return F.interpolate(
+        maps[:, None], size, mode='bilinear', align_corners=False
+    )[:, 0]
+
+
+class _Axis:
+    """One axis of a bilinear resize, for any range of its outputs.
+
+    ``torch.addcmul`` rounds as :func:`torch.nn.functional.interpolate` does,
+    so a range has the bits of the same range of the whole.
+    """
+
+    def __init__(self, size_in: int, size_out: int, device: torch.device):
+        centre = torch.arange(size_out, device=device) + 0.5
+        scale = torch.full_like(centre, size_in) / size_out
+        source = torch.addcmul(torch.full_like(centre, -0.5), centre, scale)
+        source = source.clamp_(min=0)
+        self.near = source.long().clamp_(max=size_in - 1)
+        self.far = (self.near + 1).clamp_(max=size_in - 1)
+        self.far_weight = (source - self.near).clamp_(0, 1)
+        self.near_weight = 1 - self.far_weight
+        self.same = size_in == size_out
+        if self.same:
+            self.far = self.near
+        self._near, self._far = self.near.cpu().numpy(), self.far.cpu().numpy()
+
+    def reached_from(self, span: np.ndarray) -> np.ndarray:
+        """Outputs (n, 2) that any of the inputs ``[start, stop)`` touches."""
+        start = np.searchsorted(self._far, span[:, 0])
+        stop = np.searchsorted(self._near, span[:, 1])
+        return np.stack([start, np.maximum(start, stop)], 1)
+
+    def needed_for(self, span: np.ndarray) -> np.ndarray:
+        """Inputs (n, 2) that the outputs ``[start, stop)`` are made of."""
+        last = len(self._far) - 1
+        start = self._near[span[:, 0].clip(max=last)]
+        return np.stack([start, self._far[(span[:, 1] - 1).clip(0)] + 1], 1)
+
+    def blend(
+        self, maps: Tensor, dim: int, span: tuple[int, int], start: int
+    ) -> Tensor:
+        """Outputs ``span`` of ``maps``, whose first input is ``start``."""
+        if self.same:
+            return maps.narrow(dim, span[0] - start, span[1] - span[0])
+        part = slice(*span)
+        shape = [-1 if d == dim else 1 for d in range(maps.dim())]
+        near = maps.index_select(dim, self.near[part] - start)
+        far = maps.index_select(dim, self.far[part] - start)
+        return torch.addcmul(
+            far.mul_(self.far_weight[part].view(shape)),
+            near,
+            self.near_weight[part].view(shape),
+        )
+
+
+class _Spans(NamedTuple):
+    """Ranges of one axis for n maps, each (n, 2) ``[start, stop)``."""
+
+    low: np.ndarray
+    padded: np.ndarray
+    out: np.ndarray
+
+
+class QueryMaps:
+    """Mask logits of the queries of one image, resized only where wanted.
+
+    As published, logits are resized bilinearly to the padded input size, cut
+    to the image and resized again to the size of the results.
+
+    Args:
+        masks: logits of a batch; the maps themselves (B, Q, h, w), or their
+            factors with ``embed`` (B, Q, D).
+        image: position of the image in the batch.
+        sizes: padded, image and result size.
+    """
+
+    def __init__(self, masks: MaskLogits | Tensor, image: int, sizes: Sizes):
+        self.masks = masks
+        self.image = image
+        self.sizes = sizes
+
+    def low(self, queries: Tensor) -> Tensor:
+        """Logits (n, h, w) of some queries, at the predicted size."""
+        if isinstance(self.masks, Tensor):
+            return self.masks[self.image, queries].float()
+        embed = self.masks.embed[self.image, queries].float()
+        features = self.masks.features[self.image].float()
+        return (embed @ features.flatten(1)).unflatten(1, features.shape[1:])
+
+    def unpad(self, maps: Tensor) -> Tensor:
+        """Cuts maps (n, *padded) to the image and resizes them for output."""
+        height, width = self.sizes.image
+        return resize(maps[:, :height, :width], self.sizes.out)
+
+    def full(self, queries: Tensor) -> Tensor:
+        """Logits (n, *out) of some queries."""
+        return self.unpad(resize(self.low(queries), self.sizes.padded))
+
+    def above(self, queries: Tensor, threshold: float) -> Iterator[Crop]:
+        """For each query the part of its map that may exceed a threshold.
+
+        A bilinear value lies between those it is made of, so nothing
+        outside the reach of the predicted pixels above the threshold is.
+
+        Args:
+            queries: (n,).
+            threshold: logit.
+
+        Yields:
+            n crops with logits (1, height, width); empty where no logit of
+            the query is above the threshold.
+        """
+        low = self.low(queries)
+        device = low.device
+        boxes, _ = boxes_of(low > threshold)
+        boxes = boxes.cpu().numpy().astype(np.int64)
+        axes = [
+            (
+                _Axis(low.shape[-2:][i], self.sizes.padded[i], device),
+                _Axis(self.sizes.image[i], self.sizes.out[i], device),
+            )
+            for i in (0, 1)
+        ]
+        rows = self._ranges(axes[0], boxes[:, 1::2], self.sizes.image[0])
+        cols = self._ranges(axes[1], boxes[:, 0::2], self.sizes.image[1])
+        for i, logits in enumerate(low):
+            row, col = (
+                _Spans(*(s[i] for s in spans)) for spans in (rows, cols)
+            )
+            yield self._cut(logits[None], axes, row, col)
+
+    @staticmethod
+    def _ranges(
+        axis: tuple[_Axis, _Axis], low: np.ndarray, size: int
+    ) -> _Spans:
+        """Output ranges that ``low`` reaches, and what they are made of."""
+        pad, final = axis
+        out = final.reached_from(pad.reached_from(low).clip(max=size))
+        padded = final.needed_for(out)
+        return _Spans(pad.needed_for(padded), padded, out)
+
+    @staticmethod
+    def _cut(
+        logits: Tensor,
+        axes: list[tuple[_Axis, _Axis]],
+        row: _Spans,
+        col: _Spans,
+    ) -> Crop:
+        (top, bottom), (left, right) = row.out, col.out
+        if top == bottom or left == right:
+            return Crop(logits.new_empty(1, 0, 0), 0, 0)
+        maps = logits[:, slice(*row.low), slice(*col.low)]
+        steps = (row.low, row.padded, row.out), (col.low, col.padded, col.out)
+        for step in (0, 1):
+            for axis, dim in ((1, 2), (0, 1)):
+                before, after = steps[axis][step : step + 2]
+                maps = axes[axis][step].blend(maps, dim, after, before[0])
+        return Crop(maps, int(top), int(left))
+
+
+def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Tight boxes of bool masks.
+
+    Args:
+        masks: (n, h, w).
+
+    Returns:
+        Boxes (n, 4), (x1, y1, x2, y2) in pixels with exclusive ends, zeros
+        for an empty mask; and (n,), which masks are not empty.
+    """
+    spans = []
+    for hit in (masks.any(1), masks.any(2)):
+        size = hit.shape[1]
+        where = torch.arange(1, size + 1, device=hit.device)
+        if not size:
+            spans.append((where.new_zeros(len(hit)),) * 2)
+            continue
+        last = (hit * where).amax(1)
+        first = (hit * where.flip(0)).amax(1)
+        spans.append((torch.where(last > 0, size - first, 0), last))
+    (x1, x2), (y1, y2) = spans
+    return torch.stack([x1, y1, x2, y2], 1).float(), x2 > 0
