@@ -7,7 +7,7 @@ the other side, so every rule reads both ways.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -70,7 +70,7 @@ class Conversion(NamedTuple):
     made: list[str]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _regex(pattern: str) -> re.Pattern:
     text = re.escape(pattern)
     text = re.sub(r'\\{([ij])\\}', r'(?P<\1>\\d+)', text)

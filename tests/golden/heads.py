@@ -15,40 +15,41 @@ from tests.golden import Case, runner
 
 
 def _ffn(dims: int, hidden: int) -> dict:
-    return dict(embed_dims=dims, feedforward_channels=hidden, num_fcs=2)
+    return {'embed_dims': dims, 'feedforward_channels': hidden, 'num_fcs': 2}
 
 
 def _attention(dims: int, heads: int) -> dict:
-    return dict(embed_dims=dims, num_heads=heads, batch_first=True)
+    return {'embed_dims': dims, 'num_heads': heads, 'batch_first': True}
 
 
 def _decoder(config: dict) -> dict:
     attention = _attention(config['hidden'], config['dec_heads'])
-    return dict(
-        num_layers=config['dec_layers'],
-        layer_cfg=dict(
-            self_attn_cfg=attention,
-            cross_attn_cfg=dict(attention),
-            ffn_cfg=_ffn(config['hidden'], config['dec_ffn']),
-        ),
-    )
+    return {
+        'num_layers': config['dec_layers'],
+        'layer_cfg': {
+            'self_attn_cfg': attention,
+            'cross_attn_cfg': dict(attention),
+            'ffn_cfg': _ffn(config['hidden'], config['dec_ffn']),
+        },
+    }
 
 
 def _shared(case: Case) -> dict:
     config = case.config
-    return dict(
-        in_channels=case.entry['backbone_channels'],
-        feat_channels=config.get('conv_dim', config['hidden']),
-        out_channels=config['mask_dim'],
-        num_things_classes=config['K'],
-        num_stuff_classes=0,
-        num_queries=config['Q'],
-        transformer_decoder=_decoder(config),
-        positional_encoding=dict(
-            num_feats=config['hidden'] // 2, normalize=True
-        ),
-        enforce_decoder_input_project=config['enforce_input_project'],
-    )
+    return {
+        'in_channels': case.entry['backbone_channels'],
+        'feat_channels': config.get('conv_dim', config['hidden']),
+        'out_channels': config['mask_dim'],
+        'num_things_classes': config['K'],
+        'num_stuff_classes': 0,
+        'num_queries': config['Q'],
+        'transformer_decoder': _decoder(config),
+        'positional_encoding': {
+            'num_feats': config['hidden'] // 2,
+            'normalize': True,
+        },
+        'enforce_decoder_input_project': config['enforce_input_project'],
+    }
 
 
 def _official_state(case: Case, model: nn.Module) -> dict[str, Tensor]:
@@ -153,25 +154,26 @@ def run_mask2former_head(case: Case) -> dict:
     feat_channels = config.get('conv_dim', config['hidden'])
     model = Mask2FormerHead(
         **_shared(case),
-        pixel_decoder=dict(
-            type='mmseg_plugin.MSDeformAttnPixelDecoder',
-            encoder=dict(
-                num_layers=config['enc_layers'],
-                layer_cfg=dict(
-                    self_attn_cfg=dict(
-                        embed_dims=feat_channels,
-                        num_heads=config['enc_heads'],
-                        num_levels=encoder_levels,
-                        dropout=0.0,
-                        batch_first=True,
-                    ),
-                    ffn_cfg=_ffn(feat_channels, config['enc_ffn']),
-                ),
-            ),
-            positional_encoding=dict(
-                num_feats=feat_channels // 2, normalize=True
-            ),
-        ),
+        pixel_decoder={
+            'type': 'mmseg_plugin.MSDeformAttnPixelDecoder',
+            'encoder': {
+                'num_layers': config['enc_layers'],
+                'layer_cfg': {
+                    'self_attn_cfg': {
+                        'embed_dims': feat_channels,
+                        'num_heads': config['enc_heads'],
+                        'num_levels': encoder_levels,
+                        'dropout': 0.0,
+                        'batch_first': True,
+                    },
+                    'ffn_cfg': _ffn(feat_channels, config['enc_ffn']),
+                },
+            },
+            'positional_encoding': {
+                'num_feats': feat_channels // 2,
+                'normalize': True,
+            },
+        },
     )
     return _compared(case, model, 'mask2former')
 
@@ -179,19 +181,19 @@ def run_mask2former_head(case: Case) -> dict:
 @runner('mf_head')
 def run_maskformer_head(case: Case) -> dict:
     config = case.config
-    pixel_decoder: dict = dict(type='mmdet.PixelDecoder')
+    pixel_decoder: dict = {'type': 'mmdet.PixelDecoder'}
     if config['pixel_decoder'] == 'TransformerEncoderPixelDecoder':
         dims = config['conv_dim']
-        pixel_decoder = dict(
-            type='mmdet.TransformerEncoderPixelDecoder',
-            encoder=dict(
-                num_layers=config['enc_layers'],
-                layer_cfg=dict(
-                    self_attn_cfg=_attention(dims, config['enc_heads']),
-                    ffn_cfg=_ffn(dims, config['enc_ffn']),
-                ),
-            ),
-            positional_encoding=dict(num_feats=dims // 2, normalize=True),
-        )
+        pixel_decoder = {
+            'type': 'mmdet.TransformerEncoderPixelDecoder',
+            'encoder': {
+                'num_layers': config['enc_layers'],
+                'layer_cfg': {
+                    'self_attn_cfg': _attention(dims, config['enc_heads']),
+                    'ffn_cfg': _ffn(dims, config['enc_ffn']),
+                },
+            },
+            'positional_encoding': {'num_feats': dims // 2, 'normalize': True},
+        }
     model = MaskFormerHead(**_shared(case), pixel_decoder=pixel_decoder)
     return _compared(case, model, 'maskformer')

@@ -8,14 +8,16 @@ import torch.nn.functional as F
 from mmcv.cnn import Conv2d
 from mmdet.models.layers import (
     Mask2FormerTransformerDecoder,
-    SinePositionalEncoding,
 )
 from mmdet.structures import SampleList
-from mmdet.utils import ConfigType
+from mmdet.utils import ConfigType, OptConfigType
 from mmengine.model import ModuleList, caffe2_xavier_init
 from torch import Tensor, nn
 
-from mmseg_plugin.models.dense_heads.mask_query_head import MaskQueryHead
+from mmseg_plugin.models.dense_heads.mask_query_head import (
+    MaskQueryHead,
+    sine_encoding,
+)
 from mmseg_plugin.models.layers.fused_attention import fuse_attention
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, QueryPredictions
@@ -42,7 +44,8 @@ class Mask2FormerHead(MaskQueryHead):
         pixel_decoder: config; channels and strides are filled in.
         transformer_decoder: arguments of mmdet's decoder. ``num_layers``
             does not count the prediction from the learnable queries.
-        positional_encoding: arguments of mmdet's sine encoding.
+        positional_encoding: arguments of mmdet's sine encoding; normalised,
+            of the decoder's width if None.
         num_transformer_feat_level: pixel decoder maps that the decoder
             looks at in turn, from the lowest resolution on.
         strides: of each backbone level.
@@ -58,7 +61,7 @@ class Mask2FormerHead(MaskQueryHead):
         out_channels: int,
         pixel_decoder: ConfigType,
         transformer_decoder: ConfigType,
-        positional_encoding: ConfigType = dict(num_feats=128, normalize=True),  # noqa: B006
+        positional_encoding: OptConfigType = None,
         num_transformer_feat_level: int = 3,
         strides: Sequence[int] = (4, 8, 16, 32),
         enforce_decoder_input_project: bool = False,
@@ -86,8 +89,8 @@ class Mask2FormerHead(MaskQueryHead):
             Conv2d(feat_channels, embed_dims, 1) if project else nn.Identity()
             for _ in range(self.num_levels)
         )
-        self.decoder_positional_encoding = SinePositionalEncoding(
-            **positional_encoding
+        self.decoder_positional_encoding = sine_encoding(
+            positional_encoding, embed_dims
         )
         self.query_feat = nn.Embedding(self.num_queries, embed_dims)
         self.level_embed = nn.Embedding(self.num_levels, embed_dims)

@@ -1,14 +1,47 @@
 """What heads that classify a set of queries and their masks share."""
 
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from mmdet.models.layers import SinePositionalEncoding
+from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 
-from mmseg_plugin.registry import MODELS
+from mmseg_plugin.models.losses.target_count import target_count
+from mmseg_plugin.registry import MODELS, TASK_UTILS
+from mmseg_plugin.structures import MaskLogits, QueryPredictions, Targets
 
 
 class MaskQueryHead(BaseModule):
+    """Base of mask classification heads: targets, losses and predictions.
+
+    A subclass builds ``transformer_decoder`` and its inputs, and gives
+    :meth:`forward`.
+
+    Args:
+        embed_dims: channels of the queries.
+        out_channels: channels of the mask features, D.
+        pixel_decoder: complete config.
+        num_things_classes: number of thing classes, which come first.
+        num_stuff_classes: number of stuff classes.
+        num_queries: Q.
+        loss_cls: class loss, called like :class:`QueryClassLoss`; the number
+            of classes is filled in. Not needed for inference.
+        loss_mask: mask losses, called like :class:`PointMaskLoss`. Not
+            needed for inference.
+        loss_dice: must be None, it is part of ``loss_mask``; mmdet's configs
+            name it.
+        normalizer: of the losses, see :func:`target_count`.
+        train_cfg: ``assigner``, a config of TASK_UTILS.
+        test_cfg: not used, the fusion head has its own.
+        init_cfg: see mmengine's ``BaseModule``.
+    """
+
+    transformer_decoder: nn.Module
+
     def __init__(
         self,
         embed_dims: int,
@@ -17,17 +50,24 @@ class MaskQueryHead(BaseModule):
         num_things_classes: int = 80,
         num_stuff_classes: int = 53,
         num_queries: int = 100,
+        loss_cls: OptConfigType = None,
+        loss_mask: OptConfigType = None,
+        loss_dice: None = None,
+        normalizer: str = 'published',
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if loss_dice is not None:
+            raise ValueError(
+                'loss_dice must be None: the dice loss is part of loss_mask'
+            )
         self.num_things_classes = num_things_classes
         self.num_stuff_classes = num_stuff_classes
         self.num_classes = num_things_classes + num_stuff_classes
         self.num_queries = num_queries
-        self.train_cfg = train_cfg
-        self.test_cfg = test_cfg
+        self.normalizer = normalizer
         self.pixel_decoder = MODELS.build(ConfigDict(pixel_decoder))
         self.query_embed = nn.Embedding(num_queries, embed_dims)
         self.cls_embed = nn.Linear(embed_dims, self.num_classes + 1)
@@ -38,9 +78,148 @@ class MaskQueryHead(BaseModule):
             nn.ReLU(inplace=True),
             nn.Linear(embed_dims, out_channels),
         )
+        if loss_cls:
+            self.loss_cls = MODELS.build(
+                {**loss_cls, 'num_classes': self.num_classes}
+            )
+        if loss_mask:
+            self.loss_mask = MODELS.build(loss_mask)
+        if train_cfg:
+            self.assigner = TASK_UTILS.build(train_cfg['assigner'])
 
     def init_weights(self) -> None:
+        """The decoder as published; then the parts, then ``init_cfg``."""
         for parameter in self.transformer_decoder.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
         super().init_weights()
+
+    @abstractmethod
+    def forward(
+        self, x: Sequence[Tensor], batch_data_samples: SampleList | None
+    ) -> QueryPredictions:
+        """Predictions of all layers from backbone maps."""
+
+    def get_targets(self, batch_data_samples: SampleList) -> list[Targets]:
+        """Ground truth of each image, padded to the batch's shape.
+
+        Things are the instances, stuff the classes in ``gt_sem_seg`` if a
+        sample has one: one mask for each. Objects that augmentation left
+        without a pixel stay targets, as published, unless the pipeline
+        drops them (mmdet's ``RandomCrop`` drops those outside the crop).
+
+        Args:
+            batch_data_samples: with ``gt_instances`` and, for panoptic
+                segmentation, ``gt_sem_seg``.
+        """
+        targets = []
+        for sample in batch_data_samples:
+            size = tuple(sample.metainfo['batch_input_shape'])
+            target = Targets.from_instances(sample.gt_instances, size)
+            if 'gt_sem_seg' in sample and self.num_stuff_classes:
+                target = target.with_stuff(
+                    sample.gt_sem_seg.sem_seg,
+                    self.num_things_classes,
+                    self.num_classes,
+                )
+            targets.append(target)
+        return targets
+
+    def loss(
+        self, x: Sequence[Tensor], batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            x: backbone maps, high to low resolution.
+            batch_data_samples: see :meth:`get_targets`.
+        """
+        return self.loss_by_feat(
+            self(x, batch_data_samples),
+            self.get_targets(batch_data_samples),
+            image_ids=[
+                sample.metainfo.get('img_id', sample.metainfo.get('img_path'))
+                for sample in batch_data_samples
+            ],
+        )
+
+    def loss_by_feat(
+        self,
+        predictions: QueryPredictions,
+        targets: list[Targets],
+        match_points: Tensor | None = None,
+        loss_points: Tensor | None = None,
+        image_ids: list | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of all layers, matched with the targets.
+
+        Args:
+            predictions: of L layers.
+            targets: of each image.
+            match_points: (B, K, 2) or (L, B, K, 2) in [0, 1], at which masks
+                are compared, instead of random ones.
+            loss_points: (M, K, 2) in [0, 1], for each match in the order of
+                the assigner's result, instead of sampled ones.
+            image_ids: names of the images in warnings.
+
+        Returns:
+            ``loss_cls``, ``loss_mask`` and ``loss_dice`` of the last layer,
+            and ``d{i}.loss_cls`` ... of the layers before.
+        """
+        matches = self.assigner.assign(
+            predictions, targets, match_points, image_ids
+        )
+        avg_factor = target_count(targets, self.num_queries, self.normalizer)
+        losses = {
+            'loss_cls': self.loss_cls(
+                predictions.cls_logits, targets, matches, avg_factor
+            )
+        }
+        losses['loss_mask'], losses['loss_dice'] = self.loss_mask(
+            predictions.masks, targets, matches, avg_factor, loss_points
+        )
+        return name_layers(losses)
+
+    def predict(
+        self, x: Sequence[Tensor], batch_data_samples: SampleList
+    ) -> tuple[Tensor, MaskLogits]:
+        """Predictions of the last layer, for the fusion head.
+
+        Args:
+            x: backbone maps, high to low resolution.
+            batch_data_samples: passed on to :meth:`forward`.
+
+        Returns:
+            Class logits (B, Q, K + 1) and mask logits, at stride 4 of the
+            padded images and not multiplied out.
+        """
+        cls_logits, masks, _ = self(x, batch_data_samples)
+        return cls_logits[-1], MaskLogits(masks.embed[-1], masks.features)
+
+
+def name_layers(losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses (L,) to scalars under mmdet's names.
+
+    Args:
+        losses: name to the loss of each layer.
+
+    Returns:
+        The last layer's under their names, that of layer i before it with
+        the prefix ``d{i}.``.
+    """
+    layers = {name: loss.unbind() for name, loss in losses.items()}
+    last = {name: values[-1] for name, values in layers.items()}
+    return last | {
+        f'd{i}.{name}': value
+        for name, values in layers.items()
+        for i, value in enumerate(values[:-1])
+    }
+
+
+def sine_encoding(
+    config: OptConfigType, embed_dims: int
+) -> SinePositionalEncoding:
+    """mmdet's encoding; normalised and ``embed_dims`` wide by default."""
+    if config is None:
+        config = {'num_feats': embed_dims // 2, 'normalize': True}
+    return SinePositionalEncoding(**config)

@@ -8,15 +8,17 @@ import torch.nn.functional as F
 from mmcv.cnn import Conv2d, ConvModule
 from mmdet.models.layers import (
     DetrTransformerDecoder,
-    SinePositionalEncoding,
     TransformerEncoderPixelDecoder,
 )
 from mmdet.structures import SampleList
-from mmdet.utils import ConfigType
+from mmdet.utils import ConfigType, OptConfigType
 from mmengine.model import caffe2_xavier_init
 from torch import Tensor, nn
 
-from mmseg_plugin.models.dense_heads.mask_query_head import MaskQueryHead
+from mmseg_plugin.models.dense_heads.mask_query_head import (
+    MaskQueryHead,
+    sine_encoding,
+)
 from mmseg_plugin.models.layers.fused_attention import fuse_attention
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, QueryPredictions
@@ -39,7 +41,8 @@ class MaskFormerHead(MaskQueryHead):
         pixel_decoder: config of mmdet's ``PixelDecoder`` or
             ``TransformerEncoderPixelDecoder``; channels are filled in.
         transformer_decoder: arguments of mmdet's DETR decoder.
-        positional_encoding: arguments of mmdet's sine encoding.
+        positional_encoding: arguments of mmdet's sine encoding; normalised,
+            of the decoder's width if None.
         enforce_decoder_input_project: a 1x1 convolution on the decoder's
             input even if the channels agree.
         padding_mask: keep attention off the padding of smaller images in a
@@ -54,7 +57,7 @@ class MaskFormerHead(MaskQueryHead):
         out_channels: int,
         pixel_decoder: ConfigType,
         transformer_decoder: ConfigType,
-        positional_encoding: ConfigType = dict(num_feats=128, normalize=True),  # noqa: B006
+        positional_encoding: OptConfigType = None,
         enforce_decoder_input_project: bool = False,
         padding_mask: bool = False,
         **kwargs: Any,
@@ -84,7 +87,7 @@ class MaskFormerHead(MaskQueryHead):
             if memory_channels != embed_dims or enforce_decoder_input_project
             else nn.Identity()
         )
-        self.decoder_pe = SinePositionalEncoding(**positional_encoding)
+        self.decoder_pe = sine_encoding(positional_encoding, embed_dims)
 
     def init_weights(self) -> None:
         """As published; mmdet's pixel decoder misses two convolutions."""
