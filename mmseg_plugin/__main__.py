@@ -5,6 +5,8 @@ import runpy
 import sys
 from pathlib import Path
 
+from mmseg_plugin.utils.stack import STACKS, StackError, active_stack, mend
+
 TOOLS = Path(__file__).parent / '.mim' / 'tools'
 
 
@@ -38,7 +40,15 @@ def main() -> None:
     path = tools[name]
     # A folder is run whole, so that its modules find each other.
     target = path.parent if path.stem == '__main__' else path
-    runpy.run_path(str(target), run_name='__main__')
+    try:
+        runpy.run_path(str(target), run_name='__main__')
+    except StackError as error:
+        sys.exit(f'error: {error}')
+    except ModuleNotFoundError as error:
+        if error.name not in STACKS[active_stack()].packages:
+            raise
+        command = mend(active_stack())
+        sys.exit(f'error: {name} needs {error.name}; run: {command}')
 
 
 if __name__ == '__main__':
