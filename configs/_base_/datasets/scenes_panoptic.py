@@ -1,0 +1,65 @@
+"""Synthetic scenes with things and stuff: see scenes_instance.py."""
+
+_base_ = ['mmdet::_base_/datasets/coco_panoptic.py', './scenes_classes.py']
+
+data_root = '{{$SCENES_ROOT:data/scenes/}}'
+metainfo = dict(
+    classes=_base_.thing_classes + _base_.stuff_classes,
+    thing_classes=_base_.thing_classes,
+    stuff_classes=_base_.stuff_classes,
+    palette=_base_.thing_palette + _base_.stuff_palette,
+)
+num_things_classes = len(_base_.thing_classes)
+num_stuff_classes = len(_base_.stuff_classes)
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='mmdet.LoadPanopticAnnotations',
+        with_bbox=True,
+        with_mask=True,
+        with_seg=True,
+    ),
+    dict(
+        type='mmdet.RandomFlip',
+        prob=[0.25, 0.25, 0.25],
+        direction=['horizontal', 'vertical', 'diagonal'],
+    ),
+    dict(type='mmdet.PackDetInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.LoadPanopticAnnotations'),
+    dict(
+        type='mmdet.PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape'),
+    ),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='annotations/panoptic_train.json',
+        data_prefix=dict(img='train/', seg='annotations/panoptic_train/'),
+        metainfo=metainfo,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='annotations/panoptic_val.json',
+        data_prefix=dict(img='val/', seg='annotations/panoptic_val/'),
+        metainfo=metainfo,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(
+    ann_file=f'{data_root}annotations/panoptic_val.json',
+    seg_prefix=f'{data_root}annotations/panoptic_val/',
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,70 @@
+"""The scenes' data configs agree with the generator and load its output."""
+
+from pathlib import Path
+
+import mmdet.datasets  # noqa: F401  (registers what the configs name)
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
+
+from mmseg_plugin.datasets.scenes import (
+    STUFF,
+    THINGS,
+    UNLABELLED,
+    SceneOptions,
+    make_scene,
+    write_scenes,
+)
+
+BASES = Path(__file__).parents[2] / 'configs/_base_/datasets'
+OPTIONS = SceneOptions(size=(64, 64), instances=(3, 3), empty_share=0.0)
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Config by kind, with two validation scenes at its data root."""
+    write_scenes(tmp_path, {'val': 2}, seed=0, options=OPTIONS)
+    monkeypatch.setenv('SCENES_ROOT', f'{tmp_path}/')
+    return lambda kind: Config.fromfile(BASES / f'scenes_{kind}.py')
+
+
+def _build(dataset):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return DATASETS.build(dataset)
+
+
+def test_classes_are_the_generators(load):
+    config = load('panoptic')
+    assert tuple(config.thing_classes) == THINGS
+    assert tuple(config.stuff_classes) == STUFF
+    assert len(config.metainfo.palette) == len(THINGS + STUFF)
+    assert tuple(load('instance').metainfo.classes) == THINGS
+    assert load('instance').num_classes == len(THINGS)
+
+
+def test_instance_data(load):
+    dataset = _build(load('instance').val_dataloader.dataset)
+    assert len(dataset) == 2
+    for index in range(2):
+        _, layout = make_scene(OPTIONS, 0, 'val', index)
+        truth = dataset[index]['data_samples'].gt_instances
+        assert truth.labels.tolist() == [t.label for t in layout.things]
+        for i, mask in enumerate(truth.masks.masks):
+            assert np.array_equal(mask, layout.instance_map == i + 1)
+
+
+def test_panoptic_data(load):
+    dataset_config = load('panoptic').val_dataloader.dataset
+    dataset = _build(dict(dataset_config, pipeline=[]))
+    assert dataset.metainfo['thing_classes'] == THINGS
+    for index in range(2):
+        _, layout = make_scene(OPTIONS, 0, 'val', index)
+        info = dataset.get_data_info(index)
+        assert Path(info['seg_map_path']).is_file()
+        segments = info['segments_info']
+        things = [s['category'] for s in segments if s['is_thing']]
+        assert things == [t.label for t in layout.things]
+        stuff = {s['category'] for s in segments if not s['is_thing']}
+        bare = layout.stuff_map[layout.instance_map == 0]
+        assert stuff == {len(THINGS) + i for i in set(bare) - {UNLABELLED}}
