@@ -1,0 +1,15 @@
+_base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
+
+model = dict(
+    roi_head=dict(
+        mask_head=dict(
+            type='mmseg_plugin.MultiLossMaskHead',
+            loss_mask=dict(
+                _delete_=True,
+                type='mmseg_plugin.LabelSmoothingBCELoss',
+                smoothing=0.0,
+                loss_weight=1.0,
+            ),
+        )
+    )
+)
