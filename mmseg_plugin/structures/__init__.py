@@ -1,7 +1,11 @@
 from mmseg_plugin.structures.mask_logits import MaskLogits
 from mmseg_plugin.structures.matches import Matches
 from mmseg_plugin.structures.predictions import QueryPredictions
-from mmseg_plugin.structures.sampling import sample_features, sample_masks
+from mmseg_plugin.structures.sampling import (
+    sample_features,
+    sample_maps,
+    sample_masks,
+)
 from mmseg_plugin.structures.targets import Targets
 
 __all__ = [
@@ -10,5 +14,6 @@ __all__ = [
     'QueryPredictions',
     'Targets',
     'sample_features',
+    'sample_maps',
     'sample_masks',
 ]

@@ -7,47 +7,51 @@ from torch import Tensor
 
 
 class Matches(NamedTuple):
-    """Pairs of a prediction and a target, sorted by image.
+    """Pairs of a prediction and a target, sorted by image, then by target.
 
     Attributes:
         layer: decoder layer (flat leading index) of each pair, int64 (M,).
-        image: image of the batch, ascending, int64 (M,).
+        image: image of the batch, int64 (M,).
         query: int64 (M,).
         target: index among the targets of the pair's image, int64 (M,).
-        counts: how many pairs each image has, known to the host.
+        repeats: for each image, how many pairs each of its targets has,
+            known to the host.
     """
 
     layer: Tensor
     image: Tensor
     query: Tensor
     target: Tensor
-    counts: tuple[int, ...]
+    repeats: tuple[tuple[int, ...], ...]
+
+    @property
+    def counts(self) -> list[int]:
+        """Number of pairs of each image."""
+        return [sum(image) for image in self.repeats]
 
     @classmethod
-    def fixed(
-        cls, queries: list[Tensor], targets: list[Tensor], num_layers: int
-    ) -> 'Matches':
+    def fixed(cls, queries: list[Tensor], num_layers: int) -> 'Matches':
         """Pairs known beforehand, the same in every layer.
 
-        Denoising queries and the ``chosen`` of :meth:`MaskLogits.of` at test
-        time are given so.
+        Denoising queries, and the choice of queries at test time.
 
         Args:
-            queries: per image, int64 (M_i,).
-            targets: per image, int64 (M_i,).
+            queries: per image, the queries of each target, int64 (G_i, n).
             num_layers: layers to repeat them for.
         """
-        device = queries[0].device
-        layers = torch.arange(num_layers, device=device)
-        sizes = torch.tensor([len(q) for q in queries], device=device)
-        images = torch.arange(len(queries), device=device)
-        return cls(
-            torch.cat([layers.repeat_interleave(len(q)) for q in queries]),
-            images.repeat_interleave(
-                sizes * num_layers,
-                output_size=num_layers * sum(len(q) for q in queries),
-            ),
-            torch.cat([q.repeat(num_layers) for q in queries]),
-            torch.cat([t.repeat(num_layers) for t in targets]),
-            tuple(num_layers * len(q) for q in queries),
-        )
+        parts, repeats = [], []
+        for image, chosen in enumerate(queries):
+            num_targets, per_target = chosen.shape
+            layer = torch.arange(num_layers, device=chosen.device)
+            target = torch.arange(num_targets, device=chosen.device)
+            shape = (num_targets, num_layers, per_target)
+            pairs = (
+                layer[:, None].expand(shape),
+                torch.full_like(chosen[:, None], image).expand(shape),
+                chosen[:, None].expand(shape),
+                target[:, None, None].expand(shape),
+            )
+            parts.append([part.flatten() for part in pairs])
+            repeats.append((num_layers * per_target,) * num_targets)
+        indices = [torch.cat(part) for part in zip(*parts, strict=True)]
+        return cls(*indices, tuple(repeats))

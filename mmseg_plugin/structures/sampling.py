@@ -67,28 +67,33 @@ def sample_features(features: Tensor, points: Tensor) -> Tensor:
     return sampled.reshape(batch, num_points, channels)
 
 
-def sample_masks(
-    masks: Tensor, points: Tensor, chosen: Tensor | None = None
-) -> Tensor:
-    """Binary masks at points, without a float copy of any mask.
+def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
+    """Binary masks at points shared by all, never as a float copy.
 
     Args:
         masks: bool or uint8 (N, H, W), values 0 and 1.
-        points: (K, 2) shared by all masks, or (M, K, 2) one row for each
-            entry of ``chosen``.
-        chosen: which mask each row of points reads, int64 (M,).
+        points: (K, 2), (x, y) in [0, 1].
 
     Returns:
-        Values in [0, 1], of the points' type: (N, K), or (M, K) if
-        ``chosen`` is given.
+        Values in [0, 1], (N, K), of the points' type.
     """
-    flat = masks.reshape(len(masks), -1).view(torch.uint8)
+    flat = masks.flatten(1).view(torch.uint8)
     index, weight = bilinear_corners(points, masks.shape[-2:])
-    if chosen is None:
-        corners = flat.index_select(1, index.flatten())
-        corners = corners.reshape(len(masks), *index.shape)
-    else:
-        index = index + (chosen * flat.shape[1])[:, None, None]
-        corners = flat.flatten().index_select(0, index.flatten())
-        corners = corners.reshape(index.shape)
-    return (corners * weight).sum(-1)
+    values = points.new_zeros(len(masks), len(points))
+    for corner, share in zip(index.T, weight.T, strict=True):
+        values += flat.index_select(1, corner) * share
+    return values
+
+
+def sample_maps(maps: Tensor, points: Tensor) -> Tensor:
+    """Each map at its own points.
+
+    Args:
+        maps: (N, h, w).
+        points: (N, K, 2), (x, y) in [0, 1].
+
+    Returns:
+        (N, K).
+    """
+    grid = (2 * points - 1)[:, None]
+    return F.grid_sample(maps[:, None], grid, align_corners=False)[:, 0, 0]

@@ -1,19 +1,28 @@
 from .boundary_tolerant_bce_loss import BoundaryTolerantBCELoss
+from .dense_mask_loss import DenseMaskLoss
 from .focal_mask_loss import FocalMaskLoss
 from .generalized_cross_entropy_loss import GeneralizedCrossEntropyLoss
 from .label_smoothing_bce_loss import LabelSmoothingBCELoss
 from .lovasz_hinge_loss import LovaszHingeLoss
+from .point_mask_loss import PointMaskLoss
+from .query_class_loss import QueryClassLoss, QueryFocalLoss
 from .roi_mask_loss import RoIMaskLoss
 from .soft_dice_loss import SoftDiceLoss
 from .symmetric_bce_loss import SymmetricBCELoss
+from .target_count import target_count
 
 __all__ = [
     'BoundaryTolerantBCELoss',
+    'DenseMaskLoss',
     'FocalMaskLoss',
     'GeneralizedCrossEntropyLoss',
     'LabelSmoothingBCELoss',
     'LovaszHingeLoss',
+    'PointMaskLoss',
+    'QueryClassLoss',
+    'QueryFocalLoss',
     'RoIMaskLoss',
     'SoftDiceLoss',
     'SymmetricBCELoss',
+    'target_count',
 ]

@@ -1,0 +1,21 @@
+from .batch_hungarian_assigner import BatchHungarianAssigner
+from .match_costs import (
+    BoxGIoUCost,
+    BoxL1Cost,
+    FocalClassCost,
+    MaskBCECost,
+    MaskDiceCost,
+    MaskFocalCost,
+    SoftmaxClassCost,
+)
+
+__all__ = [
+    'BatchHungarianAssigner',
+    'BoxGIoUCost',
+    'BoxL1Cost',
+    'FocalClassCost',
+    'MaskBCECost',
+    'MaskDiceCost',
+    'MaskFocalCost',
+    'SoftmaxClassCost',
+]

@@ -1,28 +1,27 @@
 """One-to-one assignment of all layers and images of a batch at once."""
 
 import warnings
+from collections.abc import Callable
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from mmseg_plugin.models.task_modules.linear_assignment import SOLVERS
 from mmseg_plugin.models.task_modules.match_costs import (
     Columns,
+    MaskCost,
     MatchCost,
     Rows,
 )
 from mmseg_plugin.registry import TASK_UTILS
 from mmseg_plugin.structures import (
-    MaskLogits,
     Matches,
     QueryPredictions,
     Targets,
     sample_features,
     sample_masks,
 )
-from mmseg_plugin.utils.host import to_host
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -32,6 +31,8 @@ class BatchHungarianAssigner:
 
     The costs of all layers of an image are computed together, in float32
     even under autocast, and reach the host in one copy for the whole batch.
+    A cost that is NaN or infinite becomes finite and dearer than any others
+    together, so it is chosen only where nothing else is left.
 
     Args:
         costs: match costs, configurations of TASK_UTILS.
@@ -46,7 +47,6 @@ class BatchHungarianAssigner:
 
     Raises:
         ValueError: unknown solver.
-        ImportError: ``torch-linear-assignment`` is not installed.
     """
 
     def __init__(
@@ -57,13 +57,17 @@ class BatchHungarianAssigner:
         solver: str = 'scipy',
         chunk_size: int = 2**22,
     ) -> None:
-        if solver not in ('scipy', 'torch'):
-            raise ValueError(f"solver is 'scipy' or 'torch', not {solver!r}")
+        if solver not in SOLVERS:
+            raise ValueError(
+                f'solver is one of {sorted(SOLVERS)}, not {solver!r}'
+            )
+        self.solver = solver
         self.costs: list[MatchCost] = [TASK_UTILS.build(c) for c in costs]
+        self.compares_masks = any(isinstance(c, MaskCost) for c in self.costs)
         self.num_points = num_points
         self.points_per_layer = points_per_layer
-        self.solver = solver
         self.chunk_size = chunk_size
+        self.has_warned = False
 
     def assign(
         self,
@@ -82,8 +86,154 @@ class BatchHungarianAssigner:
             targets: of each image.
             points: (B, K, 2) or (L, B, K, 2) in [0, 1], instead of random
                 ones.
-            image_ids: names of the images for the warning about NaN.
+            image_ids: names of the images for the warning about NaN; their
+                places in the batch if None.
 
         Returns:
             L * sum(min(Q, G_i)) pairs.
         """
+        costs = self.cost_matrices(predictions, targets, points)
+        matches, bad = SOLVERS[self.solver](costs)
+        if any(bad) and not self.has_warned:
+            names = image_ids or range(len(bad))
+            names = [
+                name for name, is_bad in zip(names, bad, strict=True) if is_bad
+            ]
+            warnings.warn(
+                f'matching costs of images {names} are NaN or infinite; '
+                f'this is said once',
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            self.has_warned = True
+        return matches
+
+    @torch.no_grad()
+    @without_autocast
+    def cost_matrices(
+        self,
+        predictions: QueryPredictions,
+        targets: list[Targets],
+        points: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Weighted costs that :meth:`assign` minimizes.
+
+        Args:
+            predictions: of L layers and B images.
+            targets: of each image.
+            points: as in :meth:`assign`.
+
+        Returns:
+            (L, Q, G_i) for each image.
+        """
+        layers, images, queries = predictions.cls_logits.shape[:3]
+        if points is None and self.compares_masks and self.num_points:
+            shape = (images, self.num_points, 2)
+            if self.points_per_layer:
+                shape = (layers, *shape)
+            points = torch.rand(shape, device=predictions.cls_logits.device)
+        costs = []
+        for image, target in enumerate(targets):
+            if points is None or points.dim() == 3:
+                where = None if points is None else points[image]
+                parts = [(slice(None), where)]
+            else:
+                parts = [
+                    (slice(i, i + 1), where)
+                    for i, where in enumerate(points[:, image])
+                ]
+            cost = torch.cat(
+                [
+                    self._image_cost(predictions, target, image, *part)
+                    for part in parts
+                ]
+            )
+            costs.append(cost.reshape(layers, queries, len(target.labels)))
+        return costs
+
+    def _image_cost(
+        self,
+        predictions: QueryPredictions,
+        target: Targets,
+        image: int,
+        layers: slice,
+        points: Tensor | None,
+    ) -> Tensor:
+        """Costs (R, G) of all queries of some layers of one image."""
+        logits, masks, boxes = predictions
+
+        def rows_of(values: Tensor) -> Tensor:
+            return at_least_float32(values[layers, image].flatten(0, 1))
+
+        columns = Columns(target.labels, None, target.boxes)
+        rows = Rows(
+            rows_of(logits), None, None if boxes is None else rows_of(boxes)
+        )
+        others = [c for c in self.costs if not isinstance(c, MaskCost)]
+        total = rows.cls_logits.new_zeros(
+            len(rows.cls_logits), len(target.labels)
+        )
+        for cost in others:
+            total += cost.weight * cost(rows, columns)
+        if self.compares_masks:
+            features = at_least_float32(masks.features[image])
+            self._add_mask_costs(
+                total, rows_of(masks.embed), features, target.masks, points
+            )
+        return total
+
+    def _add_mask_costs(
+        self,
+        total: Tensor,
+        embed: Tensor,
+        features: Tensor,
+        masks: Tensor,
+        points: Tensor | None,
+    ) -> None:
+        """Adds the mask costs to ``total`` (R, G), chunk by chunk."""
+        logits_of = _logits_at(features, points)
+        size = features[0].numel() if points is None else len(points)
+        step = max(self.chunk_size // size, 1)
+        values = [
+            _mask_values(part, features.shape[-2:], points)
+            for part in masks.split(step)
+        ]
+        for first in range(0, len(embed), step):
+            chosen = slice(first, first + step)
+            logits = logits_of(embed[chosen])
+            for i, part in enumerate(values):
+                where = slice(i * step, i * step + len(part))
+                part = part.to(logits.dtype)
+                for cost in self.costs:
+                    if isinstance(cost, MaskCost):
+                        total[chosen, where] += cost.weight * cost(
+                            Rows(None, logits, None), Columns(None, part, None)
+                        )
+
+
+def _logits_at(
+    features: Tensor, points: Tensor | None
+) -> Callable[[Tensor], Tensor]:
+    """How embeddings (R, D) become logits (R, K) at the points."""
+    pixels = features.flatten(1)
+    if points is None:
+        return lambda embed: embed @ pixels
+    if len(points) <= pixels.shape[1]:
+        sampled = sample_features(features[None], points[None])[0]
+        return lambda embed: embed @ sampled.T
+
+    def multiply_then_sample(embed: Tensor) -> Tensor:
+        maps = (embed @ pixels).unflatten(1, features.shape[1:])
+        return sample_features(maps[None], points[None])[0].T
+
+    return multiply_then_sample
+
+
+def _mask_values(
+    masks: Tensor, size: tuple[int, int], points: Tensor | None
+) -> Tensor:
+    """Targets (G, K) at the points, or at the pixels of a smaller map."""
+    if points is not None:
+        return sample_masks(masks, points)
+    bits = masks.view(torch.uint8)[:, None]
+    return F.interpolate(bits, size, mode='nearest').flatten(1)

@@ -39,8 +39,6 @@ class MatchCost(ABC):
         weight: factor of the cost.
     """
 
-    uses_masks = False
-
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
 
@@ -85,8 +83,6 @@ class FocalClassCost(MatchCost):
 
 class MaskCost(MatchCost):
     """Base of the costs that compare masks."""
-
-    uses_masks = True
 
 
 @TASK_UTILS.register_module()

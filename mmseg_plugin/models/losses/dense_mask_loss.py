@@ -1,0 +1,105 @@
+"""Mask losses on all pixels, as MaskFormer trains them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mmseg_plugin.registry import MODELS
+from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.utils.precision import at_least_float32, without_autocast
+
+
+@MODELS.register_module()
+class DenseMaskLoss(nn.Module):
+    """Focal and dice loss of matched masks at the size of the targets.
+
+    MaskFormer, section 3.4 and its ``criterion.py``. Resized maps live for
+    one chunk only and are made again in the backward pass.
+
+    Args:
+        alpha: weight of positives; negative to leave both unweighted.
+        gamma: power of the modulating factor.
+        mask_weight: factor of the focal loss.
+        dice_weight: factor of the dice loss.
+        chunk_size: most values of resized maps that exist at a time.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        mask_weight: float = 20.0,
+        dice_weight: float = 1.0,
+        chunk_size: int = 2**24,
+    ) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.gamma = gamma
+        self.mask_weight = mask_weight
+        self.dice_weight = dice_weight
+        self.chunk_size = chunk_size
+
+    @without_autocast
+    def forward(
+        self,
+        masks: MaskLogits,
+        targets: list[Targets],
+        matches: Matches,
+        avg_factor: Tensor | float,
+        points: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Losses of every layer.
+
+        Args:
+            masks: embeddings (L, B, Q, D) and features (B, D, h, w).
+            targets: of each image.
+            matches: pairs of queries and targets.
+            avg_factor: number of targets by which the sums are divided.
+            points: not used; taken so that mask losses can be swapped.
+
+        Returns:
+            Focal and dice loss, (L,) each; zeros that keep the graph where
+            nothing is matched.
+        """
+        masks = MaskLogits(
+            at_least_float32(masks.embed), at_least_float32(masks.features)
+        )
+        step = max(self.chunk_size // targets[0].masks[0:1].numel(), 1)
+        maps = masks.of(matches).split(matches.counts)
+        chosen = matches.target.split(matches.counts)
+        losses = [
+            checkpoint(
+                self._losses, part, target.masks, index, use_reentrant=False
+            )
+            for image, target, indices in zip(
+                maps, targets, chosen, strict=True
+            )
+            for part, index in zip(
+                image.split(step), indices.split(step), strict=True
+            )
+        ]
+        per_layer = maps[0].new_zeros(2, masks.num_layers)
+        per_layer = per_layer.index_add(1, matches.layer, torch.cat(losses, 1))
+        focal, dice = per_layer / avg_factor
+        return self.mask_weight * focal, self.dice_weight * dice
+
+    def _losses(self, maps: Tensor, masks: Tensor, index: Tensor) -> Tensor:
+        """Focal and dice loss (2, N) of maps (N, h, w)."""
+        logits = F.interpolate(
+            maps[:, None],
+            masks.shape[-2:],
+            mode='bilinear',
+            align_corners=False,
+        ).flatten(1)
+        values = masks[index].flatten(1).to(logits.dtype)
+        prob = logits.sigmoid()
+        error = prob + values - 2 * prob * values
+        focal = error**self.gamma * F.binary_cross_entropy_with_logits(
+            logits, values, reduction='none'
+        )
+        if self.alpha >= 0:
+            focal = focal * (1 - self.alpha + (2 * self.alpha - 1) * values)
+        overlap = 2 * (prob * values).sum(1) + 1
+        total = prob.sum(1) + values.sum(1) + 1
+        return torch.stack((focal.mean(1), 1 - overlap / total))
