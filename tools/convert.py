@@ -8,19 +8,20 @@ import argparse
 import pickle
 from pathlib import Path
 
-from mmseg_plugin.converters import METHODS, SIDES, Conversion, choose_table
-from mmseg_plugin.converters import convert as convert_state
+from mmseg_plugin import converters
 from mmseg_plugin.converters.files import read_state, write_state
 from mmseg_plugin.utils.cli import UserError, atomic_path, run
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('method', choices=METHODS)
+    parser.add_argument('method', choices=converters.METHODS)
     parser.add_argument('source', type=Path, metavar='IN')
     parser.add_argument('target', type=Path, metavar='OUT')
-    parser.add_argument('--from', dest='side', choices=SIDES, required=True)
-    parser.add_argument('--to', choices=SIDES, required=True)
+    parser.add_argument(
+        '--from', dest='side', choices=converters.SIDES, required=True
+    )
+    parser.add_argument('--to', choices=converters.SIDES, required=True)
     parser.add_argument(
         '--report', type=Path, help='write what became of every key (.tsv)'
     )
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def report_lines(conversion: Conversion) -> list[str]:
+def report_lines(conversion: converters.Conversion) -> list[str]:
     """One tab-separated line for every key of either file."""
     return [
         *(f'{old}\t{new}' for old, new in conversion.renamed),
@@ -43,8 +44,10 @@ def main() -> None:
     args = parse_args()
     try:
         state = read_state(args.source, args.side)
-        table = choose_table(args.method, state, args.side)
-        conversion = convert_state(state, table, args.to)
+        if args.side == 'd2':
+            state = converters.current_names(state)
+        table = converters.choose_table(args.method, state, args.side)
+        conversion = converters.convert(state, table, args.to)
     except FileNotFoundError as error:
         raise UserError(str(error)) from None
     except (pickle.UnpicklingError, EOFError) as error:

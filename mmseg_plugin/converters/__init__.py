@@ -1,5 +1,5 @@
 from .rules import SIDES, Conversion, Rule, Table, Transform, convert
-from .tables import METHODS, choose_table
+from .tables import METHODS, choose_table, current_names
 
 __all__ = [
     'METHODS',
@@ -10,4 +10,5 @@ __all__ = [
     'Transform',
     'choose_table',
     'convert',
+    'current_names',
 ]

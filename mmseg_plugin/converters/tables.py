@@ -214,6 +214,26 @@ METHODS: dict[str, tuple[Table, ...]] = {
 }
 
 
+def current_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Official names as they are now, from those of early releases.
+
+    Released MaskFormer files lack the ``pixel_decoder`` level, which the
+    official code inserts when it loads them; early Mask2Former files say
+    ``static_query``.
+
+    Args:
+        state: official state dict.
+    """
+    early = not any(key.startswith(f'{_D2}pixel_decoder.') for key in state)
+    renamed = {}
+    for key, value in state.items():
+        if early and not key.startswith(f'{_D2}predictor.'):
+            key = key.replace(_D2, f'{_D2}pixel_decoder.')
+        key = key.replace('predictor.static_query.', 'predictor.query_feat.')
+        renamed[key] = value
+    return renamed
+
+
 def choose_table(
     method: str, state: Mapping[str, Tensor], source: str
 ) -> Table:
