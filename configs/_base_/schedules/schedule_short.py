@@ -9,9 +9,7 @@ _base_ = 'mmdet::_base_/schedules/schedule_1x.py'
 train_cfg = dict(val_interval=12)
 
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=30
-    ),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=30),
     dict(
         type='MultiStepLR',
         begin=0,

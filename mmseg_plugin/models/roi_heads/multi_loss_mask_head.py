@@ -6,7 +6,7 @@ import torch
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.utils import ConfigType, InstanceList
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_plugin.registry import MODELS
 
@@ -29,6 +29,17 @@ def select_class(mask_preds: Tensor, labels: Tensor) -> Tensor:
     return mask_preds[torch.arange(len(labels), device=labels.device), labels]
 
 
+def _takes_labels(loss: nn.Module) -> bool:
+    takes = inspect.signature(loss.forward).parameters
+    if not {'pred', 'target'} <= takes.keys():
+        raise TypeError(
+            f'loss_mask: {type(loss).__name__} takes {tuple(takes)}, but has '
+            'to take pred and target, the masks of the target class; plain '
+            f'BCE is {PLAIN_BCE}'
+        )
+    return 'labels' in takes
+
+
 @MODELS.register_module()
 class MultiLossMaskHead(FCNMaskHead):
     """:class:`FCNMaskHead` with a free choice of mask losses.
@@ -48,6 +59,10 @@ class MultiLossMaskHead(FCNMaskHead):
             logged as ``loss_mask_<name>`` and weighted by its own
             ``loss_weight``. The default, plain BCE, equals the stock head.
         **kwargs: of :class:`FCNMaskHead`.
+
+    Raises:
+        TypeError: a loss does not take ``pred`` and ``target``, such as the
+            stock head's ``CrossEntropyLoss(use_mask=True)``.
     """
 
     def __init__(
@@ -63,6 +78,7 @@ class MultiLossMaskHead(FCNMaskHead):
         # A list is built as a sequence of losses.
         super().__init__(loss_mask=list(losses.values()), **kwargs)
         self.loss_names = tuple(losses)
+        self.takes_labels = tuple(map(_takes_labels, self.loss_mask))
 
     def loss_and_target(
         self,
@@ -87,18 +103,15 @@ class MultiLossMaskHead(FCNMaskHead):
         )
         labels = torch.cat([res.pos_gt_labels for res in sampling_results])
         pred = select_class(mask_preds, labels)
-        losses = {
-            name: self._loss_single(loss, pred, mask_targets, labels)
-            for name, loss in zip(self.loss_names, self.loss_mask, strict=True)
-        }
+        inputs = {'pred': pred, 'target': mask_targets}
+        losses = {}
+        for name, loss, takes_labels in zip(
+            self.loss_names, self.loss_mask, self.takes_labels, strict=True
+        ):
+            if len(pred) == 0:
+                losses[name] = pred.sum()
+            elif takes_labels:
+                losses[name] = loss(**inputs, labels=labels)
+            else:
+                losses[name] = loss(**inputs)
         return {'loss_mask': losses, 'mask_targets': mask_targets}
-
-    @staticmethod
-    def _loss_single(
-        loss: torch.nn.Module, pred: Tensor, target: Tensor, labels: Tensor
-    ) -> Tensor:
-        if len(pred) == 0:
-            return pred.sum()
-        takes = inspect.signature(loss.forward).parameters
-        extra = {'labels': labels} if 'labels' in takes else {}
-        return loss(pred=pred, target=target, **extra)
