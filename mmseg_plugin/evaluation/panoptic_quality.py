@@ -1,0 +1,227 @@
+"""Panoptic quality from in-memory maps, without panopticapi.
+
+Kirillov et al., "Panoptic Segmentation", CVPR 2019, section 4; the rules for
+void and crowd are those of panopticapi's ``pq_compute``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+VOID = 0
+
+
+class Segments(NamedTuple):
+    """What is known of the segments of one map.
+
+    Attributes:
+        ids: int (n,), distinct; :data:`VOID` is none of them.
+        labels: int (n,), classes in [0, C).
+        crowd: bool (n,), or None for predictions.
+        areas: (n,), pixels, or None to count them in the map.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    crowd: np.ndarray | None = None
+    areas: np.ndarray | None = None
+
+
+class Overlaps(NamedTuple):
+    """The pairs of ids that two maps have in common.
+
+    Attributes:
+        gt: int64 (n,), ids in the ground truth.
+        pred: int64 (n,), ids in the prediction.
+        pixels: int64 (n,), on how many pixels they meet.
+    """
+
+    gt: np.ndarray
+    pred: np.ndarray
+    pixels: np.ndarray
+
+
+class PanopticQuality(NamedTuple):
+    """Averages over classes, each in [0, 1]; NaN without any class.
+
+    Attributes:
+        pq: panoptic quality, sq * rq for a single class.
+        sq: segmentation quality, mean IoU of the matched segments.
+        rq: recognition quality, F1 of the segments.
+        num: number of classes averaged.
+    """
+
+    pq: float
+    sq: float
+    rq: float
+    num: int
+
+
+def overlaps(gt_ids: np.ndarray, pred_ids: np.ndarray) -> Overlaps:
+    """Counts the pixels of every pair of ids.
+
+    Both maps are constant over long runs of pixels, so the runs are sorted,
+    not the pixels.
+
+    Args:
+        gt_ids: int (H, W), in [0, 2**31).
+        pred_ids: int (H, W), in [0, 2**31).
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    if gt_ids.shape != pred_ids.shape:
+        raise ValueError(
+            f'ground truth is {gt_ids.shape}, prediction {pred_ids.shape}'
+        )
+    gt, pred = gt_ids.ravel(), pred_ids.ravel()
+    changes = (gt[1:] != gt[:-1]) | (pred[1:] != pred[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    lengths = np.diff(starts, append=gt.size)
+    pairs = (gt[starts].astype(np.int64) << 32) | pred[starts]
+    pairs, which = np.unique(pairs, return_inverse=True)
+    pixels = np.bincount(which, weights=lengths).astype(np.int64)
+    return Overlaps(pairs >> 32, pairs & 0xFFFFFFFF, pixels)
+
+
+def segment_counts(
+    met: Overlaps, gt: Segments, pred: Segments, num_classes: int
+) -> np.ndarray:
+    """Matches the segments of one image.
+
+    Segments of one class match if their IoU, void left out, is above 0.5. A
+    prediction mostly on void or on a crowd of its class counts nowhere.
+
+    Args:
+        met: common pixels of the two maps.
+        gt: segments of the ground truth.
+        pred: predicted segments.
+        num_classes: C.
+
+    Returns:
+        (C, 4): sum of matched IoUs, true positives, false positives, false
+        negatives. Sum over images.
+
+    Raises:
+        ValueError: an id of the predicted map is not listed, or the reverse.
+    """
+    pixels = _confusion(met, gt.ids, pred.ids)
+    inside, void = pixels[: len(gt.ids), : len(pred.ids)], pixels[-2]
+    void = void[: len(pred.ids)]
+    pred_areas = pixels[:, : len(pred.ids)].sum(0)
+    if not pred_areas.all():
+        lost = pred.ids[pred_areas == 0].tolist()
+        raise ValueError(f'predicted segments {lost} are not in the map')
+    gt_areas = pixels[: len(gt.ids)].sum(1) if gt.areas is None else gt.areas
+    crowd = np.zeros(len(gt.ids), bool) if gt.crowd is None else gt.crowd
+
+    union = pred_areas + gt_areas[:, None] - inside - void
+    iou = np.divide(inside, union, where=union > 0, out=np.zeros(union.shape))
+    same = gt.labels[:, None] == pred.labels
+    rows, cols = np.nonzero((iou > 0.5) & same & ~crowd[:, None])
+
+    missed = ~crowd
+    missed[rows] = False
+    ignored = void + _crowd_overlaps(inside, gt.labels, crowd, pred.labels)
+    wrong = ignored / pred_areas <= 0.5
+    wrong[cols] = False
+
+    def per_class(
+        labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        return np.bincount(labels, weights, minlength=num_classes)
+
+    found = gt.labels[rows]
+    counts = [
+        per_class(found, iou[rows, cols]),
+        per_class(found),
+        per_class(pred.labels[wrong]),
+        per_class(gt.labels[missed]),
+    ]
+    return np.stack(counts, 1).astype(np.float64)
+
+
+def _confusion(
+    met: Overlaps, gt_ids: np.ndarray, pred_ids: np.ndarray
+) -> np.ndarray:
+    """Pixels (G + 2, P + 1); the last rows are void and unlisted ids."""
+    rows = _positions(met.gt, gt_ids)
+    unlisted = np.where(met.gt == VOID, len(gt_ids), len(gt_ids) + 1)
+    rows = np.where(rows < 0, unlisted, rows)
+    cols = _positions(met.pred, pred_ids)
+    unknown = met.pred[(cols < 0) & (met.pred != VOID)]
+    if len(unknown):
+        raise ValueError(
+            f'the predicted map has ids {np.unique(unknown).tolist()} that '
+            'its list of segments lacks'
+        )
+    pixels = np.zeros((len(gt_ids) + 2, len(pred_ids) + 1), np.int64)
+    # Every pair is listed once, but unlisted ids share a row.
+    np.add.at(pixels, (rows, cols), met.pixels)
+    return pixels
+
+
+def _positions(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Index of each value in ``ids``, -1 where it is not one of them."""
+    if not len(ids):
+        return np.full(len(values), -1)
+    order = np.argsort(ids)
+    place = np.searchsorted(ids, values, sorter=order).clip(max=len(ids) - 1)
+    return np.where(ids[order[place]] == values, order[place], -1)
+
+
+def _crowd_overlaps(
+    inside: np.ndarray,
+    gt_labels: np.ndarray,
+    crowd: np.ndarray,
+    pred_labels: np.ndarray,
+) -> np.ndarray:
+    """Pixels (P,) of each prediction on the crowd segment of its class.
+
+    Published code knows one crowd segment of a class, the last.
+    """
+    last = {gt_labels[i]: i for i in np.flatnonzero(crowd)}
+    return np.array(
+        [
+            inside[last[label], i] if label in last else 0
+            for i, label in enumerate(pred_labels)
+        ],
+        dtype=np.int64,
+    )
+
+
+def per_class_quality(counts: np.ndarray) -> np.ndarray:
+    """PQ, SQ and RQ of every class.
+
+    Args:
+        counts: (C, 4), see :func:`segment_counts`.
+
+    Returns:
+        (C, 3) in [0, 1]; zeros for a class that occurs nowhere.
+    """
+    iou, hits, wrong, missed = counts.T
+    half = hits + (wrong + missed) / 2
+    quality = np.zeros((len(counts), 3))
+    np.divide(iou, half, where=half > 0, out=quality[:, 0])
+    np.divide(iou, hits, where=hits > 0, out=quality[:, 1])
+    np.divide(hits, half, where=half > 0, out=quality[:, 2])
+    return quality
+
+
+def panoptic_quality(
+    counts: np.ndarray, classes: np.ndarray | None = None
+) -> PanopticQuality:
+    """Averages over the classes that occur.
+
+    Args:
+        counts: (C, 4), see :func:`segment_counts`.
+        classes: bool (C,), those to average, such as the things; all if
+            None.
+    """
+    occurs = counts[:, 1:].sum(1) > 0
+    if classes is not None:
+        occurs &= classes
+    if not occurs.any():
+        return PanopticQuality(np.nan, np.nan, np.nan, 0)
+    means = per_class_quality(counts)[occurs].mean(0)
+    return PanopticQuality(*means.tolist(), int(occurs.sum()))
