@@ -29,10 +29,18 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    # For its scale_factor, which mask heads ask for.
+    dict(type='mmdet.Resize', scale_factor=1.0),
     dict(type='mmdet.LoadPanopticAnnotations'),
     dict(
         type='mmdet.PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape'),
+        meta_keys=(
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+        ),
     ),
 ]
 train_dataloader = dict(
