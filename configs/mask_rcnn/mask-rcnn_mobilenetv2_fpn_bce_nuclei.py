@@ -2,7 +2,6 @@ _base_ = [
     '../_base_/models/mask-rcnn_mobilenetv2_fpn.py',
     '../_base_/datasets/nuclei_instance.py',
     '../_base_/schedules/schedule_short.py',
-    'mmdet::_base_/default_runtime.py',
 ]
 model = dict(
     roi_head=dict(

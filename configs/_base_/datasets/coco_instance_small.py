@@ -21,7 +21,6 @@ test_pipeline = [
     dict(type='mmdet.PackDetInputs'),
 ]
 train_dataloader = dict(
-    batch_size=4,
     num_workers=1,
     dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
