@@ -51,7 +51,7 @@ def _assigner(
     }
     return BatchHungarianAssigner(
         [
-            dict(type=f'mmseg_plugin.{names[key]}', weight=weight)
+            {'type': f'mmseg_plugin.{names[key]}', 'weight': weight}
             for key, weight in weights.items()
         ],
         num_points=None if family == 'mf' else 1,

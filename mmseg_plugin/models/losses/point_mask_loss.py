@@ -1,6 +1,7 @@
 """Mask losses at importance-sampled points, as Mask2Former trains them."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from mmseg_plugin.structures import (
     MaskLogits,
     Matches,
     Targets,
+    sample_features,
     sample_maps,
+    sample_masks,
 )
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
@@ -81,55 +84,110 @@ class PointMaskLoss(nn.Module):
         features = at_least_float32(masks.features)
         losses = []
         for image, embed in enumerate(rows):
-            given = None
+            pairs = _ImagePairs(
+                embed,
+                features[image],
+                targets[image].masks,
+                matches.repeats[image],
+            )
             if points is not None:
                 given = points.split(matches.counts)[image]
-            logits, where = self._logits(embed, features[image], given)
-            values = _target_values(
-                targets[image].masks, where, matches.repeats[image]
-            )
-            losses.append(torch.stack(_BCEAndDice.apply(logits, values)))
-        per_layer = torch.zeros(
-            2, masks.num_layers, dtype=features.dtype, device=features.device
-        ).index_add(1, matches.layer, torch.cat(losses, 1))
+                sampled = self._at_own_points(
+                    pairs, lambda _, part, given=given: given[part]
+                )
+            elif self.shared_points:
+                index = matches.target.split(matches.counts)[image]
+                sampled = self._at_shared_points(pairs, index)
+            else:
+                sampled = self._at_own_points(
+                    pairs, lambda maps, _: self.draw_points(maps)
+                )
+            losses.append(torch.stack(_BCEAndDice.apply(*sampled)))
+        per_layer = features.new_zeros(2, masks.num_layers)
+        per_layer = per_layer.index_add(1, matches.layer, torch.cat(losses, 1))
         bce, dice = per_layer / avg_factor
         return self.mask_weight * bce, self.dice_weight * dice
 
-    def _logits(
-        self, embed: Tensor, features: Tensor, points: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Logits (M, K) of one image and where they were taken, (M, K, 2)."""
-        if points is not None:
-
-            def choose(maps: Tensor, rows: slice) -> Tensor:
-                return points[rows]
-        else:
-
-            def choose(maps: Tensor, rows: slice) -> Tensor:
-                return self.draw_points(maps)
-
-        step = max(self.chunk_size // features[0].numel(), 1)
-        return _PairLogits.apply(embed, features, choose, step)
-
-    def draw_points(self, maps: Tensor) -> Tensor:
+    def draw_points(
+        self, maps: Tensor, uniform: Tensor | None = None
+    ) -> Tensor:
         """Draws the points of each mask (PointRend, appendix B).
 
         Args:
             maps: mask logits (N, h, w).
+            uniform: uniform points in [0, 1] to take them from, (N, P, 2) or
+                (1, P, 2) for all masks; first the candidates, then those
+                that are kept whatever they are. Drawn if None.
 
         Returns:
-            (N, K, 2): the candidates nearest to logit zero, then uniform.
+            (N, K, 2): the candidates nearest to logit zero, then the rest.
         """
-        size = (len(maps), self.num_candidates, 2)
-        candidates = torch.rand(size, device=maps.device, dtype=maps.dtype)
+        if uniform is None:
+            uniform = self._uniform(len(maps), maps)
+        uniform = uniform.expand(len(maps), -1, -1)
+        candidates = uniform[:, : self.num_candidates]
         uncertain = _nearest_zero(
             sample_maps(maps, candidates), self.num_uncertain
         )
         chosen = candidates.gather(1, uncertain[..., None].expand(-1, -1, 2))
+        return torch.cat((chosen, uniform[:, self.num_candidates :]), 1)
+
+    def _uniform(self, sets: int, like: Tensor) -> Tensor:
         rest = self.num_points - self.num_uncertain
-        return torch.cat(
-            (chosen, candidates.new_empty(len(maps), rest, 2).uniform_()), 1
+        return torch.rand(
+            (sets, self.num_candidates + rest, 2),
+            dtype=like.dtype,
+            device=like.device,
         )
+
+    def _at_own_points(
+        self, pairs: '_ImagePairs', choose: Callable[[Tensor, slice], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and targets (M, K) at points that each map chooses."""
+        step = max(self.chunk_size // pairs.features[0].numel(), 1)
+        logits, points = _PairLogits.apply(
+            pairs.embed, pairs.features, choose, step
+        )
+        return logits, _target_values(pairs.masks, points, pairs.repeats)
+
+    def _at_shared_points(
+        self, pairs: '_ImagePairs', index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and targets (M, K) at choices from one set of points."""
+        uniform = self._uniform(1, pairs.features)
+        if uniform.shape[1] > pairs.features[0].numel():
+            # Fewer pixels than points: dense maps are the shorter way.
+            return self._at_own_points(
+                pairs, lambda maps, _: self.draw_points(maps, uniform)
+            )
+        columns = sample_features(pairs.features[None], uniform)[0].T
+        known = sample_masks(pairs.masks, uniform[0])
+        kept = torch.arange(
+            self.num_candidates, uniform.shape[1], device=index.device
+        )
+        logits, values = [], []
+        step = max(self.chunk_size // uniform.shape[1], 1)
+        for embed, target in zip(
+            pairs.embed.split(step), index.split(step), strict=True
+        ):
+            everywhere = embed @ columns
+            uncertain = _nearest_zero(
+                everywhere.detach()[:, : self.num_candidates],
+                self.num_uncertain,
+            )
+            chosen = torch.cat((uncertain, kept.expand(len(embed), -1)), 1)
+            logits.append(everywhere.gather(1, chosen))
+            values.append(known[target[:, None], chosen])
+        return torch.cat(logits), torch.cat(values)
+
+
+class _ImagePairs(NamedTuple):
+    """Matched pairs of one image, sorted by target."""
+
+    embed: Tensor  # (M, D)
+    features: Tensor  # (D, h, w)
+    masks: Tensor  # (G, H, W)
+    repeats: tuple[int, ...]  # pairs of each target
 
 
 def _nearest_zero(values: Tensor, count: int) -> Tensor:
