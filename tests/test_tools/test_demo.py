@@ -1,0 +1,65 @@
+"""``python -m mmseg_plugin demo``."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def _demo(*args):
+    command = [sys.executable, '-m', 'mmseg_plugin', 'demo', *args]
+    return subprocess.run(
+        [str(c) for c in command], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_leaves_everything_it_promises_and_replaces_an_earlier_demo(tmp_path):
+    out = tmp_path / 'demo'
+    (out / 'predictions').mkdir(parents=True)
+    (out / 'predictions' / 'stale').touch()
+    done = _demo('--out', out, '--train', 16, '--val', 8)
+    assert done.returncode == 0, done.stderr[-2000:]
+    metrics = json.loads((out / 'metrics.json').read_text())
+    assert 0 <= metrics['segm_mAP_50'] <= 1
+    assert f'mask AP50 {metrics["segm_mAP_50"]:.3f}' in done.stdout
+    assert len(list((out / 'predictions' / 'drawn').iterdir())) == 8
+    assert not (out / 'predictions' / 'stale').exists()
+    curves = {p.suffix for p in (out / 'curves').iterdir()}
+    assert curves == {'.png', '.csv', '.json'}
+    for path in ('metrics.json', 'curves', 'predictions/drawn'):
+        assert f'{out}/{path}\n' in done.stdout
+
+
+def test_never_removes_a_folder_of_something_else(tmp_path):
+    (tmp_path / 'scenes').mkdir()
+    (tmp_path / 'precious.txt').write_text('kept')
+    done = _demo('--out', tmp_path)
+    assert done.returncode == 1
+    assert 'holds precious.txt' in done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_out_is_a_file(tmp_path):
+    path = tmp_path / 'file'
+    path.touch()
+    done = _demo('--out', path)
+    assert done.returncode == 1
+    assert f'{path} is not a folder' in done.stderr
+
+
+def test_too_few_images(tmp_path):
+    done = _demo('--out', tmp_path / 'demo', '--val', 3)
+    assert done.returncode == 1
+    assert '--val must be at least 8, got 3' in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_step_is_named(tmp_path):
+    done = _demo('--out', tmp_path / 'demo', '--seed', -1)
+    assert done.returncode == 1
+    assert '--seed must not be negative' in done.stderr
+    assert done.stderr.endswith(
+        'make_scenes failed with exit code 1, see above\n'
+    )
