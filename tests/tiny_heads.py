@@ -1,6 +1,10 @@
 """Query heads small enough to run in milliseconds."""
 
+import numpy as np
 import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.structures import InstanceData, PixelData
 
 from mmseg_plugin.models.dense_heads import Mask2FormerHead, MaskFormerHead
 
@@ -84,3 +88,51 @@ def backbone_maps(batch_size=2, **kwargs):
         torch.randn(batch_size, c, SIZE[0] // s, SIZE[1] // s, **kwargs)
         for c, s in zip(CHANNELS, (4, 8, 16, 32), strict=True)
     ]
+
+
+def maskformer_losses():
+    costs = [
+        {'type': 'mmseg_plugin.SoftmaxClassCost'},
+        {'type': 'mmseg_plugin.MaskFocalCost', 'weight': 20.0},
+        {'type': 'mmseg_plugin.MaskDiceCost'},
+    ]
+    assigner = {
+        'type': 'mmseg_plugin.BatchHungarianAssigner',
+        'costs': costs,
+        'num_points': None,
+    }
+    return {
+        'loss_cls': {'type': 'mmseg_plugin.QueryClassLoss'},
+        'loss_mask': {'type': 'mmseg_plugin.DenseMaskLoss'},
+        'train_cfg': {'assigner': assigner},
+    }
+
+
+def samples(*counts, stuff=True, size=SIZE):
+    """Data samples with ``counts`` things each, and both stuff classes."""
+    found = []
+    for i, count in enumerate(counts):
+        rng = np.random.default_rng(i)
+        masks = np.zeros((count, *size), np.uint8)
+        for mask in masks:
+            top, left = rng.integers(0, size[0] - 9), rng.integers(0, 80)
+            mask[top : top + 9, left : left + 14] = 1
+        sample = DetDataSample(
+            metainfo={
+                'batch_input_shape': size,
+                'img_shape': size,
+                'ori_shape': size,
+                'img_id': i,
+            }
+        )
+        sample.gt_instances = InstanceData(
+            labels=torch.from_numpy(rng.integers(0, 3, count)),
+            masks=BitmapMasks(masks, *size),
+        )
+        if stuff:
+            sem_seg = torch.full((1, *size), 3)
+            sem_seg[..., 50:] = 4
+            sem_seg[:, :5] = 255
+            sample.gt_sem_seg = PixelData(sem_seg=sem_seg)
+        found.append(sample)
+    return found
