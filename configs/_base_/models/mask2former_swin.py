@@ -1,0 +1,45 @@
+"""Swin-B and Swin-L for Mask2Former configs that inherit mmdet's Swin-S.
+
+Both have Swin-S's depths, by which mmdet's optimizer configs name the norms.
+"""
+
+_base_ = './mask2former.py'
+
+swin_files = (
+    'https://github.com/SwinTransformer/storage/releases/download/v1.0.0/'
+)
+mask2former_swin_b = dict(
+    backbone=dict(
+        pretrain_img_size=384,
+        embed_dims=128,
+        num_heads=[4, 8, 16, 32],
+        window_size=12,
+        init_cfg=dict(
+            checkpoint=f'{swin_files}swin_base_patch4_window12_384_22k.pth'
+        ),
+    ),
+    panoptic_head=dict(
+        _base_.mask2former.panoptic_head,
+        in_channels=[128, 256, 512, 1024],
+    ),
+    panoptic_fusion_head=_base_.mask2former.panoptic_fusion_head,
+    train_cfg=_base_.mask2former.train_cfg,
+)
+mask2former_swin_l = dict(
+    backbone=dict(
+        pretrain_img_size=384,
+        embed_dims=192,
+        num_heads=[6, 12, 24, 48],
+        window_size=12,
+        init_cfg=dict(
+            checkpoint=f'{swin_files}swin_large_patch4_window12_384_22k.pth'
+        ),
+    ),
+    panoptic_head=dict(
+        _base_.mask2former.panoptic_head,
+        in_channels=[192, 384, 768, 1536],
+        num_queries=200,
+    ),
+    panoptic_fusion_head=_base_.mask2former.panoptic_fusion_head,
+    train_cfg=_base_.mask2former.train_cfg,
+)

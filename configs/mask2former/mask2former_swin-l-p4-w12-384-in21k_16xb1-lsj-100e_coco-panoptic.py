@@ -1,0 +1,11 @@
+_base_ = [
+    'mmdet::mask2former/mask2former_swin-l-p4-w12-384-in21k_16xb1-lsj-100e_coco-panoptic.py',
+    '../_base_/models/mask2former.py',
+    '../_base_/datasets/coco_panoptic_lsj.py',
+]
+model = _base_.mask2former
+train_dataloader = _base_.lsj_train_dataloader
+val_dataloader = _base_.panoptic_val_dataloader
+test_dataloader = val_dataloader
+val_evaluator = _base_.panoptic_evaluator
+test_evaluator = val_evaluator

@@ -1,0 +1,11 @@
+_base_ = [
+    'mmdet::maskformer/maskformer_swin-l-p4-w12_64xb1-ms-300e_coco.py',
+    '../_base_/models/maskformer.py',
+    '../_base_/datasets/coco_panoptic_ms.py',
+]
+model = _base_.maskformer
+train_dataloader = _base_.ms_train_dataloader
+val_dataloader = _base_.panoptic_val_dataloader
+test_dataloader = val_dataloader
+val_evaluator = _base_.panoptic_quality
+test_evaluator = val_evaluator
