@@ -1,3 +1,4 @@
+from mmseg_plugin.structures.boxes import generalized_iou, normalized_boxes
 from mmseg_plugin.structures.mask_logits import MaskLogits
 from mmseg_plugin.structures.matches import Matches
 from mmseg_plugin.structures.predictions import QueryPredictions
@@ -13,6 +14,8 @@ __all__ = [
     'Matches',
     'QueryPredictions',
     'Targets',
+    'generalized_iou',
+    'normalized_boxes',
     'sample_features',
     'sample_maps',
     'sample_masks',

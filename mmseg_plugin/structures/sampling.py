@@ -60,7 +60,7 @@ def sample_features(features: Tensor, points: Tensor) -> Tensor:
     table = features.flatten(2).transpose(1, 2).reshape(-1, channels)
     sampled = F.embedding_bag(
         (index + image[:, None, None]).flatten(0, 1),
-        table.contiguous(),
+        table,
         mode='sum',
         per_sample_weights=weight.flatten(0, 1).to(features.dtype),
     )
@@ -81,7 +81,7 @@ def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
     index, weight = bilinear_corners(points, masks.shape[-2:])
     values = points.new_zeros(len(masks), len(points))
     for corner, share in zip(index.T, weight.T, strict=True):
-        values += flat.index_select(1, corner) * share
+        values += flat.gather(1, corner.expand(len(flat), -1)) * share
     return values
 
 

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmseg_plugin.structures.boxes import normalized_boxes
+
 
 class Targets(NamedTuple):
     """Ground truth of one image.
@@ -48,7 +50,7 @@ class Targets(NamedTuple):
             masks = masks.bool()
         boxes = None
         if img_shape is not None:
-            boxes = _normalized_boxes(instances.bboxes, img_shape)
+            boxes = normalized_boxes(instances.bboxes, img_shape)
         return cls(labels, masks, boxes)
 
     def with_stuff(
@@ -70,11 +72,3 @@ class Targets(NamedTuple):
         stuff = sem_seg == labels.to(sem_seg.dtype)[:, None, None]
         masks = torch.cat((self.masks, stuff.to(self.masks.dtype)))
         return Targets(torch.cat((self.labels, labels)), masks, self.boxes)
-
-
-def _normalized_boxes(boxes: Tensor, img_shape: tuple[int, int]) -> Tensor:
-    boxes = getattr(boxes, 'tensor', boxes)
-    height, width = img_shape[:2]
-    first, last = boxes.split(2, dim=-1)
-    center_size = torch.cat(((first + last) / 2, last - first), -1)
-    return center_size / boxes.new_tensor([width, height] * 2)

@@ -5,11 +5,13 @@ from .generalized_cross_entropy_loss import GeneralizedCrossEntropyLoss
 from .label_smoothing_bce_loss import LabelSmoothingBCELoss
 from .lovasz_hinge_loss import LovaszHingeLoss
 from .point_mask_loss import PointMaskLoss
+from .query_box_loss import QueryBoxLoss
 from .query_class_loss import QueryClassLoss, QueryFocalLoss
 from .roi_mask_loss import RoIMaskLoss
 from .soft_dice_loss import SoftDiceLoss
 from .symmetric_bce_loss import SymmetricBCELoss
 from .target_count import target_count
+from .weighted_dice_loss import WeightedDiceLoss
 
 __all__ = [
     'BoundaryTolerantBCELoss',
@@ -19,10 +21,12 @@ __all__ = [
     'LabelSmoothingBCELoss',
     'LovaszHingeLoss',
     'PointMaskLoss',
+    'QueryBoxLoss',
     'QueryClassLoss',
     'QueryFocalLoss',
     'RoIMaskLoss',
     'SoftDiceLoss',
     'SymmetricBCELoss',
+    'WeightedDiceLoss',
     'target_count',
 ]

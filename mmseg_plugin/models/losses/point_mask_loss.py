@@ -1,14 +1,16 @@
 """Mask losses at importance-sampled points, as Mask2Former trains them."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 
+from mmseg_plugin.models.losses.matched_points import (
+    BCEAndDice,
+    MatchedPointLosses,
+    MatchedPoints,
+)
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import (
     MaskLogits,
@@ -80,31 +82,30 @@ class PointMaskLoss(nn.Module):
             BCE and dice loss, (L,) each; zeros that keep the graph where
             nothing is matched.
         """
-        rows = at_least_float32(masks.rows(matches)).split(matches.counts)
+        embed = at_least_float32(masks.rows(matches))
         features = at_least_float32(masks.features)
-        losses = []
-        for image, embed in enumerate(rows):
-            pairs = _ImagePairs(
+        if points is not None:
+            losses = self._dense_losses(
                 embed,
-                features[image],
-                targets[image].masks,
-                matches.repeats[image],
+                features,
+                targets,
+                matches,
+                lambda maps, image, rows: points[rows],
+                points.shape[1],
             )
-            if points is not None:
-                given = points.split(matches.counts)[image]
-                sampled = self._at_own_points(
-                    pairs, lambda _, part, given=given: given[part]
-                )
-            elif self.shared_points:
-                index = matches.target.split(matches.counts)[image]
-                sampled = self._at_shared_points(pairs, index)
-            else:
-                sampled = self._at_own_points(
-                    pairs, lambda maps, _: self.draw_points(maps)
-                )
-            losses.append(torch.stack(_BCEAndDice.apply(*sampled)))
+        elif self.shared_points:
+            losses = self._shared_losses(embed, features, targets, matches)
+        else:
+            losses = self._dense_losses(
+                embed,
+                features,
+                targets,
+                matches,
+                lambda maps, image, rows: self.draw_points(maps),
+                self.num_points,
+            )
         per_layer = features.new_zeros(2, masks.num_layers)
-        per_layer = per_layer.index_add(1, matches.layer, torch.cat(losses, 1))
+        per_layer = per_layer.index_add(1, matches.layer, losses)
         bce, dice = per_layer / avg_factor
         return self.mask_weight * bce, self.dice_weight * dice
 
@@ -140,54 +141,72 @@ class PointMaskLoss(nn.Module):
             device=like.device,
         )
 
-    def _at_own_points(
-        self, pairs: '_ImagePairs', choose: Callable[[Tensor, slice], Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Logits and targets (M, K) at points that each map chooses."""
-        step = max(self.chunk_size // pairs.features[0].numel(), 1)
-        logits, points = _PairLogits.apply(
-            pairs.embed, pairs.features, choose, step
-        )
-        return logits, _target_values(pairs.masks, points, pairs.repeats)
+    def _dense_losses(
+        self,
+        embed: Tensor,
+        features: Tensor,
+        targets: list[Targets],
+        matches: Matches,
+        choose: Callable[[Tensor, int, slice], Tensor],
+        num_points: int,
+    ) -> Tensor:
+        """Losses (2, M) at points that are chosen on dense maps."""
+        step = max(self.chunk_size // features[0, 0].numel(), 1)
+        matched = MatchedPoints(targets, matches, choose, num_points, step)
+        return MatchedPointLosses.apply(embed, features, matched)
 
-    def _at_shared_points(
-        self, pairs: '_ImagePairs', index: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Logits and targets (M, K) at choices from one set of points."""
-        uniform = self._uniform(1, pairs.features)
-        if uniform.shape[1] > pairs.features[0].numel():
+    def _shared_losses(
+        self,
+        embed: Tensor,
+        features: Tensor,
+        targets: list[Targets],
+        matches: Matches,
+    ) -> Tensor:
+        """Losses (2, M) at choices from one set of points for each image."""
+        uniform = self._uniform(len(features), features)
+        if uniform.shape[1] > features[0, 0].numel():
             # Fewer pixels than points: dense maps are the shorter way.
-            return self._at_own_points(
-                pairs, lambda maps, _: self.draw_points(maps, uniform)
+            return self._dense_losses(
+                embed,
+                features,
+                targets,
+                matches,
+                lambda maps, image, rows: self.draw_points(
+                    maps, uniform[image : image + 1]
+                ),
+                self.num_points,
             )
-        columns = sample_features(pairs.features[None], uniform)[0].T
-        known = sample_masks(pairs.masks, uniform[0])
-        kept = torch.arange(
-            self.num_candidates, uniform.shape[1], device=index.device
-        )
-        logits, values = [], []
+        columns = sample_features(features, uniform).unbind()
         step = max(self.chunk_size // uniform.shape[1], 1)
-        for embed, target in zip(
-            pairs.embed.split(step), index.split(step), strict=True
-        ):
-            everywhere = embed @ columns
-            uncertain = _nearest_zero(
-                everywhere.detach()[:, : self.num_candidates],
-                self.num_uncertain,
+        losses = []
+        for image, (rows, index) in enumerate(
+            zip(
+                embed.split(matches.counts),
+                matches.target.split(matches.counts),
+                strict=True,
             )
-            chosen = torch.cat((uncertain, kept.expand(len(embed), -1)), 1)
-            logits.append(everywhere.gather(1, chosen))
-            values.append(known[target[:, None], chosen])
-        return torch.cat(logits), torch.cat(values)
+        ):
+            values = sample_masks(targets[image].masks, uniform[image])
+            losses += [
+                self._column_losses(part @ columns[image].T, values[chosen])
+                for part, chosen in zip(
+                    rows.split(step), index.split(step), strict=True
+                )
+            ]
+        return torch.cat(losses, 1)
 
-
-class _ImagePairs(NamedTuple):
-    """Matched pairs of one image, sorted by target."""
-
-    embed: Tensor  # (M, D)
-    features: Tensor  # (D, h, w)
-    masks: Tensor  # (G, H, W)
-    repeats: tuple[int, ...]  # pairs of each target
+    def _column_losses(self, logits: Tensor, values: Tensor) -> Tensor:
+        """Losses (2, N), given logits and targets (N, P) at all points."""
+        uncertain = _nearest_zero(
+            logits.detach()[:, : self.num_candidates], self.num_uncertain
+        )
+        kept = torch.arange(
+            self.num_candidates, logits.shape[1], device=logits.device
+        )
+        chosen = torch.cat((uncertain, kept.expand(len(logits), -1)), 1)
+        return BCEAndDice.apply(
+            logits.gather(1, chosen), values.gather(1, chosen)
+        )
 
 
 def _nearest_zero(values: Tensor, count: int) -> Tensor:
@@ -198,111 +217,3 @@ def _nearest_zero(values: Tensor, count: int) -> Tensor:
     # NumPy's selection is five times as fast as topk on a CPU.
     order = np.argpartition(distance.numpy(), count - 1, axis=1)
     return torch.from_numpy(order[:, :count])
-
-
-def _target_values(
-    masks: Tensor, points: Tensor, repeats: tuple[int, ...]
-) -> Tensor:
-    """Targets at the points (M, K, 2), each mask made float once, alone."""
-    values = [
-        sample_maps(mask[None].to(points.dtype), where.reshape(1, -1, 2))
-        for mask, where in zip(masks, points.split(repeats), strict=True)
-    ]
-    return torch.cat([points.new_zeros(1, 0), *values], 1).reshape(
-        points.shape[:2]
-    )
-
-
-class _PairLogits(torch.autograd.Function):
-    """Logits of matched pairs at points of their dense maps.
-
-    The maps live for one chunk only: the backward pass needs no more than
-    the points, since sampling and the product are linear.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx,
-        embed: Tensor,
-        features: Tensor,
-        choose: Callable[[Tensor, slice], Tensor],
-        step: int,
-    ) -> tuple[Tensor, Tensor]:
-        """(M, D), (D, h, w) -> logits (M, K), points (M, K, 2)."""
-        pixels = features.flatten(1)
-        logits, points = [], []
-        # At least one chunk, so that K is known where nothing is matched.
-        for first in range(0, max(len(embed), 1), step):
-            rows = slice(first, first + step)
-            maps = (embed[rows] @ pixels).unflatten(1, features.shape[1:])
-            points.append(choose(maps, rows))
-            logits.append(sample_maps(maps, points[-1]))
-        places = torch.cat(points)
-        ctx.save_for_backward(embed, features, places)
-        ctx.step = step
-        ctx.mark_non_differentiable(places)
-        return torch.cat(logits), places
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: FunctionCtx, grad: Tensor, _: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        embed, features, points = ctx.saved_tensors
-        pixels = features.flatten(1)
-        grad_embed = torch.zeros_like(embed)
-        grad_pixels = torch.zeros_like(pixels)
-        for first in range(0, len(embed), ctx.step):
-            rows = slice(first, first + ctx.step)
-            grad_maps = _scatter(grad[rows], points[rows], features.shape[1:])
-            grad_embed[rows] = grad_maps @ pixels.T
-            grad_pixels.addmm_(embed[rows].T, grad_maps)
-        return grad_embed, grad_pixels.view_as(features), None, None
-
-
-def _scatter(grad: Tensor, points: Tensor, size: torch.Size) -> Tensor:
-    """Adjoint of :func:`sample_maps`: (N, K) -> (N, h * w)."""
-    blank = grad.new_empty(len(grad), 1, *size)
-    (maps, _) = torch.ops.aten.grid_sampler_2d_backward(
-        grad[:, None, None],
-        blank,
-        (2 * points - 1)[:, None],
-        0,
-        0,
-        False,
-        [True, False],
-    )
-    return maps.flatten(1)
-
-
-class _BCEAndDice(torch.autograd.Function):
-    """Mean BCE and dice loss of each row, with their gradient in closed form.
-
-    Saves the logits and targets only, where autograd would save the terms.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, logits: Tensor, values: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """(M, K), (M, K) -> (M,), (M,)."""
-        prob = logits.sigmoid()
-        overlap = 2 * (prob * values).sum(1) + 1
-        total = prob.sum(1) + values.sum(1) + 1
-        bce = F.binary_cross_entropy_with_logits(
-            logits, values, reduction='none'
-        ).mean(1)
-        ctx.save_for_backward(logits, values, overlap, total)
-        return bce, 1 - overlap / total
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: FunctionCtx, grad_bce: Tensor, grad_dice: Tensor
-    ) -> tuple[Tensor, None]:
-        logits, values, overlap, total = ctx.saved_tensors
-        prob = logits.sigmoid()
-        grad = (prob - values) * (grad_bce / logits.shape[1])[:, None]
-        slope = (overlap / total**2)[:, None] - values * (2 / total)[:, None]
-        grad += prob * (1 - prob) * slope * grad_dice[:, None]
-        return grad, None

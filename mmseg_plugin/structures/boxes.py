@@ -1,0 +1,46 @@
+"""Boxes (cx, cy, w, h) in [0, 1] of the image."""
+
+import torch
+from torch import Tensor
+
+
+def normalized_boxes(boxes: Tensor, img_shape: tuple[int, int]) -> Tensor:
+    """Relative boxes from corners in pixels.
+
+    Args:
+        boxes: (G, 4), (x1, y1, x2, y2), a tensor or mmdet's boxes.
+        img_shape: height and width of the image without padding.
+    """
+    boxes = getattr(boxes, 'tensor', boxes)
+    height, width = img_shape[:2]
+    first, last = boxes.split(2, dim=-1)
+    center_size = torch.cat(((first + last) / 2, last - first), -1)
+    return center_size / boxes.new_tensor([width, height] * 2)
+
+
+def generalized_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Generalized IoU (arXiv 1902.09630), with 1e-6 in both denominators.
+
+    Args:
+        first: (..., 4), (cx, cy, w, h).
+        second: the same, broadcast with ``first``.
+
+    Returns:
+        Values in (-1, 1], (...).
+    """
+    halves = [box[..., 2:] / 2 for box in (first, second)]
+    low, high = (
+        (first[..., :2] + sign * halves[0], second[..., :2] + sign * halves[1])
+        for sign in (-1, 1)
+    )
+    overlap = _area((torch.minimum(*high) - torch.maximum(*low)).clamp(min=0))
+    hull = _area(torch.maximum(*high) - torch.minimum(*low))
+    # As published areas are those of the corners' differences.
+    areas = [_area(b - a) for a, b in zip(low, high, strict=True)]
+    union = areas[0] + areas[1] - overlap
+    return overlap / (union + 1e-6) - (hull - union) / (hull + 1e-6)
+
+
+def _area(extent: Tensor) -> Tensor:
+    # ``prod`` asks the device for zeros in its backward pass.
+    return extent[..., 0] * extent[..., 1]
