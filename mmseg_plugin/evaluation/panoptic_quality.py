@@ -64,24 +64,39 @@ def overlaps(gt_ids: np.ndarray, pred_ids: np.ndarray) -> Overlaps:
     not the pixels.
 
     Args:
-        gt_ids: int (H, W), in [0, 2**31).
-        pred_ids: int (H, W), in [0, 2**31).
+        gt_ids: int (H, W), in [0, 2**24), as COCO's colours have it.
+        pred_ids: int (H, W), in [0, 2**24).
 
     Raises:
-        ValueError: the sizes differ.
+        ValueError: the sizes differ, or rows are longer than 65535.
     """
     if gt_ids.shape != pred_ids.shape:
         raise ValueError(
             f'ground truth is {gt_ids.shape}, prediction {pred_ids.shape}'
         )
+    width = gt_ids.shape[1]
+    if width >= 1 << 16:
+        raise ValueError(
+            f'maps of {width} columns are too wide, at most 65535'
+        )
     gt, pred = gt_ids.ravel(), pred_ids.ravel()
-    changes = (gt[1:] != gt[:-1]) | (pred[1:] != pred[:-1])
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    lengths = np.diff(starts, append=gt.size)
-    pairs = (gt[starts].astype(np.int64) << 32) | pred[starts]
-    pairs, which = np.unique(pairs, return_inverse=True)
-    pixels = np.bincount(which, weights=lengths).astype(np.int64)
-    return Overlaps(pairs >> 32, pairs & 0xFFFFFFFF, pixels)
+    last = gt[1:] != gt[:-1]
+    last |= pred[1:] != pred[:-1]
+    last[width - 1 :: width] = True
+    ends = np.append(np.flatnonzero(last), gt.size - 1)
+    # Packed as gt, pred, length in 24 + 24 + 16 bits: one plain sort.
+    runs = gt[ends].astype(np.uint64) << np.uint64(40)
+    runs |= pred[ends].astype(np.uint64) << np.uint64(16)
+    runs[0] |= np.uint64(ends[0] + 1)
+    runs[1:] |= (ends[1:] - ends[:-1]).astype(np.uint64)
+    runs.sort()
+    pairs = (runs >> np.uint64(16)).astype(np.int64)
+    first = np.append(0, np.flatnonzero(pairs[1:] != pairs[:-1]) + 1)
+    lengths = (runs & np.uint64(0xFFFF)).astype(np.int64)
+    pairs = pairs[first]
+    return Overlaps(
+        pairs >> 24, pairs & 0xFFFFFF, np.add.reduceat(lengths, first)
+    )
 
 
 def segment_counts(

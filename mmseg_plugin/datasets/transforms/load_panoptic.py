@@ -1,5 +1,6 @@
 """Panoptic annotations in COCO's layout, read without panopticapi."""
 
+import cv2
 import mmcv
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations
@@ -32,13 +33,13 @@ def read_segment_ids(
     image = mmcv.imfrombytes(
         get(path, backend_args=backend_args),
         flag='color',
-        channel_order='rgb',
         backend=imdecode_backend,
     )
     if image is None:
         raise ValueError(f'{path} is not an image that can be decoded')
-    red, green, blue = np.moveaxis(image.astype(np.int32), -1, 0)
-    return red + (green << 8) + (blue << 16)
+    # The bytes red, green, blue, alpha are one little-endian number.
+    rgba = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
+    return rgba.view('<i4')[..., 0] & 0xFFFFFF
 
 
 @TRANSFORMS.register_module()

@@ -1,0 +1,198 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.evaluator import Evaluator
+from mmengine.structures import PixelData
+
+from mmseg_plugin.datasets.transforms.load_panoptic import read_segment_ids
+from mmseg_plugin.registry import METRICS
+from tests.test_datasets import panoptic_folder as folder
+
+VOID = 3
+KEYS = {
+    f'coco_panoptic/{key}{suffix}'
+    for key in ('PQ', 'SQ', 'RQ')
+    for suffix in ('', '_th', '_st')
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder.write(tmp_path)
+    return tmp_path
+
+
+def perfect(index: int) -> torch.Tensor:
+    """The ground truth as a prediction: class + 1000 * instance."""
+    label = {
+        0: VOID,
+        folder.CUP: 1000,
+        folder.CUP + 1: 1000,
+        folder.CAT: 1001,
+        folder.SKY: 2,
+        folder.CROWD: VOID,
+    }
+    ids = folder.id_maps()[index]
+    return torch.tensor(np.vectorize(label.get)(ids))
+
+
+def sample(root, index: int, encoded: torch.Tensor, **meta) -> DetDataSample:
+    found = DetDataSample(
+        metainfo={
+            'img_id': index,
+            'img_path': str(root / f'img/{index}.jpg'),
+            'ori_shape': (6, 8),
+            **meta,
+        }
+    )
+    found.pred_panoptic_seg = PixelData(sem_seg=encoded[None].int())
+    return found
+
+
+def evaluate(root, maps, metas=({}, {}), **metric) -> dict:
+    config = {
+        'type': 'mmseg_plugin.CocoPanopticMetric',
+        'ann_file': str(root / 'panoptic.json'),
+        'seg_prefix': str(root / 'seg'),
+        **metric,
+    }
+    evaluator = Evaluator(METRICS.build(config))
+    evaluator.dataset_meta = folder.METAINFO
+    for i, (encoded, meta) in enumerate(zip(maps, metas, strict=True)):
+        evaluator.process([sample(root, i, encoded, **meta)])
+    return evaluator.evaluate(len(maps))
+
+
+@pytest.mark.parametrize('nproc', [0, 2])
+def test_ground_truth_as_prediction_is_perfect(root, nproc):
+    got = evaluate(root, [perfect(0), perfect(1)], nproc=nproc)
+    assert set(got) == KEYS
+    assert set(got.values()) == {100.0}
+
+
+def test_a_missed_and_a_made_up_segment(root):
+    first = perfect(0)
+    first[first == 1000] = VOID  # a cup is missed
+    second = perfect(1)
+    second[second == 1001] = 1000 + 1000  # the cat is called a cup
+    got = evaluate(root, [first, second])
+    # cup: one found, one missed, one made up; cat: missed; sky: found.
+    assert got['coco_panoptic/PQ_th'] == pytest.approx(100 * 0.5 / 2)
+    assert got['coco_panoptic/SQ_th'] == pytest.approx(100 * 1 / 2)
+    assert got['coco_panoptic/PQ_st'] == 100
+    assert got['coco_panoptic/PQ'] == pytest.approx(100 * 1.5 / 3)
+
+
+def test_a_cat_on_the_crowd_of_cats_is_ignored(root):
+    first = perfect(0)
+    first[folder.id_maps()[0] == folder.CROWD] = 1001
+    got = evaluate(root, [first, perfect(1)])
+    assert got['coco_panoptic/PQ'] == 100
+    first[first == 1001] = 2000  # a cup there is wrong
+    got = evaluate(root, [first, perfect(1)])
+    assert got['coco_panoptic/RQ_th'] == pytest.approx(100 * (0.8 + 1) / 2)
+
+
+def test_class_0_as_stuff_is_not_void(root):
+    content = json.loads((root / 'panoptic.json').read_text())
+    for category in content['categories']:
+        category['isthing'] = 0
+    (root / 'panoptic.json').write_text(json.dumps(content))
+    maps = [perfect(0), perfect(1)]
+    for encoded in maps:
+        encoded[encoded == 1000] = 0
+    assert evaluate(root, maps)['coco_panoptic/PQ'] == 100
+
+
+def test_a_set_without_stuff_has_no_stuff_quality(root):
+    content = json.loads((root / 'panoptic.json').read_text())
+    for category in content['categories']:
+        category['isthing'] = 1
+    (root / 'panoptic.json').write_text(json.dumps(content))
+    got = evaluate(root, [perfect(0), perfect(1)])
+    assert got['coco_panoptic/PQ_th'] == 100
+    assert np.isnan(got['coco_panoptic/PQ_st'])
+
+
+def test_without_an_annotation_file(root):
+    category = {7: 0, 20: 1, 33: 2}
+    content = json.loads((root / 'panoptic.json').read_text())
+    metas = [
+        {
+            'seg_map_path': str(root / f'seg/{i}.png'),
+            'segments_info': [
+                {
+                    'id': s['id'],
+                    'category': category[s['category_id']],
+                    'is_thing': s['category_id'] != 33 and not s['iscrowd'],
+                }
+                for s in content['annotations'][i]['segments_info']
+            ],
+        }
+        for i in range(2)
+    ]
+    first = perfect(0)
+    first[folder.id_maps()[0] == folder.CROWD] = 1001
+    got = evaluate(
+        root, [first, perfect(1)], metas, ann_file=None, seg_prefix=None
+    )
+    assert set(got.values()) == {100.0}
+
+
+def test_classwise_table(root, monkeypatch):
+    printed = []
+    monkeypatch.setattr(
+        'mmseg_plugin.evaluation.coco_panoptic_metric.print_panoptic_table',
+        lambda table, classes, logger: printed.append(classes),
+    )
+    second = perfect(1)
+    second[second == 1001] = VOID
+    evaluate(root, [perfect(0), second], classwise=True)
+    evaluate(root, [perfect(0), second])
+    all_right = {'pq': 1.0, 'sq': 1.0, 'rq': 1.0}
+    all_wrong = {'pq': 0.0, 'sq': 0.0, 'rq': 0.0}
+    assert printed == [
+        {'cup': all_right, 'cat': all_wrong, 'sky': all_right},
+        None,
+    ]
+
+
+def test_written_results_can_be_read_back(root):
+    prefix = str(root / 'out/run')
+    maps = [perfect(0), perfect(1)]
+    got = evaluate(root, maps, format_only=True, outfile_prefix=prefix)
+    assert not got
+    entries = json.loads((root / 'out/run.panoptic.json').read_text())
+    for i, entry in enumerate(entries['annotations']):
+        assert entry['image_id'] == i
+        ids = read_segment_ids(f'{prefix}.panoptic/{entry["file_name"]}')
+        listed = {s['id']: s['category_id'] for s in entry['segments_info']}
+        assert set(np.unique(ids)) - {0} == set(listed)
+        assert np.array_equal(ids == 0, maps[i].numpy() == VOID)
+    # Sky and a cup in the first image.
+    assert sorted(listed.values()) == [7, 20]
+
+
+def test_results_may_be_written_beside_the_evaluation(root):
+    got = evaluate(
+        root, [perfect(0), perfect(1)], outfile_prefix=str(root / 'out/run')
+    )
+    assert got['coco_panoptic/PQ'] == 100
+    assert (root / 'out/run.panoptic/0.png').exists()
+
+
+def test_bad_use_is_named(root):
+    with pytest.raises(ValueError, match='outfile_prefix'):
+        evaluate(root, [], [], format_only=True)
+    content = json.loads((root / 'panoptic.json').read_text())
+    content['annotations'] = content['annotations'][:1]
+    (root / 'panoptic.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='image_id 1'):
+        evaluate(root, [perfect(0), perfect(1)])
+    content['categories'][1]['name'] = 'dog'
+    (root / 'panoptic.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='cat'):
+        evaluate(root, [perfect(0), perfect(1)])

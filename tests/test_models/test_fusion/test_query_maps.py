@@ -1,0 +1,72 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes, boxes_of
+
+SIZES = [
+    Sizes((96, 128), (90, 117), (131, 173)),
+    Sizes((96, 128), (96, 128), (96, 128)),
+    Sizes((96, 128), (64, 100), (64, 100)),
+    Sizes((96, 128), (90, 128), (45, 64)),
+    Sizes((97, 131), (97, 120), (300, 61)),
+]
+
+
+@pytest.mark.parametrize('sizes', SIZES)
+def test_crops_are_the_parts_of_the_whole_that_hold_all_positives(sizes):
+    generator = torch.Generator().manual_seed(0)
+    low = torch.randn(40, 24, 32, generator=generator) - 2
+    low[0] = -1.0
+    low[1] = 1.0
+    for i in range(2, 30):  # few positive pixels, at the edges too
+        low[i] = low[i].abs().neg()
+        low[i].view(-1)[i * 97 % 768] = 5.0
+    maps = QueryMaps(low[None], 0, sizes)
+    queries = torch.arange(40)
+    whole = F.interpolate(
+        F.interpolate(low[None], sizes.padded, mode='bilinear')[
+            :, :, : sizes.image[0], : sizes.image[1]
+        ],
+        sizes.out,
+        mode='bilinear',
+    )[0]
+    torch.testing.assert_close(maps.full(queries), whole, rtol=0, atol=1e-5)
+    for got, want in zip(maps.above(queries, 0.0), whole, strict=True):
+        rest = want > 0
+        height, width = got.pixels.shape[1:]
+        part = (
+            slice(got.top, got.top + height),
+            slice(got.left, got.left + width),
+        )
+        torch.testing.assert_close(
+            got.pixels[0], want[part], rtol=0, atol=1e-5
+        )
+        assert torch.equal(got.pixels[0] > 0, rest[part])
+        rest[part] = False
+        assert not rest.any()
+
+
+def test_a_small_mask_costs_a_small_crop():
+    low = torch.full((1, 1, 24, 32), -1.0)
+    low[0, 0, 10, 20] = 1.0
+    sizes = Sizes((96, 128), (96, 128), (192, 256))
+    crop = next(QueryMaps(low, 0, sizes).above(torch.tensor([0]), 0.0))
+    assert crop.pixels.shape[1] <= 24
+    assert crop.pixels.shape[2] <= 24
+
+
+def test_boxes_of():
+    masks = torch.zeros(3, 4, 5, dtype=torch.bool)
+    masks[0, 1:3, 2:4] = True
+    masks[2] = True
+    boxes, filled = boxes_of(masks)
+    assert boxes.tolist() == [[2, 1, 4, 3], [0, 0, 0, 0], [0, 0, 5, 4]]
+    assert filled.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize('shape', [(0, 4, 5), (2, 0, 0)])
+def test_boxes_of_nothing(shape):
+    boxes, filled = boxes_of(torch.zeros(shape, dtype=torch.bool))
+    assert boxes.shape == (shape[0], 4)
+    assert not filled.any()
