@@ -2,9 +2,7 @@ _base_ = [
     '../_base_/models/mask-rcnn_tiny_fpn.py',
     '../_base_/datasets/scenes_instance.py',
     '../_base_/schedules/scenes_demo.py',
-    'mmdet::_base_/default_runtime.py',
 ]
-
 model = dict(
     roi_head=dict(
         bbox_head=dict(num_classes=_base_.num_classes),

@@ -1,5 +1,7 @@
 """Minutes on a CPU: AdamW, warm-up and one cosine, evaluated at the end."""
 
+_base_ = 'mmdet::_base_/default_runtime.py'
+
 max_epochs = 2
 
 train_cfg = dict(
@@ -21,3 +23,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
+
+default_hooks = dict(logger=dict(interval=20))
