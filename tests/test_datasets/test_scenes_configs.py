@@ -55,16 +55,20 @@ def test_instance_data(load):
 
 
 def test_panoptic_data(load):
-    dataset_config = load('panoptic').val_dataloader.dataset
-    dataset = _build(dict(dataset_config, pipeline=[]))
+    config = load('panoptic')
+    transforms = config.train_pipeline
+    without_flip = [t for t in transforms if t.type != 'mmdet.RandomFlip']
+    dataset = _build(
+        dict(config.val_dataloader.dataset, pipeline=without_flip)
+    )
     assert dataset.metainfo['thing_classes'] == THINGS
     for index in range(2):
         _, layout = make_scene(OPTIONS, 0, 'val', index)
-        info = dataset.get_data_info(index)
-        assert Path(info['seg_map_path']).is_file()
-        segments = info['segments_info']
-        things = [s['category'] for s in segments if s['is_thing']]
-        assert things == [t.label for t in layout.things]
-        stuff = {s['category'] for s in segments if not s['is_thing']}
-        bare = layout.stuff_map[layout.instance_map == 0]
-        assert stuff == {len(THINGS) + i for i in set(bare) - {UNLABELLED}}
+        sample = dataset[index]['data_samples']
+        labels = [t.label for t in layout.things]
+        assert sample.gt_instances.labels.tolist() == labels
+        semantic = layout.stuff_map + len(THINGS)
+        semantic[layout.stuff_map == UNLABELLED] = UNLABELLED
+        for i, label in enumerate(labels):
+            semantic[layout.instance_map == i + 1] = label
+        assert np.array_equal(sample.gt_sem_seg.sem_seg[0], semantic)

@@ -14,12 +14,7 @@ num_stuff_classes = len(_base_.stuff_classes)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(
-        type='mmdet.LoadPanopticAnnotations',
-        with_bbox=True,
-        with_mask=True,
-        with_seg=True,
-    ),
+    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
     dict(
         type='mmdet.RandomFlip',
         prob=[0.25, 0.25, 0.25],
@@ -31,7 +26,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     # For its scale_factor, which mask heads ask for.
     dict(type='mmdet.Resize', scale_factor=1.0),
-    dict(type='mmdet.LoadPanopticAnnotations'),
+    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
     dict(
         type='mmdet.PackDetInputs',
         meta_keys=(
@@ -67,6 +62,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 val_evaluator = dict(
+    type='mmseg_plugin.CocoPanopticMetric',
     ann_file=f'{data_root}annotations/panoptic_val.json',
     seg_prefix=f'{data_root}annotations/panoptic_val/',
 )
