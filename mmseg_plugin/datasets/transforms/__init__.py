@@ -2,5 +2,8 @@ from mmseg_plugin.datasets.transforms.load_panoptic import (
     LoadPanopticAnnotations,
 )
 from mmseg_plugin.datasets.transforms.noisy_masks import NoisyMasks
+from mmseg_plugin.datasets.transforms.shared_offset_crop import (
+    SharedOffsetCrop,
+)
 
-__all__ = ['LoadPanopticAnnotations', 'NoisyMasks']
+__all__ = ['LoadPanopticAnnotations', 'NoisyMasks', 'SharedOffsetCrop']
