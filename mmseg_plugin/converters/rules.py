@@ -8,6 +8,7 @@ the other side, so every rule reads both ways.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -45,13 +46,16 @@ class Table(NamedTuple):
     Attributes:
         rules: every key that carries over.
         dropped: side to {pattern: reason} of keys without a counterpart.
-        made: official key to a function of the finished official state, for
-            what mmdet's file does not hold.
+        made: official entries from the finished official state, for what
+            mmdet's file does not hold.
+        tied: official pattern to the official name that holds the same
+            parameter; copies are left out, and ``made`` has to give them.
     """
 
     rules: tuple[Rule, ...]
     dropped: Mapping[str, Mapping[str, str]]
-    made: Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]]
+    made: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+    tied: Mapping[str, str] = MappingProxyType({})
 
 
 class Conversion(NamedTuple):
@@ -77,10 +81,20 @@ def _regex(pattern: str) -> re.Pattern:
     return re.compile(text.replace(r'\{p\}', '(?P<p>.+)'))
 
 
-def _dropped(key: str, patterns: Mapping[str, str]) -> str | None:
-    for pattern, reason in patterns.items():
+def _dropped(
+    key: str, state: Mapping[str, Tensor], table: Table, source: str
+) -> str | None:
+    """Why a key does not carry over, None if it does."""
+    for pattern, reason in table.dropped.get(source, {}).items():
         if _regex(pattern).fullmatch(key):
             return reason
+    for copy, pattern in table.tied.items() if source == 'd2' else ():
+        match = _regex(copy).fullmatch(key)
+        if match:
+            original = pattern.format(**match.groupdict())
+            if not torch.equal(state[key], state[original]):
+                raise ValueError(f'{key} and {original} must be equal')
+            return f'the same as {original}'
     return None
 
 
@@ -107,7 +121,7 @@ def unknown_keys(
     return [
         key
         for key in state
-        if not _dropped(key, table.dropped.get(source, {}))
+        if not _dropped(key, state, table, source)
         and not _rename(key, table.rules, source, source)
     ]
 
@@ -130,7 +144,8 @@ def convert(
 
     Raises:
         ValueError: a key is not in the table, two keys get the same name,
-            or a rule that is not optional matches no key.
+            tied parameters differ, or a rule that is not optional matches
+            no key.
     """
     source = SIDES[1 - SIDES.index(target)]
     _refuse(
@@ -140,7 +155,7 @@ def convert(
     result = Conversion({}, [], [], [])
     unused = {rule for rule in table.rules if not rule.optional}
     for key, value in state.items():
-        reason = _dropped(key, table.dropped.get(source, {}))
+        reason = _dropped(key, state, table, source)
         if reason:
             result.dropped.append((key, reason))
             continue
@@ -154,22 +169,18 @@ def convert(
         result.renamed.append((key, name))
     _refuse('no key of the file matches', [getattr(r, source) for r in unused])
     if target == 'd2':
-        for name, make in table.made.items():
-            result.state[name] = make(result.state)
-            result.made.append(name)
+        made = table.made(result.state)
+        result.state.update(made)
+        result.made.extend(made)
     return result
 
 
-def empty_weight(classes: str) -> Callable[[Mapping[str, Tensor]], Tensor]:
+def empty_weight(num_classes: int) -> dict[str, Tensor]:
     """The class weights that official criteria keep as a buffer.
 
     Args:
-        classes: official name of the class layer's bias, shape (K + 1,).
+        num_classes: K, without no-object.
     """
-
-    def make(state: Mapping[str, Tensor]) -> Tensor:
-        weight = torch.ones(len(state[classes]))
-        weight[-1] = 0.1
-        return weight
-
-    return make
+    weight = torch.ones(num_classes + 1)
+    weight[-1] = 0.1
+    return {'criterion.empty_weight': weight}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from mmseg_plugin.converters.backbones import BACKBONES, DROPPED
+from mmseg_plugin.converters.panoptic_fcn import PANOPTIC_FCN
 from mmseg_plugin.converters.rules import (
     Rule,
     Table,
@@ -33,21 +34,25 @@ def _rules(
     )
 
 
+_MASK_EMBED = (
+    ('mask_embed.layers.0', 'mask_embed.0'),
+    ('mask_embed.layers.1', 'mask_embed.2'),
+    ('mask_embed.layers.2', 'mask_embed.4'),
+)
 _OUTPUTS = _rules(
     'predictor.',
     '',
     (
         ('class_embed', 'cls_embed'),
-        ('mask_embed.layers.0', 'mask_embed.0'),
-        ('mask_embed.layers.1', 'mask_embed.2'),
-        ('mask_embed.layers.2', 'mask_embed.4'),
         ('query_embed', 'query_embed'),
+        *_MASK_EMBED,
     ),
 )
 _FFN = (('linear1', 'ffn.layers.0.0'), ('linear2', 'ffn.layers.1'))
-_MADE = {
-    'criterion.empty_weight': empty_weight(f'{_D2}predictor.class_embed.bias')
-}
+
+
+def _made(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return empty_weight(len(state[f'{_D2}predictor.class_embed.bias']) - 1)
 
 
 def _fpn(levels: int, optional: bool = False) -> tuple[Rule, ...]:
@@ -67,32 +72,36 @@ def _fpn(levels: int, optional: bool = False) -> tuple[Rule, ...]:
     )
 
 
+_PIXEL_DECODER = (
+    *_rules(
+        'pixel_decoder.',
+        'pixel_decoder.',
+        (
+            ('input_proj.{i}.0', 'input_convs.{i}.conv'),
+            ('input_proj.{i}.1', 'input_convs.{i}.gn'),
+            ('mask_features', 'mask_feature'),
+        ),
+    ),
+    Rule(
+        f'{_D2}pixel_decoder.transformer.level_embed',
+        f'{_MM}pixel_decoder.level_encoding.weight',
+    ),
+    *_rules(
+        'pixel_decoder.transformer.encoder.layers.{i}.',
+        'pixel_decoder.encoder.layers.{i}.',
+        (
+            ('self_attn', 'self_attn'),
+            ('norm1', 'norms.0'),
+            ('norm2', 'norms.1'),
+            *_FFN,
+        ),
+    ),
+)
+
 _MASK2FORMER = Table(
     rules=(
         *BACKBONES,
-        *_rules(
-            'pixel_decoder.',
-            'pixel_decoder.',
-            (
-                ('input_proj.{i}.0', 'input_convs.{i}.conv'),
-                ('input_proj.{i}.1', 'input_convs.{i}.gn'),
-                ('mask_features', 'mask_feature'),
-            ),
-        ),
-        Rule(
-            f'{_D2}pixel_decoder.transformer.level_embed',
-            f'{_MM}pixel_decoder.level_encoding.weight',
-        ),
-        *_rules(
-            'pixel_decoder.transformer.encoder.layers.{i}.',
-            'pixel_decoder.encoder.layers.{i}.',
-            (
-                ('self_attn', 'self_attn'),
-                ('norm1', 'norms.0'),
-                ('norm2', 'norms.1'),
-                *_FFN,
-            ),
-        ),
+        *_PIXEL_DECODER,
         *_fpn(3, optional=True),
         *_rules(
             'predictor.',
@@ -127,7 +136,7 @@ _MASK2FORMER = Table(
         *_OUTPUTS,
     ),
     dropped=DROPPED,
-    made=_MADE,
+    made=_made,
 )
 
 _MASKFORMER_SHARED = (
@@ -182,7 +191,7 @@ def _top(mmdet: str) -> tuple[Rule, Rule]:
 _MASKFORMER_FPN = Table(
     rules=(*_MASKFORMER_SHARED, *_top('last_feat_conv')),
     dropped=DROPPED,
-    made=_MADE,
+    made=_made,
 )
 _MASKFORMER_ENCODER = Table(
     rules=(
@@ -205,12 +214,97 @@ _MASKFORMER_ENCODER = Table(
         ),
     ),
     dropped=DROPPED,
-    made=_MADE,
+    made=_made,
+)
+
+
+def _mask_dino_made(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of tied parameters, one of the box head for each layer."""
+    predictor = f'{_D2}predictor.'
+    copies = {
+        f'{predictor}decoder.norm.{p}': state[f'{predictor}decoder_norm.{p}']
+        for p in ('weight', 'bias')
+    }
+    layers = f'{predictor}decoder.layers.'
+    numbers = dict.fromkeys(
+        key.removeprefix(layers).partition('.')[0]
+        for key in state
+        if key.startswith(layers)
+    )
+    boxes = f'{predictor}_bbox_embed.'
+    for key in [key for key in state if key.startswith(boxes)]:
+        for number in numbers:
+            name = f'bbox_embed.{number}.{key.removeprefix(boxes)}'
+            copies[f'{predictor}{name}'] = state[key]
+            copies[f'{predictor}decoder.{name}'] = state[key]
+    labels = state.get(f'{predictor}label_enc.weight')
+    return copies | ({} if labels is None else empty_weight(len(labels)))
+
+
+_MASK_DINO = Table(
+    rules=(
+        *BACKBONES,
+        *_PIXEL_DECODER,
+        *_fpn(1, optional=True),
+        *_rules(
+            'predictor.',
+            '',
+            (
+                ('class_embed', 'cls_embed'),
+                ('decoder_norm', 'transformer_decoder.norm'),
+                (
+                    'decoder.ref_point_head.layers.{i}',
+                    'transformer_decoder.ref_point_head.layers.{i}',
+                ),
+                ('_bbox_embed.layers.{i}', 'bbox_embed.layers.{i}'),
+            ),
+        ),
+        *_rules(
+            'predictor.',
+            '',
+            (
+                ('enc_output', 'memory_trans_fc'),
+                ('enc_output_norm', 'memory_trans_norm'),
+                ('query_feat', 'query_feat'),
+                ('query_embed', 'query_embed'),
+                ('label_enc', 'dn_query_generator.label_embedding'),
+                *_MASK_EMBED,
+            ),
+            optional=True,
+        ),
+        *_rules(
+            'predictor.decoder.layers.{i}.',
+            'transformer_decoder.layers.{i}.',
+            (
+                ('self_attn', 'self_attn.attn'),
+                ('cross_attn', 'cross_attn'),
+                ('norm2', 'norms.0'),
+                ('norm1', 'norms.1'),
+                ('norm3', 'norms.2'),
+                *_FFN,
+            ),
+        ),
+    ),
+    dropped=DROPPED,
+    made=_mask_dino_made,
+    tied={
+        f'{_D2}predictor.decoder.norm.{{p}}': (
+            f'{_D2}predictor.decoder_norm.{{p}}'
+        ),
+        f'{_D2}predictor.decoder.bbox_embed.{{i}}.{{p}}': (
+            f'{_D2}predictor._bbox_embed.{{p}}'
+        ),
+        f'{_D2}predictor.bbox_embed.{{i}}.{{p}}': (
+            f'{_D2}predictor._bbox_embed.{{p}}'
+        ),
+    },
 )
 
 METHODS: dict[str, tuple[Table, ...]] = {
     'mask2former': (_MASK2FORMER,),
+    'maskdino': (_MASK_DINO,),
     'maskformer': (_MASKFORMER_FPN, _MASKFORMER_ENCODER),
+    'panoptic_fcn': PANOPTIC_FCN,
 }
 
 

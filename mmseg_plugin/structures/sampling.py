@@ -55,9 +55,10 @@ def sample_features(features: Tensor, points: Tensor) -> Tensor:
     num_points = points.shape[1]
     index, weight = bilinear_corners(points.detach(), (height, width))
     image = torch.arange(batch, device=features.device) * (height * width)
-    # Rows of channels side by side in memory are read several times faster
-    # than grid_sample reads one channel after the other.
+    # Rows of channels side by side in memory (reshape alone may return a
+    # view) are read several times faster than one channel after the other.
     table = features.flatten(2).transpose(1, 2).reshape(-1, channels)
+    table = table.contiguous()
     sampled = F.embedding_bag(
         (index + image[:, None, None]).flatten(0, 1),
         table,

@@ -52,13 +52,14 @@ def _shared(case: Case) -> dict:
     }
 
 
-def _official_state(case: Case, model: nn.Module) -> dict[str, Tensor]:
+def _official_state(
+    case: Case, model: nn.Module, method: str
+) -> dict[str, Tensor]:
     """The case's weights; if they are not stored, made by the recipe."""
     stored = case.group('state/')
     if stored:
         return stored
     ours = {f'panoptic_head.{k}': v for k, v in model.state_dict().items()}
-    method = 'mask2former' if case.kind == 'm2f_head' else 'maskformer'
     names = convert(ours, choose_table(method, ours, 'mmdet'), 'd2').state
     return {
         name: recipe_value(name, value.shape, case.entry['weight_salt'])
@@ -92,9 +93,9 @@ def recipe_value(name: str, shape: torch.Size, salt: str) -> Tensor:
     return torch.tensor(value.astype(np.float32))
 
 
-def _load(case: Case, model: nn.Module, method: str) -> dict[str, str]:
+def load_official(case: Case, model: nn.Module, method: str) -> dict[str, str]:
     """Loads official weights strictly; official name to ours."""
-    state = _official_state(case, model)
+    state = _official_state(case, model, method)
     conversion = convert(state, choose_table(method, state, 'd2'), 'mmdet')
     prefix = 'panoptic_head.'
     model.load_state_dict(
@@ -120,31 +121,47 @@ def _wave(tensor: Tensor) -> Tensor:
     return torch.cos(0.1 * torch.arange(tensor.numel())).view_as(tensor)
 
 
-def _compared(
-    case: Case, model: nn.Module, method: str
-) -> dict[str, Tensor | np.ndarray]:
-    """Everything the case holds: outputs, their probe and its gradients."""
-    names = _load(case, model, method)
-    model.eval()
-    levels = [case.tensor(f'in/res{level}') for level in range(2, 6)]
-    outputs = _outputs(model(levels, None))
-    probe = sum(
+def probe(outputs: dict[str, Tensor]) -> Tensor:
+    """One number that depends on every output."""
+    return sum(
         (value * _wave(value)).mean() for _, value in sorted(outputs.items())
     )
-    probe.backward()
-    got: dict = {'out/probe_scalar': probe}
-    for key, value in outputs.items():
-        got[f'out/{key}'] = value
-        got[f'out/{key}_s2'] = value[..., ::2, ::2]
+
+
+def gradients(model: nn.Module, names: dict[str, str]) -> dict[str, Tensor]:
+    """What the cases hold of each parameter's gradient.
+
+    Args:
+        model: after a backward pass.
+        names: official name to ours.
+    """
+    got = {}
     parameters = dict(model.named_parameters())
     for official, ours in names.items():
         grad = parameters[ours].grad
         if grad is None:
             got[f'grad/none/{official}'] = np.ones((), np.uint8)
-        else:
-            got[f'grad/norm/{official}'] = grad.norm()
-            got[f'grad/dot/{official}'] = (grad * _wave(grad)).sum()
+            grad = torch.zeros_like(parameters[ours])
+        got[f'grad/norm/{official}'] = grad.norm()
+        got[f'grad/dot/{official}'] = (grad * _wave(grad)).sum()
     return got
+
+
+def _compared(
+    case: Case, model: nn.Module, method: str
+) -> dict[str, Tensor | np.ndarray]:
+    """Everything the case holds: outputs, their probe and its gradients."""
+    names = load_official(case, model, method)
+    model.eval()
+    levels = [case.tensor(f'in/res{level}') for level in range(2, 6)]
+    outputs = _outputs(model(levels, None))
+    scalar = probe(outputs)
+    scalar.backward()
+    got: dict = {'out/probe_scalar': scalar}
+    for key, value in outputs.items():
+        got[f'out/{key}'] = value
+        got[f'out/{key}_s2'] = value[..., ::2, ::2]
+    return got | gradients(model, names)
 
 
 @runner('m2f_head')

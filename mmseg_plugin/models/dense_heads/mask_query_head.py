@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from mmseg_plugin.models.losses.target_count import target_count
 from mmseg_plugin.registry import MODELS, TASK_UTILS
-from mmseg_plugin.structures import MaskLogits, QueryPredictions, Targets
+from mmseg_plugin.structures import (
+    MaskLogits,
+    Matches,
+    QueryPredictions,
+    Targets,
+)
 
 
 class MaskQueryHead(BaseModule):
@@ -23,11 +28,13 @@ class MaskQueryHead(BaseModule):
 
     Args:
         embed_dims: channels of the queries.
-        out_channels: channels of the mask features, D.
+        out_channels: channels of the mask features, D; None predicts no
+            masks.
         pixel_decoder: complete config.
         num_things_classes: number of thing classes, which come first.
         num_stuff_classes: number of stuff classes.
         num_queries: Q.
+        use_sigmoid: classes by sigmoid, without a no-object class.
         loss_cls: class loss, called like :class:`QueryClassLoss`; the number
             of classes is filled in. Not needed for inference.
         loss_mask: mask losses, called like :class:`PointMaskLoss`. Not
@@ -45,11 +52,12 @@ class MaskQueryHead(BaseModule):
     def __init__(
         self,
         embed_dims: int,
-        out_channels: int,
+        out_channels: int | None,
         pixel_decoder: ConfigType,
         num_things_classes: int = 80,
         num_stuff_classes: int = 53,
         num_queries: int = 100,
+        use_sigmoid: bool = False,
         loss_cls: OptConfigType = None,
         loss_mask: OptConfigType = None,
         loss_dice: None = None,
@@ -69,15 +77,17 @@ class MaskQueryHead(BaseModule):
         self.num_queries = num_queries
         self.normalizer = normalizer
         self.pixel_decoder = MODELS.build(ConfigDict(pixel_decoder))
-        self.query_embed = nn.Embedding(num_queries, embed_dims)
-        self.cls_embed = nn.Linear(embed_dims, self.num_classes + 1)
-        self.mask_embed = nn.Sequential(
-            nn.Linear(embed_dims, embed_dims),
-            nn.ReLU(inplace=True),
-            nn.Linear(embed_dims, embed_dims),
-            nn.ReLU(inplace=True),
-            nn.Linear(embed_dims, out_channels),
-        )
+        self._init_queries(embed_dims)
+        num_logits = self.num_classes + (0 if use_sigmoid else 1)
+        self.cls_embed = nn.Linear(embed_dims, num_logits)
+        if out_channels:
+            self.mask_embed = nn.Sequential(
+                nn.Linear(embed_dims, embed_dims),
+                nn.ReLU(inplace=True),
+                nn.Linear(embed_dims, embed_dims),
+                nn.ReLU(inplace=True),
+                nn.Linear(embed_dims, out_channels),
+            )
         if loss_cls:
             self.loss_cls = MODELS.build(
                 {**loss_cls, 'num_classes': self.num_classes}
@@ -86,6 +96,9 @@ class MaskQueryHead(BaseModule):
             self.loss_mask = MODELS.build(loss_mask)
         if train_cfg:
             self.assigner = TASK_UTILS.build(train_cfg['assigner'])
+
+    def _init_queries(self, embed_dims: int) -> None:
+        self.query_embed = nn.Embedding(self.num_queries, embed_dims)
 
     def init_weights(self) -> None:
         """The decoder as published; then the parts, then ``init_cfg``."""
@@ -137,10 +150,7 @@ class MaskQueryHead(BaseModule):
         return self.loss_by_feat(
             self(x, batch_data_samples),
             self.get_targets(batch_data_samples),
-            image_ids=[
-                sample.metainfo.get('img_id', sample.metainfo.get('img_path'))
-                for sample in batch_data_samples
-            ],
+            image_ids=image_names(batch_data_samples),
         )
 
     def loss_by_feat(
@@ -170,15 +180,39 @@ class MaskQueryHead(BaseModule):
             predictions, targets, match_points, image_ids
         )
         avg_factor = target_count(targets, self.num_queries, self.normalizer)
+        return name_layers(
+            self.losses_of_matches(
+                predictions, targets, matches, avg_factor, loss_points
+            )
+        )
+
+    def losses_of_matches(
+        self,
+        predictions: QueryPredictions,
+        targets: list[Targets],
+        matches: Matches,
+        avg_factor: Tensor | float,
+        points: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses (L,) of predictions whose targets are known.
+
+        Args:
+            predictions: of L layers.
+            targets: of each image.
+            matches: pairs of queries and targets.
+            avg_factor: number of targets by which the sums are divided.
+            points: (M, K, 2) in [0, 1], for each match, instead of sampled
+                ones.
+        """
         losses = {
             'loss_cls': self.loss_cls(
                 predictions.cls_logits, targets, matches, avg_factor
             )
         }
         losses['loss_mask'], losses['loss_dice'] = self.loss_mask(
-            predictions.masks, targets, matches, avg_factor, loss_points
+            predictions.masks, targets, matches, avg_factor, points
         )
-        return name_layers(losses)
+        return losses
 
     def predict(
         self, x: Sequence[Tensor], batch_data_samples: SampleList
@@ -197,11 +231,22 @@ class MaskQueryHead(BaseModule):
         return cls_logits[-1], MaskLogits(masks.embed[-1], masks.features)
 
 
-def name_layers(losses: dict[str, Tensor]) -> dict[str, Tensor]:
+def image_names(batch_data_samples: SampleList) -> list:
+    """Names for warnings: id or, without one, path of each image."""
+    return [
+        sample.metainfo.get('img_id', sample.metainfo.get('img_path'))
+        for sample in batch_data_samples
+    ]
+
+
+def name_layers(
+    losses: dict[str, Tensor], first: int = 0
+) -> dict[str, Tensor]:
     """Losses (L,) to scalars under mmdet's names.
 
     Args:
         losses: name to the loss of each layer.
+        first: number of the first of these layers.
 
     Returns:
         The last layer's under their names, that of layer i before it with
@@ -212,7 +257,7 @@ def name_layers(losses: dict[str, Tensor]) -> dict[str, Tensor]:
     return last | {
         f'd{i}.{name}': value
         for name, values in layers.items()
-        for i, value in enumerate(values[:-1])
+        for i, value in enumerate(values[:-1], first)
     }
 
 

@@ -1,5 +1,7 @@
 """Multi-head attention through PyTorch's fused kernels, same parameters."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from mmcv.cnn.bricks.transformer import MultiheadAttention
 from torch import Tensor, nn
@@ -44,6 +46,7 @@ class FusedAttention(nn.Module):
         key_pos: Tensor | None = None,
         attn_mask: Tensor | None = None,
         key_padding_mask: Tensor | None = None,
+        **kwargs: Any,
     ) -> Tensor:
         """Attends, projects and adds the identity.
 
@@ -56,6 +59,8 @@ class FusedAttention(nn.Module):
             attn_mask: bool, broadcastable to (B, heads, Q, N), True where a
                 query must not look; a row must not be True throughout.
             key_padding_mask: bool, shape (B, N), True where a key is padding.
+            kwargs: not used; mmdet's layers pass on what is meant for the
+                cross attention.
 
         Returns:
             Shape (B, Q, C).

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_plugin.registry import TASK_UTILS
+from mmseg_plugin.structures import generalized_iou
 
 
 class Rows(NamedTuple):
@@ -140,32 +141,43 @@ class MaskDiceCost(MaskCost):
         return 1 - (overlap + 1) / (total + 1)
 
 
+class BoxCost(MatchCost):
+    """Base of the costs that compare boxes.
+
+    Args:
+        weight: factor of the cost.
+        num_things: classes from this one on are stuff, whose boxes cost
+            nothing; None takes every class for a thing.
+    """
+
+    def __init__(
+        self, weight: float = 1.0, num_things: int | None = None
+    ) -> None:
+        super().__init__(weight)
+        self.num_things = num_things
+
+    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
+        cost = self.distance(rows.boxes, columns.boxes)
+        if self.num_things is None:
+            return cost
+        return cost.masked_fill(columns.labels >= self.num_things, 0)
+
+    @abstractmethod
+    def distance(self, boxes: Tensor, targets: Tensor) -> Tensor:
+        """Cost of boxes (R, 4) and targets (G, 4), (R, G)."""
+
+
 @TASK_UTILS.register_module()
-class BoxL1Cost(MatchCost):
+class BoxL1Cost(BoxCost):
     """L1 distance of (cx, cy, w, h) boxes in units of the image."""
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        return torch.cdist(rows.boxes, columns.boxes, p=1)
+    def distance(self, boxes: Tensor, targets: Tensor) -> Tensor:
+        return torch.cdist(boxes, targets, p=1)
 
 
 @TASK_UTILS.register_module()
-class BoxGIoUCost(MatchCost):
+class BoxGIoUCost(BoxCost):
     """Minus the generalized IoU of (cx, cy, w, h) boxes."""
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        first, second = _corners(rows.boxes), _corners(columns.boxes)
-        low = torch.maximum(first[:, None, :2], second[:, :2])
-        high = torch.minimum(first[:, None, 2:], second[:, 2:])
-        overlap = (high - low).clamp(min=0).prod(-1)
-        areas = [(box[:, 2:] - box[:, :2]).prod(-1) for box in (first, second)]
-        union = areas[0][:, None] + areas[1] - overlap
-        low = torch.minimum(first[:, None, :2], second[:, :2])
-        high = torch.maximum(first[:, None, 2:], second[:, 2:])
-        hull = (high - low).clamp(min=0).prod(-1)
-        iou = overlap / (union + 1e-6)
-        return (hull - union) / (hull + 1e-6) - iou
-
-
-def _corners(boxes: Tensor) -> Tensor:
-    center, size = boxes.split(2, dim=-1)
-    return torch.cat((center - size / 2, center + size / 2), -1)
+    def distance(self, boxes: Tensor, targets: Tensor) -> Tensor:
+        return -generalized_iou(boxes[:, None], targets)

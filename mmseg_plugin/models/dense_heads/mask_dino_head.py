@@ -1,0 +1,449 @@
+"""Mask DINO head: detection and segmentation by the same queries."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from mmdet.models.layers import MLP, inverse_sigmoid
+from mmdet.structures import SampleList
+from mmdet.utils import ConfigType, OptConfigType
+from torch import Tensor, nn
+
+from mmseg_plugin.models.dense_heads.mask_query_head import (
+    MaskQueryHead,
+    image_names,
+    name_layers,
+)
+from mmseg_plugin.models.fusion.query_maps import boxes_of
+from mmseg_plugin.models.layers.denoising import (
+    DenoisingQueries,
+    DenoisingQueryGenerator,
+    NoiseDraws,
+)
+from mmseg_plugin.models.layers.mask_dino_decoder import MaskDINODecoder
+from mmseg_plugin.models.layers.mask_dino_queries import (
+    BOX_INITS,
+    boxes_from_masks,
+    encoder_proposals,
+)
+from mmseg_plugin.models.losses.target_count import target_count
+from mmseg_plugin.registry import MODELS
+from mmseg_plugin.structures import (
+    MaskLogits,
+    Matches,
+    QueryPredictions,
+    Targets,
+    normalized_boxes,
+)
+
+
+class MaskDINOPredictions(NamedTuple):
+    """What the head predicts.
+
+    Attributes:
+        matching: of the encoder if there is a query selection, of the first
+            queries, then after each decoder layer.
+        denoising: of the denoising queries, without the encoder; None
+            without such queries.
+        noise: the denoising queries themselves.
+    """
+
+    matching: QueryPredictions
+    denoising: QueryPredictions | None = None
+    noise: DenoisingQueries | None = None
+
+
+@MODELS.register_module()
+class MaskDINOHead(MaskQueryHead):
+    """Predicts a class, a box and a mask for each query, after every layer.
+
+    Source: "Mask DINO" (arXiv 2206.02777) and MaskDINO 3831d85,
+    modeling/transformer_decoder/maskdino_decoder.py.
+
+    Args:
+        in_channels: of each backbone level, high to low resolution.
+        feat_channels: of the encoder and the decoder.
+        out_channels: of the mask features, D; None makes a detector without
+            masks, like DINO.
+        pixel_decoder: config of :class:`MaskDINOEncoder`; channels are
+            filled in.
+        transformer_decoder: arguments of :class:`MaskDINODecoder`; channels
+            and levels are filled in.
+        denoising: arguments of :class:`DenoisingQueryGenerator`; None trains
+            without.
+        denoise_masks: restore the masks of denoising queries, not only
+            classes and boxes.
+        two_stage: choose queries among the encoder's pixels, in place of
+            learnable ones.
+        learn_query_feat: learnable content, also with two stages.
+        initialize_box_type: 'no' starts from the chosen pixels' boxes,
+            'bitmask' and 'mask2box' from their masks, see
+            :func:`boxes_from_masks`.
+        initial_pred: predict, and train, before the first layer too.
+        use_sigmoid: see :class:`MaskQueryHead`.
+        loss_bbox: box losses, called like :class:`QueryBoxLoss`. Not needed
+            for inference.
+        kwargs: see :class:`MaskQueryHead`.
+
+    Raises:
+        ValueError: unknown ``initialize_box_type``, or one that needs two
+            stages or masks which are not there.
+    """
+
+    def __init__(
+        self,
+        pixel_decoder: ConfigType,
+        transformer_decoder: ConfigType,
+        in_channels: Sequence[int] = (256, 512, 1024, 2048),
+        feat_channels: int = 256,
+        out_channels: int | None = 256,
+        denoising: OptConfigType = None,
+        denoise_masks: bool = True,
+        two_stage: bool = True,
+        learn_query_feat: bool = False,
+        initialize_box_type: str = 'no',
+        initial_pred: bool = True,
+        use_sigmoid: bool = True,
+        loss_bbox: OptConfigType = None,
+        **kwargs: Any,
+    ) -> None:
+        if initialize_box_type not in BOX_INITS:
+            raise ValueError(
+                f'initialize_box_type is one of {BOX_INITS}, not '
+                f'{initialize_box_type!r}'
+            )
+        if initialize_box_type != 'no' and not (two_stage and out_channels):
+            raise ValueError(
+                f'initialize_box_type={initialize_box_type!r} needs '
+                f'two_stage=True and masks (out_channels)'
+            )
+        self.two_stage = two_stage
+        self.learn_query_feat = learn_query_feat or not two_stage
+        super().__init__(
+            embed_dims=feat_channels,
+            out_channels=out_channels,
+            pixel_decoder={
+                **pixel_decoder,
+                'in_channels': in_channels,
+                'feat_channels': feat_channels,
+                'out_channels': out_channels,
+            },
+            use_sigmoid=use_sigmoid,
+            **kwargs,
+        )
+        self.with_mask = bool(out_channels)
+        self.denoise_masks = denoise_masks and self.with_mask
+        self.initialize_box_type = initialize_box_type
+        self.initial_pred = initial_pred
+        self.bbox_embed = MLP(feat_channels, feat_channels, 4, 3)
+        self.transformer_decoder = MaskDINODecoder(
+            **transformer_decoder,
+            embed_dims=feat_channels,
+            num_levels=self.pixel_decoder.num_levels,
+        )
+        self.dn_query_generator = (
+            DenoisingQueryGenerator(
+                **denoising,
+                num_classes=self.num_classes,
+                embed_dims=feat_channels,
+            )
+            if denoising is not None
+            else None
+        )
+        if loss_bbox:
+            self.loss_bbox = MODELS.build(loss_bbox)
+
+    def _init_queries(self, embed_dims: int) -> None:
+        if self.learn_query_feat:
+            self.query_feat = nn.Embedding(self.num_queries, embed_dims)
+        if self.two_stage:
+            self.memory_trans_fc = nn.Linear(embed_dims, embed_dims)
+            self.memory_trans_norm = nn.LayerNorm(embed_dims)
+        else:
+            self.query_embed = nn.Embedding(self.num_queries, 4)
+
+    def init_weights(self) -> None:
+        """As published: the first boxes move nowhere."""
+        super().init_weights()
+        nn.init.zeros_(self.bbox_embed.layers[-1].weight)
+        nn.init.zeros_(self.bbox_embed.layers[-1].bias)
+
+    def forward(
+        self,
+        x: Sequence[Tensor],
+        batch_data_samples: SampleList | None,
+        targets: list[Targets] | None = None,
+        draws: NoiseDraws | None = None,
+    ) -> MaskDINOPredictions:
+        """Predictions of all queries before and after each layer.
+
+        Args:
+            x: backbone maps (B, C_i, h_i, w_i), high to low resolution.
+            batch_data_samples: not used.
+            targets: of each image, to be denoised; None at test time.
+            draws: noise for them, instead of a random one.
+        """
+        mask_features, levels = self.pixel_decoder(x)
+        # As published the decoder reverses the encoder's order.
+        levels = levels[::-1]
+        sizes = [tuple(level.shape[-2:]) for level in levels]
+        memory = torch.cat([level.flatten(2).mT for level in levels], 1)
+        if self.two_stage:
+            selected = self._select(memory, sizes)
+            query, box_logits = self._first_queries(*selected, mask_features)
+        else:
+            query = self.query_feat.weight.expand(len(memory), -1, -1)
+            box_logits = self.query_embed.weight.expand(len(memory), -1, -1)
+
+        noise, attn_mask = None, None
+        if targets is not None and self.dn_query_generator is not None:
+            noise = self.dn_query_generator(targets, draws)
+        if noise is not None:
+            query = torch.cat((noise.content.to(query), query), 1)
+            box_logits = torch.cat((noise.box_logits, box_logits), 1)
+            attn_mask = noise.attn_mask(self.num_queries)
+        hidden, boxes = self.transformer_decoder(
+            query, box_logits, memory, sizes, self.bbox_embed, attn_mask
+        )
+        if self.initial_pred:
+            hidden = torch.cat((query[None].to(hidden), hidden))
+        else:
+            boxes = boxes[1:]
+
+        padded = query.shape[1] - self.num_queries
+        denoised = None
+        if noise is not None:
+            denoised = self._predictions(
+                hidden[:, :, :padded], boxes[:, :, :padded], mask_features
+            )
+        hidden, boxes = hidden[:, :, padded:], boxes[:, :, padded:]
+        if self.two_stage:
+            content, box_logits = selected
+            hidden = torch.cat((content[None].to(hidden), hidden))
+            boxes = torch.cat((box_logits.sigmoid()[None].to(boxes), boxes))
+        matching = self._predictions(hidden, boxes, mask_features)
+        return MaskDINOPredictions(matching, denoised, noise)
+
+    def _predictions(
+        self, hidden: Tensor, boxes: Tensor, mask_features: Tensor | None
+    ) -> QueryPredictions:
+        # As published, what the decoder returns is normed a second time.
+        hidden = self.transformer_decoder.norm(hidden)
+        masks = None
+        if self.with_mask:
+            masks = MaskLogits(self.mask_embed(hidden), mask_features)
+        return QueryPredictions(self.cls_embed(hidden), masks, boxes)
+
+    def _select(
+        self, memory: Tensor, sizes: list[tuple[int, int]]
+    ) -> tuple[Tensor, Tensor]:
+        """Content (B, Q, C) and box logits of the best pixels."""
+        memory, proposals = encoder_proposals(memory, sizes)
+        memory = self.memory_trans_norm(self.memory_trans_fc(memory))
+        scores = self.cls_embed(memory).amax(-1)
+        best = scores.topk(self.num_queries, 1)[1][..., None]
+        content = memory.gather(1, best.expand(-1, -1, memory.shape[-1]))
+        proposals = proposals.expand(len(memory), -1, -1)
+        chosen = proposals.gather(1, best.expand(-1, -1, 4))
+        return content, self.bbox_embed(content).float() + chosen
+
+    def _first_queries(
+        self, content: Tensor, box_logits: Tensor, mask_features: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Content and box logits that the decoder starts from."""
+        box_logits = box_logits.detach()
+        if self.initialize_box_type != 'no':
+            with torch.no_grad():
+                normed = self.transformer_decoder.norm(content)
+                masks = MaskLogits(self.mask_embed(normed), mask_features)
+                boxes = boxes_from_masks(masks, self.initialize_box_type)
+            box_logits = inverse_sigmoid(boxes, eps=1e-5)
+        if self.learn_query_feat:
+            return self.query_feat.weight.expand_as(content), box_logits
+        return content.detach(), box_logits
+
+    def get_targets(self, batch_data_samples: SampleList) -> list[Targets]:
+        """Ground truth of each image, with boxes.
+
+        Boxes are relative to the image without padding, masks to the padded
+        batch, as published. Those of stuff, and of things where a data set
+        has none, are drawn around the masks.
+
+        Args:
+            batch_data_samples: see :meth:`MaskQueryHead.get_targets`.
+
+        Raises:
+            ValueError: an image has neither boxes nor masks.
+        """
+        if self.with_mask:
+            targets = super().get_targets(batch_data_samples)
+        else:
+            targets = [
+                Targets(sample.gt_instances.labels, None)
+                for sample in batch_data_samples
+            ]
+        return [
+            target._replace(boxes=_target_boxes(target, sample))
+            for target, sample in zip(targets, batch_data_samples, strict=True)
+        ]
+
+    def loss(
+        self, x: Sequence[Tensor], batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            x: backbone maps, high to low resolution.
+            batch_data_samples: see :meth:`get_targets`.
+        """
+        targets = self.get_targets(batch_data_samples)
+        return self.loss_by_feat(
+            self(x, batch_data_samples, targets),
+            targets,
+            image_ids=image_names(batch_data_samples),
+        )
+
+    def loss_by_feat(
+        self,
+        predictions: MaskDINOPredictions,
+        targets: list[Targets],
+        match_points: Tensor | None = None,
+        loss_points: Tensor | None = None,
+        image_ids: list | None = None,
+        dn_points: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of all layers, of matching and of denoising queries.
+
+        Args:
+            predictions: see :class:`MaskDINOPredictions`.
+            targets: of each image.
+            match_points: see :meth:`MaskQueryHead.loss_by_feat`.
+            loss_points: the same.
+            image_ids: names of the images in warnings.
+            dn_points: like ``loss_points``, for denoising queries.
+
+        Returns:
+            ``loss_cls``, ``loss_mask``, ``loss_dice``, ``loss_bbox`` and
+            ``loss_iou`` of the last layer; with the prefix ``d{i}.`` of the
+            layers before, ``enc_`` of the encoder, ``dn_`` of denoising
+            queries. The keys are the same whatever the batch holds. With
+            denoising also ``dn_dropped``, the targets without a query.
+        """
+        matches = self.assigner.assign(
+            predictions.matching, targets, match_points, image_ids
+        )
+        avg_factor = target_count(targets, self.num_queries, self.normalizer)
+        layers = self.losses_of_matches(
+            predictions.matching, targets, matches, avg_factor, loss_points
+        )
+        losses = {}
+        if self.two_stage:
+            losses = {f'enc_{name}': loss[0] for name, loss in layers.items()}
+            layers = {name: loss[1:] for name, loss in layers.items()}
+        losses |= name_layers(layers)
+        if self.dn_query_generator is not None:
+            losses |= self._denoising_losses(
+                predictions, targets, avg_factor, dn_points
+            )
+        return losses
+
+    def losses_of_matches(
+        self,
+        predictions: QueryPredictions,
+        targets: list[Targets],
+        matches: Matches,
+        avg_factor: Tensor | float,
+        points: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Also of boxes, see :meth:`MaskQueryHead.losses_of_matches`."""
+        shared = (targets, matches, avg_factor)
+        losses = {}
+        if predictions.masks is None:
+            losses['loss_cls'] = self.loss_cls(predictions.cls_logits, *shared)
+        else:
+            losses = super().losses_of_matches(predictions, *shared, points)
+        losses['loss_bbox'], losses['loss_iou'] = self.loss_bbox(
+            predictions.boxes, *shared
+        )
+        return losses
+
+    def _denoising_losses(
+        self,
+        predictions: MaskDINOPredictions,
+        targets: list[Targets],
+        avg_factor: Tensor,
+        points: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """Losses ``dn_...``; zeros if the batch had nothing to denoise."""
+        # As published, without query selection the prediction before the
+        # first layer is not trained to denoise.
+        first = 0 if self.two_stage or not self.initial_pred else 1
+        noise = predictions.noise
+        if noise is None:
+            layers = self._no_denoising(predictions.matching, first)
+            dropped = sum(len(target.labels) for target in targets)
+        else:
+            denoised = _from_layer(predictions.denoising, first)
+            if not self.denoise_masks:
+                denoised = denoised._replace(masks=None)
+            matches = Matches.fixed(noise.queries, len(denoised.cls_logits))
+            layers = self.losses_of_matches(
+                denoised,
+                noise.targets,
+                matches,
+                avg_factor * noise.num_groups,
+                points,
+            )
+            dropped = noise.num_dropped
+        named = name_layers({f'dn_{k}': v for k, v in layers.items()}, first)
+        return named | {'dn_dropped': avg_factor.new_tensor(float(dropped))}
+
+    def _no_denoising(
+        self, matching: QueryPredictions, first: int
+    ) -> dict[str, Tensor]:
+        num_layers = len(matching.cls_logits) - self.two_stage - first
+        zero = 0 * self.dn_query_generator.label_embedding.weight.sum()
+        names = ['loss_cls', 'loss_bbox', 'loss_iou']
+        if self.denoise_masks:
+            names += ['loss_mask', 'loss_dice']
+        return {name: zero.expand(num_layers) for name in names}
+
+    def predict(
+        self, x: Sequence[Tensor], batch_data_samples: SampleList
+    ) -> tuple[Tensor, MaskLogits | None, Tensor]:
+        """Predictions of the last layer, for the fusion head.
+
+        Args:
+            x: backbone maps, high to low resolution.
+            batch_data_samples: not used.
+
+        Returns:
+            Class logits (B, Q, K), or (B, Q, K + 1) without ``use_sigmoid``,
+            mask logits at stride 4 of the padded images or None, and boxes
+            (B, Q, 4), (cx, cy, w, h) in [0, 1].
+        """
+        cls_logits, masks, boxes = self(x, batch_data_samples).matching
+        if masks is not None:
+            masks = MaskLogits(masks.embed[-1], masks.features)
+        return cls_logits[-1], masks, boxes[-1]
+
+
+def _from_layer(predictions: QueryPredictions, first: int) -> QueryPredictions:
+    cls_logits, masks, boxes = predictions
+    if masks is not None:
+        masks = MaskLogits(masks.embed[first:], masks.features)
+    return QueryPredictions(cls_logits[first:], masks, boxes[first:])
+
+
+def _target_boxes(target: Targets, sample: Any) -> Tensor:
+    """Boxes (G, 4) of an image: those it has, then those of its masks."""
+    given = sample.gt_instances.get('bboxes')
+    corners = [] if given is None else [getattr(given, 'tensor', given)]
+    count = len(target.labels) - sum(len(part) for part in corners)
+    if count:
+        if target.masks is None:
+            raise ValueError('targets need gt_instances.bboxes or masks')
+        corners.append(boxes_of(target.masks[-count:].bool())[0])
+    if not corners:
+        corners.append(target.labels.new_zeros(0, 4, dtype=torch.float))
+    return normalized_boxes(torch.cat(corners), sample.img_shape)

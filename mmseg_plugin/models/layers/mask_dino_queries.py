@@ -1,0 +1,75 @@
+"""Where Mask DINO's queries come from: proposals and boxes of masks."""
+
+import torch
+from torch import Tensor
+
+from mmseg_plugin.models.fusion.query_maps import boxes_of
+from mmseg_plugin.structures import MaskLogits
+
+BOX_INITS = ('no', 'bitmask', 'mask2box')
+
+
+def encoder_proposals(
+    memory: Tensor, sizes: list[tuple[int, int]]
+) -> tuple[Tensor, Tensor]:
+    """A box around every pixel of every level.
+
+    The width and height of a box are 0.05 of the image in the first level
+    and double with each level, whatever the levels' resolutions. Deformable
+    DETR gives the highest resolution first; Mask DINO's decoder gives the
+    encoder's levels in reverse, so that with the 'low2high' order the
+    *lowest* resolution gets the smallest boxes. That is the published
+    behaviour.
+
+    Source: MaskDINO 3831d85, utils/utils.py, gen_encoder_output_proposals.
+
+    Args:
+        memory: (B, N, C), flattened levels.
+        sizes: height and width of each level.
+
+    Returns:
+        Memory with zeros and logits of boxes (1, N, 4) with infinity where
+        a box's centre or size leaves (0.01, 0.99).
+    """
+    boxes = []
+    for level, (height, width) in enumerate(sizes):
+        ys = torch.arange(height, device=memory.device) + 0.5
+        xs = torch.arange(width, device=memory.device) + 0.5
+        y, x = torch.meshgrid(ys / height, xs / width, indexing='ij')
+        extent = torch.full_like(x, 0.05 * 2.0**level)
+        boxes.append(torch.stack((x, y, extent, extent), -1).flatten(0, 1))
+    boxes = torch.cat(boxes)[None]
+    valid = ((boxes > 0.01) & (boxes < 0.99)).all(-1, keepdim=True)
+    logits = (boxes / (1 - boxes)).log()
+    logits = logits.masked_fill(~valid, torch.inf)
+    return memory.masked_fill(~valid, 0), logits
+
+
+@torch.no_grad()
+def boxes_from_masks(masks: MaskLogits, kind: str) -> Tensor:
+    """Boxes around what lies above zero in every mask.
+
+    Source: MaskDINO 3831d85, modeling/transformer_decoder/
+    maskdino_decoder.py and utils/box_ops.py; detectron2, BitMasks.
+
+    Args:
+        masks: embeddings (B, Q, D); multiplied out image by image.
+        kind: 'bitmask' ends a box after its last pixel and gives an empty
+            mask zeros; 'mask2box' ends it with the last pixel and gives an
+            empty mask a negative, huge box, which clamps to 0 and 1.
+
+    Returns:
+        (B, Q, 4), (cx, cy, w, h) relative to the maps.
+    """
+    height, width = masks.size
+    boxes = []
+    for embed, features in zip(*masks, strict=True):
+        maps = embed.float() @ features.float().flatten(1)
+        corners, some = boxes_of(maps.unflatten(1, masks.size) > 0)
+        if kind == 'mask2box':
+            corners = corners - corners.new_tensor([0, 0, 1, 1])
+            empty = corners.new_tensor([1e8, 1e8, 0, 0])
+            corners = torch.where(some[:, None], corners, empty)
+        first, last = corners.split(2, -1)
+        boxes.append(torch.cat(((first + last) / 2, last - first), -1))
+    return torch.stack(boxes) / corners.new_tensor([width, height] * 2)

@@ -1,0 +1,295 @@
+"""Mask DINO: parts, head, denoising, targets and criterion."""
+
+import re
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmcv.ops import MultiScaleDeformableAttention
+from mmdet.models.layers import (
+    SinePositionalEncoding,
+    coordinate_to_encoding,
+    inverse_sigmoid,
+)
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmseg_plugin.models.dense_heads import MaskDINOHead
+from mmseg_plugin.models.layers.denoising import NoiseDraws
+from mmseg_plugin.models.layers.mask_dino_decoder import level_starts
+from mmseg_plugin.models.layers.mask_dino_queries import (
+    boxes_from_masks,
+    encoder_proposals,
+)
+from mmseg_plugin.models.losses import QueryFocalLoss
+from mmseg_plugin.structures import (
+    MaskLogits,
+    Matches,
+    QueryPredictions,
+    Targets,
+    generalized_iou,
+)
+from tests.golden import Case, runner
+from tests.golden.heads import gradients, load_official, probe
+
+
+def _head(case: Case) -> MaskDINOHead:
+    config = case.config
+    num_levels = len(config['in_features'])
+    return MaskDINOHead(
+        in_channels=[level.shape[1] for level in _levels(case)],
+        feat_channels=config['hidden'],
+        out_channels=config['mask_dim'],
+        num_things_classes=config['K'],
+        num_stuff_classes=0,
+        num_queries=config['Q'],
+        use_sigmoid=not config['semantic_ce'],
+        two_stage=config['two_stage'],
+        learn_query_feat=config['learn_tgt'],
+        initialize_box_type=config['box_init'],
+        initial_pred=config['initial_pred'],
+        denoising={
+            'num_queries': config['dn_num'],
+            'label_noise': config['noise_scale'] / 2,
+            'box_noise': config['noise_scale'],
+            'crowd_policy': 'published',
+        },
+        pixel_decoder={
+            'type': 'mmseg_plugin.MaskDINOEncoder',
+            'num_encoder_levels': num_levels,
+            'num_extra_levels': config['total_levels'] - num_levels,
+            'feature_order': config['order'],
+            'num_layers': config['enc_layers'],
+            'num_heads': config['enc_heads'],
+            'feedforward_channels': config['enc_ffn'],
+        },
+        transformer_decoder={
+            'num_layers': config['dec_layers'],
+            'num_heads': config['dec_heads'],
+            'feedforward_channels': config['dec_ffn'],
+        },
+    )
+
+
+def _levels(case: Case) -> list[Tensor]:
+    return [case.tensor(f'in/res{level}') for level in range(2, 6)]
+
+
+def _targets(case: Case) -> list[Targets]:
+    return [
+        Targets(
+            *(
+                case.tensor(f'target/{i}/{key}')
+                for key in ('labels', 'masks', 'boxes')
+            )
+        )
+        for i in range(int(case['target/num']))
+    ]
+
+
+def _named(predictions: QueryPredictions, has_interm: bool) -> dict:
+    """Predictions of each layer under their published paths."""
+    names = [f'aux_{i}/' for i in range(len(predictions.cls_logits))]
+    if has_interm:
+        names = ['interm/', *names[:-1]]
+    names[-1] = ''
+    named = {}
+    for name, logits, masks, boxes in zip(
+        names,
+        predictions.cls_logits,
+        predictions.masks.dense(),
+        predictions.boxes,
+        strict=True,
+    ):
+        named[f'{name}pred_logits'] = logits
+        named[f'{name}pred_masks'] = masks
+        named[f'{name}pred_boxes'] = boxes
+    return named
+
+
+def _with_tied(case: Case, names: dict[str, str]) -> dict[str, str]:
+    """Adds the official names that are copies of others."""
+    boxes = r'(decoder\.)?bbox_embed\.\d+\.'
+    official = {
+        key.split('/', 2)[2]
+        for key in case.arrays
+        if key.startswith(('grad/norm/', 'grad/none/'))
+    }
+    originals = {
+        key: re.sub(boxes, '_bbox_embed.', key).replace(
+            'predictor.decoder.norm.', 'predictor.decoder_norm.'
+        )
+        for key in official - set(names)
+    }
+    return names | {key: names[name] for key, name in originals.items()}
+
+
+def _prefixed(prefix: str, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f'{prefix}/{k}': value for k, value in outputs.items()} | {
+        f'{prefix}/{k}_s2': value[..., ::2, ::2]
+        for k, value in outputs.items()
+        if k.endswith('masks')
+    }
+
+
+@runner('maskdino_head')
+def run_head(case: Case) -> dict:
+    model = _head(case)
+    names = load_official(case, model, 'maskdino')
+    two_stage = case.config['two_stage']
+    got = {}
+    for mode in ('eval', 'train'):
+        model.train(mode == 'train')
+        matching = model(_levels(case), None).matching
+        outputs = _named(matching, two_stage)
+        got |= _prefixed(f'out/{mode}', outputs)
+    scalar = probe(outputs)
+    scalar.backward()
+    got['out/train/probe_scalar'] = scalar
+    return got | gradients(model, _with_tied(case, names))
+
+
+def _draws(case: Case, count: int) -> NoiseDraws | None:
+    if 'in/rand/0_rand_like' not in case:
+        return None
+    flip = case.tensor('in/rand/0_rand_like')
+    labels = torch.zeros(count, dtype=torch.long)
+    flipped = flip < case.config['noise_scale'] / 2
+    labels[flipped] = case.tensor('in/rand/1_randint_like')
+    return NoiseDraws(flip, labels, case.tensor('in/rand/2_rand_like'))
+
+
+@runner('maskdino_dn')
+def run_denoising(case: Case) -> dict:
+    model, targets = _head(case), _targets(case)
+    names = load_official(case, model, 'maskdino')
+    labels = torch.cat([target.labels for target in targets])
+    boxes = torch.cat([target.boxes for target in targets])
+    counts = [len(target.labels) for target in targets]
+    groups = case.config['dn_num'] // max(counts)
+    labels, boxes = labels.repeat(groups), boxes.repeat(groups, 1)
+    draws = _draws(case, len(labels))
+
+    matching, denoised, noise = model(_levels(case), None, targets, draws)
+    got = _prefixed('out/train', _named(matching, case.config['two_stage']))
+    got |= _prefixed('out/dn_pred', _named(denoised, False))
+    scalar = probe(_named(matching, case.config['two_stage'])) + probe(
+        _named(denoised, False)
+    )
+    scalar.backward()
+    got['out/train/probe_scalar'] = scalar
+
+    generator = model.dn_query_generator
+    noisy = generator.add_noise(labels, boxes, draws or generator.draw(labels))
+    images = [np.full(count, i) for i, count in enumerate(counts)]
+    parts = {
+        'attn_mask': noise.attn_mask(model.num_queries),
+        'input_query_label': noise.content,
+        'input_query_bbox': noise.box_logits,
+        'noised_labels': noisy[0],
+        'noised_boxes': noisy[1],
+        'pad_size': noise.content.shape[1],
+        'scalar': noise.num_groups,
+        'known_indice': np.tile(np.arange(sum(counts)), noise.num_groups),
+        'batch_idx': np.concatenate(images),
+        'map_known_indice': torch.cat(noise.queries).T.flatten(),
+        'known_labels': labels,
+        'known_boxes': boxes,
+    }
+    for i, queries in enumerate(noise.queries):
+        parts[f'know_idx_{i}'] = queries[:, :1]
+    got |= {f'out/dn/{key}': value for key, value in parts.items()}
+    return got | gradients(model, _with_tied(case, names))
+
+
+@runner('maskdino_utils')
+def run_parts(case: Case) -> dict:
+    got = {
+        f'out/sine/pos{n}': coordinate_to_encoding(
+            case.tensor('in/sine/pos4')[..., :n]
+        )
+        for n in (2, 4)
+    }
+    sizes = [tuple(size) for size in case['in/prop/spatial_shapes'].tolist()]
+    memory, proposals = encoder_proposals(case.tensor('in/prop/memory'), sizes)
+    got['out/prop/output_memory'] = memory
+    got['out/prop/output_proposals'] = proposals.expand(len(memory), -1, -1)
+    got['out/inv/x'] = inverse_sigmoid(case.tensor('in/inv/x'), eps=1e-5)
+    got |= _mask_boxes(case.tensor('in/masks').float())
+    got['out/giou'] = generalized_iou(
+        case.tensor('in/giou/a')[:, None], case.tensor('in/giou/b')
+    )
+    got['out/focal'] = _focal(case)
+    for kind in ('ref2', 'ref4'):
+        got[f'out/msda/{kind}'] = _attend(case, kind)
+    encoding = SinePositionalEncoding(16, normalize=True)
+    shape = case['in/pe/shape'].tolist()
+    empty = torch.zeros(shape[0], *shape[2:])
+    got['out/pe/n16'] = encoding(empty)
+    return got
+
+
+def _mask_boxes(masks: Tensor) -> dict[str, Tensor]:
+    """Boxes of masks, in pixels and as the decoder's first references."""
+    signed = MaskLogits(torch.eye(len(masks))[None], (2 * masks - 1)[None])
+    height, width = signed.size
+    got = {}
+    for kind in ('mask2box', 'bitmask'):
+        boxes = boxes_from_masks(signed, kind)[0]
+        centre, extent = boxes.split(2, -1)
+        corners = torch.cat((centre - extent / 2, centre + extent / 2), -1)
+        scale = corners.new_tensor([width, height] * 2)
+        got[f'out/{kind}_xyxy'] = corners * scale
+        got[f'out/{kind}_refpoint_unsigmoid'] = inverse_sigmoid(boxes, 1e-5)
+    return got
+
+
+def _focal(case: Case) -> Tensor:
+    """Each element as a query of one class, since targets are multi-hot."""
+    logits = case.tensor('in/focal/logits')
+    present = case.tensor('in/focal/targets').flatten() > 0
+    query = present.nonzero()[:, 0]
+    matches = Matches.fixed([query[:, None]], 1)
+    target = Targets(torch.zeros_like(query), torch.zeros(len(query), 0, 0))
+    loss = QueryFocalLoss(1)(
+        logits.reshape(1, 1, -1, 1), [target], matches, 3 * len(logits)
+    )
+    return loss[0]
+
+
+def _attend(case: Case, kind: str) -> Tensor:
+    value = case.tensor('in/msda/value')
+    reference = case.tensor(f'in/msda/{kind}')
+    state = case.group('state/msda.')
+    num_levels, num_points = reference.shape[2], 4
+    heads = len(state['attention_weights.bias']) // (num_levels * num_points)
+    attention = MultiScaleDeformableAttention(
+        value.shape[-1], heads, num_levels, num_points, batch_first=True
+    )
+    attention.load_state_dict(state)
+    sizes = _pyramid(value.shape[1], num_levels)
+    lengths = [height * width for height, width in sizes]
+    query = case.tensor('in/msda/query')
+    return attention.eval()(
+        query,
+        value=value,
+        identity=torch.zeros_like(query),
+        reference_points=reference,
+        spatial_shapes=torch.tensor(sizes),
+        level_start_index=level_starts(lengths, value.device),
+    )
+
+
+def _pyramid(length: int, num_levels: int) -> list[tuple[int, int]]:
+    """Level sizes, which the case does not hold, from their total length.
+
+    Widths are 1.5 times heights; each level doubles the one before.
+    """
+    for height in range(1, length):
+        sizes = [(height, 3 * height // 2)]
+        while len(sizes) < num_levels:
+            sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
+        if sum(h * w for h, w in sizes) == length:
+            return sizes[::-1]
+    raise ValueError(f'no pyramid has {length} pixels')
