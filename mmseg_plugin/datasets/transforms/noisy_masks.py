@@ -47,7 +47,7 @@ def _shift(
 ) -> np.ndarray:
     angle = rng.uniform(0, 2 * math.pi)
     step = np.rint(strength * np.array([math.cos(angle), math.sin(angle)]))
-    matrix = np.float32([[1, 0, step[0]], [0, 1, step[1]]])
+    matrix = np.array([[1, 0, step[0]], [0, 1, step[1]]])
     return cv2.warpAffine(mask, matrix, mask.shape[::-1])
 
 

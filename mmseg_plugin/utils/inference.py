@@ -1,0 +1,130 @@
+"""Runs a trained model on image files, of mmdet as well as of mmseg."""
+
+import pickle
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
+from mmseg_plugin.utils.cli import UserError
+
+_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
+
+
+def find_images(source: Path) -> list[Path]:
+    """The image itself, or all images in a folder and its sub-folders.
+
+    Raises:
+        UserError: there is none.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UserError(f'{source} is neither an image nor a folder')
+    images = sorted(
+        path for path in source.rglob('*') if path.suffix.lower() in _SUFFIXES
+    )
+    if not images:
+        raise UserError(
+            f'folder {source} holds no images ({", ".join(sorted(_SUFFIXES))})'
+        )
+    return images
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image as BGR, shape (h, w, 3), uint8.
+
+    Raises:
+        UserError: the file is not an image, or is cut off.
+    """
+    image = mmcv.imread(path)
+    if image is None:
+        raise UserError(f'{path} cannot be read as an image')
+    return image
+
+
+def dataset_meta(config: Config, split: str) -> dict:
+    """Classes and palette of a data set, without reading its files.
+
+    Args:
+        config: any config of mmdet or mmseg.
+        split: ``'train'``, ``'val'`` or ``'test'``.
+    """
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    dataset = config[f'{split}_dataloader'].dataset
+    # A pipeline may need what only reading the images needs.
+    bare = {**dataset, 'lazy_init': True, 'pipeline': []}
+    return DATASETS.build(bare).metainfo
+
+
+class Predictor:
+    """A trained model with its test pipeline.
+
+    Args:
+        config: config of the model.
+        checkpoint: its weights, local path or URL.
+        device: for instance ``'cpu'`` or ``'cuda:0'``.
+
+    Raises:
+        UserError: the checkpoint is missing, unsafe or of another model, or
+            the config has no test data.
+    """
+
+    def __init__(self, config: Config, checkpoint: str, device: str) -> None:
+        if config.get('test_dataloader') is None:
+            raise UserError(
+                f'config {config.filename} has no test_dataloader, whose '
+                'pipeline prepares the images'
+            )
+        self.meta = dataset_meta(config, 'test')
+        self.model = revert_sync_batchnorm(MODELS.build(config.model))
+        _load_weights(self.model, checkpoint)
+        self.model.to(device).eval()
+        # Annotations are read by the caller, if there are any.
+        self.pipeline = Compose(
+            [
+                step
+                for step in config.test_dataloader.dataset.pipeline
+                if not step['type'].endswith('Annotations')
+            ]
+        )
+
+    @torch.no_grad()
+    def __call__(self, path: Path) -> BaseDataElement:
+        """Results for one image, at its stored size, on the CPU."""
+        data = self.pipeline({'img_path': str(path), 'img_id': 0})
+        batch = {
+            'inputs': [data['inputs']],
+            'data_samples': [data['data_samples']],
+        }
+        return self.model.test_step(batch)[0].cpu()
+
+
+def _load_weights(model: nn.Module, checkpoint: str) -> None:
+    try:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+        state = loaded.get('state_dict', loaded)
+        missing = model.load_state_dict(state, strict=False).missing_keys
+    except (OSError, pickle.UnpicklingError) as error:
+        raise UserError(str(error)) from error
+    except RuntimeError as error:
+        reason = ' '.join(str(error).split('\n')[:2])
+        raise UserError(
+            f'checkpoint {checkpoint} does not fit the config: {reason}'
+        ) from error
+    # Extra weights do no harm, and missing buffers have defaults.
+    absent = sorted(dict(model.named_parameters()).keys() & set(missing))
+    if absent:
+        raise UserError(
+            f'checkpoint {checkpoint} does not fit the config: it lacks '
+            f'{len(absent)} weights, {absent[0]} first'
+        )

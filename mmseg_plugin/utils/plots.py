@@ -1,0 +1,82 @@
+"""Line plots that can be read without colour and drawn without a display."""
+
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with every kind of colour vision.
+_COLORS = (
+    '#0072b2',
+    '#d55e00',
+    '#009e73',
+    '#cc79a7',
+    '#56b4e9',
+    '#e69f00',
+    '#000000',
+)
+_LINES = ('-', '--', '-.', ':')
+_MARKERS = 'os^Dv*XP<>'
+
+
+class Curve(NamedTuple):
+    """One line; ``raw`` is drawn faintly behind it. All of shape (n,)."""
+
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+    raw: np.ndarray | None = None
+
+
+class Panel(NamedTuple):
+    """One pair of axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: list[Curve]
+
+
+def save_plot(panels: list[Panel], path: Path) -> None:
+    """Draws panels side by side; a curve looks the same in all of them.
+
+    Args:
+        panels: each lists the same curves in the same order.
+        path: image to write; its suffix says the format.
+    """
+    rows = max(len(panel.curves) for panel in panels)
+    figure = Figure(
+        figsize=(5.2 * len(panels), 4 + 0.12 * rows), layout='constrained'
+    )
+    for axes, panel in zip(
+        np.ravel(figure.subplots(1, len(panels))), panels, strict=True
+    ):
+        colors, lines, markers = map(cycle, (_COLORS, _LINES, _MARKERS))
+        for curve in panel.curves:
+            color = next(colors)
+            if curve.raw is not None:
+                axes.plot(curve.x, curve.raw, color=color, alpha=0.25, lw=0.8)
+            axes.plot(
+                curve.x,
+                curve.y,
+                color=color,
+                linestyle=next(lines),
+                marker=next(markers),
+                markersize=4,
+                markevery=max(len(curve.x) // 10, 1),
+                linewidth=1.3,
+                label=curve.label,
+            )
+        axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+        axes.grid(alpha=0.3)
+        axes.legend(
+            loc='upper center',
+            bbox_to_anchor=(0.5, -0.14),
+            ncols=2,
+            fontsize='small',
+            frameon=False,
+            handlelength=4,
+        )
+    figure.savefig(path, dpi=90, pil_kwargs={'optimize': True})

@@ -1,0 +1,160 @@
+"""Draws mask precision-recall and loss curves of finished runs."""
+
+import argparse
+import contextlib
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from pycocotools.coco import COCO
+
+from mmseg_plugin.evaluation.pr_curves import CURVES, MaskPR, mask_pr
+from mmseg_plugin.utils.cli import UserError, atomic_path, run
+from mmseg_plugin.utils.plots import Curve, Panel, save_plot
+from mmseg_plugin.utils.runs import Run
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='compare_runs',
+        description=__doc__,
+        epilog='Each run is evaluated on its own validation images by its '
+        'last checkpoint, once: the masks are kept in results.segm.json of '
+        'the run. Writes pr_curves.png, pr_curves.csv, loss_curves.png, '
+        'loss_curves.csv and metrics.json.',
+    )
+    parser.add_argument(
+        'runs', nargs='+', metavar='RUN', help='work_dir of a finished run'
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, help='folder to write to'
+    )
+    parser.add_argument(
+        '--losses',
+        nargs='+',
+        default=['loss'],
+        metavar='NAME',
+        help='logged training values to draw (default: loss)',
+    )
+    return parser.parse_args()
+
+
+def run_labels(folders: list[str]) -> list[str]:
+    """Names of the folders; their whole paths where two names are equal."""
+    names = [Path(folder).resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else folders
+
+
+def evaluate(work_dir: Run) -> MaskPR:
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(work_dir.ann_file)
+    try:
+        return mask_pr(
+            truth, work_dir.results(), work_dir.classes, work_dir.max_dets
+        )
+    except ValueError as error:
+        raise UserError(
+            f'{work_dir.folder}/results.segm.json does not fit: {error}'
+        ) from error
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Running mean over a twentieth of the curve to both sides of a point."""
+    reach = max(len(values) // 20, 1)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    place = np.arange(len(values))
+    start = np.maximum(place - reach, 0)
+    stop = np.minimum(place + reach + 1, len(values))
+    return (sums[stop] - sums[start]) / (stop - start)
+
+
+def write_csv(path: Path, header: list[str], rows: Iterable[tuple]) -> None:
+    with atomic_path(path) as part, part.open('w', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def save_pr_curves(found: dict[str, MaskPR], out: Path) -> None:
+    metric_of = {'0.5': 'AP50', '0.75': 'AP75', '0.5:0.95': 'AP'}
+    panels = [
+        Panel(
+            f'masks, IoU {iou}',
+            'recall',
+            'precision',
+            [
+                Curve(
+                    f'{label} ({name} {pr.metrics[name]:.3f})',
+                    pr.recall,
+                    pr.precision[iou],
+                )
+                for label, pr in found.items()
+            ],
+        )
+        for iou, name in metric_of.items()
+    ]
+    with atomic_path(out / 'pr_curves.png') as part:
+        save_plot(panels, part)
+    write_csv(
+        out / 'pr_curves.csv',
+        ['run', 'iou', 'recall', 'precision'],
+        (
+            (label, iou, f'{recall:.2f}', precision)
+            for label, pr in found.items()
+            for iou in CURVES
+            for recall, precision in zip(
+                pr.recall, pr.precision[iou], strict=True
+            )
+        ),
+    )
+
+
+def save_loss_curves(
+    runs: dict[str, Run], names: list[str], out: Path
+) -> None:
+    panels, rows = [], []
+    for name in names:
+        curves = []
+        for label, work_dir in runs.items():
+            steps, values = work_dir.scalars(name)
+            curves.append(Curve(label, steps, smooth(values), values))
+            points = zip(steps, values, curves[-1].y, strict=True)
+            rows += [(label, name, *point) for point in points]
+        panels.append(Panel('training', 'step', name, curves))
+    with atomic_path(out / 'loss_curves.png') as part:
+        save_plot(panels, part)
+    write_csv(
+        out / 'loss_curves.csv',
+        ['run', 'name', 'step', 'raw', 'smoothed'],
+        rows,
+    )
+
+
+def main() -> None:
+    args = parse_args()
+    labels = run_labels(args.runs)
+    runs = {
+        label: Run(folder)
+        for label, folder in zip(labels, args.runs, strict=True)
+    }
+    # Evaluation takes minutes: what can fail at once does so before.
+    for work_dir, name in itertools.product(runs.values(), args.losses):
+        work_dir.scalars(name)
+    found = {label: evaluate(work_dir) for label, work_dir in runs.items()}
+    save_loss_curves(runs, args.losses, args.out)
+    save_pr_curves(found, args.out)
+    with atomic_path(args.out / 'metrics.json') as part:
+        metrics = {label: pr.metrics for label, pr in found.items()}
+        part.write_text(json.dumps(metrics, indent=1))
+    for label, pr in found.items():
+        values = '  '.join(f'{k} {v:.3f}' for k, v in pr.metrics.items())
+        print(f'{label:24} {values}')
+    print(f'curves: {args.out}')
+
+
+if __name__ == '__main__':
+    run(main)
