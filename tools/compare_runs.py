@@ -28,7 +28,11 @@ def parse_args() -> argparse.Namespace:
         'loss_curves.csv and metrics.json.',
     )
     parser.add_argument(
-        'runs', nargs='+', metavar='RUN', help='work_dir of a finished run'
+        'runs',
+        nargs='+',
+        type=Path,
+        metavar='RUN',
+        help='work_dir of a finished run',
     )
     parser.add_argument(
         '--out', type=Path, required=True, help='folder to write to'
@@ -43,10 +47,15 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run_labels(folders: list[str]) -> list[str]:
-    """Names of the folders; their whole paths where two names are equal."""
-    names = [Path(folder).resolve().name for folder in folders]
-    return names if len(set(names)) == len(names) else folders
+def label_runs(folders: list[Path]) -> dict[str, Path]:
+    """Names folders by as many trailing parts as tell them apart."""
+    paths = list(dict.fromkeys(folder.resolve() for folder in folders))
+    depth = 1
+    while True:
+        labels = ['/'.join(path.parts[-depth:]) for path in paths]
+        if len(set(labels)) == len(labels):
+            return dict(zip(labels, paths, strict=True))
+        depth += 1
 
 
 def evaluate(work_dir: Run) -> MaskPR:
@@ -136,10 +145,8 @@ def save_loss_curves(
 
 def main() -> None:
     args = parse_args()
-    labels = run_labels(args.runs)
     runs = {
-        label: Run(folder)
-        for label, folder in zip(labels, args.runs, strict=True)
+        label: Run(folder) for label, folder in label_runs(args.runs).items()
     }
     # Evaluation takes minutes: what can fail at once does so before.
     for work_dir, name in itertools.product(runs.values(), args.losses):

@@ -24,8 +24,8 @@ class Run:
         UserError: nothing was trained there, or not to a checkpoint.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         if not self.folder.is_dir():
             raise UserError(f'run {folder} is not a folder')
         configs = sorted(self.folder.glob('*/vis_data/config.py'))

@@ -102,10 +102,16 @@ def test_resumed_run_continues_its_curve(make_run, compare):
     assert {float(r['raw']) for r in rows[40:]} == {0.5}
 
 
-def test_runs_of_one_name_keep_their_paths(make_run, compare):
+def test_runs_of_one_name_are_told_apart(make_run, compare):
     runs = [make_run('one/bce'), make_run('two/bce')]
     metrics = json.loads((compare(*runs) / 'metrics.json').read_text())
-    assert list(metrics) == [str(run) for run in runs]
+    assert list(metrics) == ['one/bce', 'two/bce']
+
+
+def test_a_run_given_twice_is_one_run(make_run, compare):
+    run = make_run('run')
+    metrics = json.loads((compare(run, run) / 'metrics.json').read_text())
+    assert list(metrics) == ['run']
 
 
 def test_folder_without_a_finished_run(make_run, compare, tmp_path):
