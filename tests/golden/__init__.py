@@ -79,7 +79,9 @@ class Case:
 
     def compared_keys(self) -> list[str]:
         """Every key that a runner has to compute, or name as left out."""
-        return [k for k in self.arrays if k.startswith(COMPARED)]
+        keys = [k for k in self.arrays if k.startswith(COMPARED)]
+        # Targets are what a case about targets is about, else an input.
+        return keys or [k for k in self.arrays if k.startswith('target/')]
 
     def disturbed(self, key: str) -> 'Case':
         """The same case with one expected array changed beyond tolerance."""

@@ -1,18 +1,15 @@
-"""Mask DINO: parts, head, denoising, targets and criterion."""
+"""Mask DINO: parts, head and denoising."""
 
 import re
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import (
     SinePositionalEncoding,
     coordinate_to_encoding,
     inverse_sigmoid,
 )
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmseg_plugin.models.dense_heads import MaskDINOHead
@@ -76,7 +73,7 @@ def _levels(case: Case) -> list[Tensor]:
     return [case.tensor(f'in/res{level}') for level in range(2, 6)]
 
 
-def _targets(case: Case) -> list[Targets]:
+def mask_dino_targets(case: Case) -> list[Targets]:
     return [
         Targets(
             *(
@@ -162,7 +159,7 @@ def _draws(case: Case, count: int) -> NoiseDraws | None:
 
 @runner('maskdino_dn')
 def run_denoising(case: Case) -> dict:
-    model, targets = _head(case), _targets(case)
+    model, targets = _head(case), mask_dino_targets(case)
     names = load_official(case, model, 'maskdino')
     labels = torch.cat([target.labels for target in targets])
     boxes = torch.cat([target.boxes for target in targets])

@@ -30,7 +30,7 @@ def _targets(case: Case) -> list[Targets]:
     ]
 
 
-def _predictions(logits: Tensor, masks: Tensor) -> QueryPredictions:
+def dense_predictions(logits: Tensor, masks: Tensor) -> QueryPredictions:
     """Dense masks (L, B, Q, h, w) as a product: one channel for each."""
     layers, _, queries = masks.shape[:3]
     one_hot = torch.eye(layers * queries, dtype=masks.dtype)
@@ -59,14 +59,14 @@ def _assigner(
     )
 
 
-def _match_points(case: Case, prefix: str, images: int) -> Tensor | None:
+def match_points(case: Case, prefix: str, images: int) -> Tensor | None:
     """Recorded points (B, K, 2) of the matcher, None if it has none."""
     if f'{prefix}0' not in case:
         return None
     return torch.stack([case.tensor(f'{prefix}{i}') for i in range(images)])
 
 
-def _pairs(matches: Matches, layer: int, image: int) -> tuple[Tensor, Tensor]:
+def pairs(matches: Matches, layer: int, image: int) -> tuple[Tensor, Tensor]:
     """Query and target of each pair in the order of the published matcher."""
     chosen = (matches.layer == layer) & (matches.image == image)
     query, target = matches.query[chosen], matches.target[chosen]
@@ -76,7 +76,7 @@ def _pairs(matches: Matches, layer: int, image: int) -> tuple[Tensor, Tensor]:
 
 def _run_matcher(case: Case) -> dict[str, Tensor]:
     targets = _targets(case)
-    predictions = _predictions(
+    predictions = dense_predictions(
         case.tensor('in/pred_logits')[None], case.tensor('in/pred_masks')[None]
     )
     config = case.config
@@ -85,7 +85,7 @@ def _run_matcher(case: Case) -> dict[str, Tensor]:
         'mask': config['cost_mask'],
         'dice': config['cost_dice'],
     }
-    points = _match_points(case, 'in/points/', len(targets))
+    points = match_points(case, 'in/points/', len(targets))
     assigner = _assigner(case, weights)
     matches = assigner.assign(predictions, targets, points)
     results = {}
@@ -100,7 +100,7 @@ def _run_matcher(case: Case) -> dict[str, Tensor]:
         for image, cost in enumerate(costs):
             results[f'out/{image}/{name}'] = cost[0]
     for image in range(len(targets)):
-        query, target = _pairs(matches, 0, image)
+        query, target = pairs(matches, 0, image)
         results[f'out/{image}/src'] = query
         results[f'out/{image}/tgt'] = target
     return results
@@ -117,14 +117,14 @@ def _run_criterion(case: Case) -> dict[str, Tensor]:
         for path in paths
         for kind in ('pred_logits', 'pred_masks')
     }
-    predictions = _predictions(
+    predictions = dense_predictions(
         *(
             torch.stack([inputs[path + kind] for path in paths])
             for kind in ('pred_logits', 'pred_masks')
         )
     )
     points = [
-        _match_points(case, f'in/points/match/{name}/', len(targets))
+        match_points(case, f'in/points/match/{name}/', len(targets))
         for name in layers
     ]
     points = None if points[0] is None else torch.stack(points)
@@ -135,7 +135,7 @@ def _run_criterion(case: Case) -> dict[str, Tensor]:
     results, weights = {}, entry['weight_dict']
     for i, name in enumerate(layers):
         for image, cost in enumerate(costs):
-            query, target = _pairs(matches, i, image)
+            query, target = pairs(matches, i, image)
             where = f'out/match/{name}/{image}'
             results[f'{where}/cost'] = cost[i]
             results[f'{where}/src'] = query
@@ -178,7 +178,7 @@ def _losses(
             mask_weight=1,
             dice_weight=1,
         )
-        points = _loss_points(case, matches, layers)
+        points = loss_points(case, matches, layers)
         masks = loss(predictions.masks, targets, matches, count, points)
     return {
         'loss_ce': classes(predictions.cls_logits, targets, matches),
@@ -187,7 +187,7 @@ def _losses(
     }
 
 
-def _loss_points(case: Case, matches: Matches, layers: list[str]) -> Tensor:
+def loss_points(case: Case, matches: Matches, layers: list[str]) -> Tensor:
     """Recorded points (M, K, 2), brought into the order of our pairs."""
     recorded = torch.cat(
         [case.tensor(f'in/points/loss/{name}') for name in layers]
