@@ -47,7 +47,7 @@ class MaskLogits(NamedTuple):
         Returns:
             (..., B, Q, K).
         """
-        embed = self.embed.reshape(-1, *self.embed.shape[-3:])
+        embed = self.embed.reshape(self.num_layers, *self.embed.shape[-3:])
         if points.dim() == 3:
             logits = _at_shared(embed, self.features, points)
         else:
@@ -61,7 +61,7 @@ class MaskLogits(NamedTuple):
 
     def rows(self, pairs: Matches) -> Tensor:
         """Embeddings (M, D) of the chosen (layer, image, query) triples."""
-        embed = self.embed.reshape(-1, *self.embed.shape[-3:])
+        embed = self.embed.reshape(self.num_layers, *self.embed.shape[-3:])
         return embed[pairs.layer, pairs.image, pairs.query]
 
     def of(self, pairs: Matches) -> Tensor:

@@ -8,6 +8,7 @@ from .match_costs import (
     MaskFocalCost,
     SoftmaxClassCost,
 )
+from .panoptic_fcn_targets import PanopticFCNTargetGenerator
 
 __all__ = [
     'BatchHungarianAssigner',
@@ -17,5 +18,6 @@ __all__ = [
     'MaskBCECost',
     'MaskDiceCost',
     'MaskFocalCost',
+    'PanopticFCNTargetGenerator',
     'SoftmaxClassCost',
 ]

@@ -1,0 +1,275 @@
+"""Results of Panoptic FCN: kernels fused, masks pasted by score."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmdet.structures import SampleList
+from mmdet.utils import OptConfigType, OptMultiConfig
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor
+
+from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
+    ImageKernels,
+    Kernels,
+)
+from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET
+from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes, boxes_of
+from mmseg_plugin.models.task_modules.region_classes import RegionClasses
+from mmseg_plugin.registry import MODELS
+
+
+class PastedSegments(NamedTuple):
+    """A panoptic result, segment by segment.
+
+    Attributes:
+        winner: int64 (H, W), number of each pixel's segment, counted from 1;
+            0 where there is none.
+        labels: int64 (n,), class of each segment.
+        instance: int64 (n,), number of the segment's instance; -1 for stuff.
+    """
+
+    winner: Tensor
+    labels: Tensor
+    instance: Tensor
+
+
+def fuse_things(
+    kernels: Kernels, similarity: float, class_specific: bool = True
+) -> Kernels:
+    """Averages kernels of the same thing (Panoptic FCN, section 3.4).
+
+    A kernel joins the first, best, one that it is similar to; one that
+    joined another does not found a group, and who joins it is lost with it.
+
+    Args:
+        kernels: by falling score.
+        similarity: cosine from which two kernels are the same thing.
+        class_specific: only kernels of one class can be the same.
+    """
+    embed, labels, scores = kernels
+    unit = F.normalize(embed, dim=1)
+    same = unit @ unit.T >= similarity
+    if class_specific:
+        same &= labels[:, None] == labels
+    same.fill_diagonal_(True)
+    same = same.triu()
+    member = same & (same.cumsum(0) < 2)
+    first = member.diagonal()
+    share = member[first].to(embed.dtype)
+    mean = share @ embed / share.sum(1, keepdim=True)
+    return Kernels(mean, labels[first], scores[first])
+
+
+def fuse_regions(kernels: Kernels) -> Kernels:
+    """Averages the kernels and scores of each class, over the levels."""
+    embed, labels, scores = kernels
+    present, group = labels.unique(return_inverse=True)
+    share = (group == torch.arange(len(present)).to(group)[:, None]).float()
+    share = share / share.sum(1, keepdim=True)
+    return Kernels(share @ embed, present, share @ scores)
+
+
+@MODELS.register_module()
+class PanopticFCNFusionHead(BaseModule):
+    """Turns kernels and features into instances and panoptic maps.
+
+    ``test_cfg`` has mmdet's keys ``panoptic_on`` (True) and ``instance_on``
+    (False), and, with the published values as defaults,
+
+    - ``similarity_thr`` (0.9) and ``class_specific`` (True) of
+      :func:`fuse_things`;
+    - ``mask_thr`` (0.4), probability from which a pixel is a thing's;
+    - ``score_thr`` (0.05), lowest score of an instance, which is the
+      centre's score times the mean probability inside the mask;
+    - ``max_per_image`` (100) instances;
+    - ``instance_thr`` (0.2), lowest score in a panoptic result;
+    - ``overlap_thr`` (0.5), share of a thing that may be covered by better
+      ones before it is left out;
+    - ``stuff_area`` (4096), least pixels of a stuff segment.
+
+    Args:
+        num_things_classes: number of thing classes, which come first.
+        num_stuff_classes: number of stuff classes.
+        region_classes: kind of :class:`RegionClasses`, the head's.
+        test_cfg: see above.
+        init_cfg: see mmengine's ``BaseModule``.
+    """
+
+    def __init__(
+        self,
+        num_things_classes: int = 80,
+        num_stuff_classes: int = 53,
+        region_classes: str = 'stuff_and_thing',
+        test_cfg: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.num_classes = num_things_classes + num_stuff_classes
+        self.region_classes = RegionClasses(
+            region_classes, num_things_classes, num_stuff_classes
+        )
+        self.test_cfg = test_cfg or {}
+
+    def instances(
+        self, things: Kernels, features: Tensor, sizes: Sizes
+    ) -> InstanceData:
+        """Instances of one image, by falling score.
+
+        Args:
+            things: fused kernels.
+            features: (D, h, w).
+            sizes: padded, image and result size.
+        """
+        cfg = self.test_cfg
+        threshold = cfg.get('mask_thr', 0.4)
+        probs = _masks(things.embed, features)
+        inside = probs > threshold
+        mean = (probs * inside).sum((1, 2)) / (inside.sum((1, 2)) + 1e-6)
+        scores, order = (things.scores * mean).sort(
+            descending=True, stable=True
+        )
+        order = order[scores >= cfg.get('score_thr', 0.05)]
+        order = order[: cfg.get('max_per_image', 100)]
+        maps = QueryMaps(probs[None], 0, sizes)
+        chunks = [maps.full(chunk) > threshold for chunk in order.split(16)]
+        masks = torch.cat(chunks) if len(order) else maps.full(order).bool()
+        return InstanceData(
+            scores=scores[: len(order)],
+            labels=things.labels[order],
+            bboxes=boxes_of(masks)[0],
+            masks=masks,
+        )
+
+    def regions(
+        self, stuff: Kernels, features: Tensor, sizes: Sizes
+    ) -> Tensor:
+        """Probability of each region class, (R, *out), of one image.
+
+        Args:
+            stuff: fused kernels, each class at most once.
+            features: (D, h, w).
+            sizes: padded, image and result size.
+        """
+        maps = QueryMaps(_masks(stuff.embed, features)[None], 0, sizes)
+        probs = features.new_zeros(len(self.region_classes), *sizes.out)
+        probs[stuff.labels] = maps.full(torch.arange(len(stuff.labels)))
+        return probs
+
+    def panoptic(
+        self, instances: InstanceData, regions: Tensor
+    ) -> PastedSegments:
+        """Pastes things by score, then stuff where nothing is yet.
+
+        Args:
+            instances: of :meth:`instances`.
+            regions: of :meth:`regions`.
+        """
+        cfg = self.test_cfg
+        winner = torch.zeros_like(regions[0], dtype=torch.long)
+        labels, numbers = [], []
+        for number, (mask, label, score) in enumerate(
+            zip(
+                instances.masks,
+                instances.labels.tolist(),
+                instances.scores.tolist(),
+                strict=True,
+            )
+        ):
+            if score < cfg.get('instance_thr', 0.2):
+                break
+            area = mask.sum().item()
+            free = mask & (winner == 0)
+            covered = area - free.sum().item()
+            if not area or covered / area > cfg.get('overlap_thr', 0.5):
+                continue
+            labels.append(label)
+            numbers.append(number)
+            winner[free] = len(labels)
+        best, region = regions.max(0)
+        stuff_labels = self.region_classes.labels().tolist()
+        # Without any region found, nothing is the best one.
+        free = (winner == 0) & (best > 0)
+        areas = region[free].bincount(minlength=len(regions)).tolist()
+        for index, (label, area) in enumerate(
+            zip(stuff_labels, areas, strict=True)
+        ):
+            if label < 0 or area < max(cfg.get('stuff_area', 4096), 1):
+                continue
+            labels.append(label)
+            numbers.append(-1)
+            winner[free & (region == index)] = len(labels)
+        return PastedSegments(
+            winner, winner.new_tensor(labels), winner.new_tensor(numbers)
+        )
+
+    @torch.no_grad()
+    def predict(
+        self,
+        kernels: list[ImageKernels],
+        features: Tensor,
+        batch_data_samples: SampleList,
+        rescale: bool = False,
+    ) -> list[dict]:
+        """Results of a batch.
+
+        Args:
+            kernels: of each image.
+            features: (B, D, h, w), encoded features.
+            batch_data_samples: give ``batch_input_shape``, ``img_shape`` and
+                ``ori_shape``, each (height, width).
+            rescale: results at ``ori_shape``, else at ``img_shape``.
+
+        Returns:
+            One dict an image, as mmdet's fusion heads give it:
+            ``pan_results`` (``sem_seg`` (1, H, W), class + 1000 * instance)
+            and ``ins_results``.
+        """
+        results = []
+        for found, pixels, sample in zip(
+            kernels, features, batch_data_samples, strict=True
+        ):
+            meta = sample.metainfo
+            image = tuple(meta['img_shape'][:2])
+            out = tuple(meta['ori_shape'][:2]) if rescale else image
+            sizes = Sizes(tuple(meta['batch_input_shape']), image, out)
+            results.append(self._predict_single(found, pixels, sizes))
+        return results
+
+    def _predict_single(
+        self, found: ImageKernels, features: Tensor, sizes: Sizes
+    ) -> dict:
+        cfg = self.test_cfg
+        things = fuse_things(
+            found.things,
+            cfg.get('similarity_thr', 0.9),
+            cfg.get('class_specific', True),
+        )
+        instances = self.instances(things, features, sizes)
+        result: dict = {}
+        if cfg.get('panoptic_on', True):
+            regions = self.regions(
+                fuse_regions(found.regions), features, sizes
+            )
+            segments = self.panoptic(instances, regions)
+            result['pan_results'] = PixelData(
+                sem_seg=self._encode(segments)[None]
+            )
+        if cfg.get('instance_on', False):
+            result['ins_results'] = instances
+        return result
+
+    def _encode(self, segments: PastedSegments) -> Tensor:
+        """mmdet's map: class + instance * INSTANCE_OFFSET, void is C."""
+        thing = segments.instance >= 0
+        ids = segments.labels + thing * thing.cumsum(0) * INSTANCE_OFFSET
+        return torch.cat([ids.new_tensor([self.num_classes]), ids]).int()[
+            segments.winner
+        ]
+
+
+def _masks(embed: Tensor, features: Tensor) -> Tensor:
+    """Mask probabilities (n, h, w) of kernels (n, D)."""
+    logits = embed.to(features.dtype) @ features.flatten(1)
+    return logits.sigmoid().unflatten(1, features.shape[1:])
