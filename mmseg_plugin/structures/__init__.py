@@ -7,13 +7,14 @@ from mmseg_plugin.structures.sampling import (
     sample_maps,
     sample_masks,
 )
-from mmseg_plugin.structures.targets import Targets
+from mmseg_plugin.structures.targets import Targets, add_stuff
 
 __all__ = [
     'MaskLogits',
     'Matches',
     'QueryPredictions',
     'Targets',
+    'add_stuff',
     'generalized_iou',
     'normalized_boxes',
     'sample_features',

@@ -8,6 +8,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmseg_plugin.structures.boxes import normalized_boxes
+from mmseg_plugin.utils.host import to_host
 
 
 class Targets(NamedTuple):
@@ -56,19 +57,51 @@ class Targets(NamedTuple):
     def with_stuff(
         self, sem_seg: Tensor, num_things: int, num_classes: int
     ) -> 'Targets':
-        """Adds one mask for each stuff class present in a semantic map.
+        """:func:`add_stuff` for one image, one copy to the host each."""
+        return add_stuff([self], [sem_seg], num_things, num_classes)[0]
 
-        Args:
-            sem_seg: (H, W) or (1, H, W) of the padded size; classes from
-                ``num_things`` up to ``num_classes`` are stuff, all other
-                values are ignored.
-            num_things: number of thing classes, which come first.
-            num_classes: number of thing and stuff classes.
-        """
-        sem_seg = sem_seg.reshape(sem_seg.shape[-2:])
-        present = sem_seg.unique()
-        is_stuff = (present >= num_things) & (present < num_classes)
-        labels = present[is_stuff].to(self.labels.dtype)
-        stuff = sem_seg == labels.to(sem_seg.dtype)[:, None, None]
-        masks = torch.cat((self.masks, stuff.to(self.masks.dtype)))
-        return Targets(torch.cat((self.labels, labels)), masks, self.boxes)
+
+def add_stuff(
+    targets: list[Targets],
+    sem_segs: list[Tensor],
+    num_things: int,
+    num_classes: int,
+) -> list[Targets]:
+    """Adds one mask for each stuff class present in a semantic map.
+
+    Which classes are present reaches the host in one copy for all images.
+
+    Args:
+        targets: of each image.
+        sem_segs: of each image, (H, W) or (1, H, W) of the padded size;
+            classes from ``num_things`` up to ``num_classes`` are stuff, all
+            other values are ignored.
+        num_things: number of thing classes, which come first.
+        num_classes: number of thing and stuff classes.
+
+    Returns:
+        The targets with stuff behind the things, by ascending class.
+    """
+    num_stuff = num_classes - num_things
+    maps = [
+        seg.reshape(seg.shape[-2:]).long() - num_things for seg in sem_segs
+    ]
+    present = []
+    for stuff in maps:
+        is_stuff = (stuff >= 0) & (stuff < num_stuff)
+        seen = stuff.new_zeros(num_stuff + 1, dtype=torch.bool)
+        index = stuff.where(is_stuff, num_stuff).flatten()
+        present.append(seen.scatter_(0, index, True)[:num_stuff])
+    on_host = to_host(torch.stack(present), 'stuff')
+    results = []
+    for target, stuff, seen in zip(targets, maps, on_host, strict=True):
+        index = seen.nonzero()[:, 0].to(stuff.device, non_blocking=True)
+        masks = (stuff == index[:, None, None]).to(target.masks.dtype)
+        results.append(
+            Targets(
+                torch.cat((target.labels, index + num_things)),
+                torch.cat((target.masks, masks)),
+                target.boxes,
+            )
+        )
+    return results

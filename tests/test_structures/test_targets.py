@@ -1,0 +1,58 @@
+"""Targets from mmdet's ground truth."""
+
+import numpy as np
+import torch
+from mmdet.structures.mask import BitmapMasks
+from mmengine.structures import InstanceData
+
+from mmseg_plugin.structures import Targets, add_stuff
+from mmseg_plugin.utils.host import host_copies
+
+
+def instances(masks):
+    return InstanceData(
+        labels=torch.tensor([3, 1]),
+        masks=masks,
+        bboxes=torch.tensor([[0.0, 0, 2, 4], [1, 1, 5, 3]]),
+    )
+
+
+def test_masks_are_padded_and_stay_bits():
+    masks = BitmapMasks(np.ones((2, 4, 5), np.uint8), 4, 5)
+    target = Targets.from_instances(instances(masks), (6, 8))
+    assert target.masks.dtype == torch.uint8
+    assert target.masks.shape == (2, 6, 8)
+    assert target.masks.sum((1, 2)).tolist() == [20, 20]
+    assert target.masks[:, :4, :5].all()
+    assert target.boxes is None
+
+
+def test_integer_masks_become_bits():
+    masks = torch.ones(2, 4, 5, dtype=torch.long)
+    target = Targets.from_instances(instances(masks), (4, 5))
+    assert target.masks.dtype == torch.bool
+
+
+def test_boxes_are_relative_to_the_image_without_padding():
+    masks = torch.ones(2, 4, 5, dtype=torch.bool)
+    target = Targets.from_instances(instances(masks), (8, 8), (4, 5))
+    want = torch.tensor([[0.2, 0.5, 0.4, 1], [0.6, 0.5, 0.8, 0.5]])
+    torch.testing.assert_close(target.boxes, want)
+
+
+def test_stuff_is_what_the_semantic_map_holds():
+    things = Targets(torch.tensor([0]), torch.ones(1, 2, 3, dtype=torch.bool))
+    none = Targets(
+        torch.zeros(0, dtype=torch.long), torch.zeros(0, 2, 3).bool()
+    )
+    # Two things, then stuff 2 and 3; 255 is void, 4 is no class.
+    sem_seg = torch.tensor([[[0, 3, 3], [255, 2, 4]]])
+    before = host_copies.total()
+    first, second = add_stuff(
+        [things, none], [sem_seg, torch.full((2, 3), 255)], 2, 4
+    )
+    assert host_copies.total() - before == 1
+    assert first.labels.tolist() == [0, 2, 3]
+    assert first.masks[1].nonzero().tolist() == [[1, 1]]
+    assert first.masks[2].nonzero().tolist() == [[0, 1], [0, 2]]
+    assert len(second.labels) == len(second.masks) == 0
