@@ -54,7 +54,7 @@ class Table(NamedTuple):
 
     rules: tuple[Rule, ...]
     dropped: Mapping[str, Mapping[str, str]]
-    made: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+    made: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
     tied: Mapping[str, str] = MappingProxyType({})
 
 
@@ -92,6 +92,8 @@ def _dropped(
         match = _regex(copy).fullmatch(key)
         if match:
             original = pattern.format(**match.groupdict())
+            if original not in state:
+                raise ValueError(f'{key} is a copy of {original}: missing')
             if not torch.equal(state[key], state[original]):
                 raise ValueError(f'{key} and {original} must be equal')
             return f'the same as {original}'
@@ -168,7 +170,7 @@ def convert(
         result.state[name] = value
         result.renamed.append((key, name))
     _refuse('no key of the file matches', [getattr(r, source) for r in unused])
-    if target == 'd2':
+    if target == 'd2' and table.made:
         made = table.made(result.state)
         result.state.update(made)
         result.made.extend(made)

@@ -5,7 +5,7 @@ from mmdet.models.backbones.swin import swin_converter
 from mmseg_plugin.converters import Table, convert
 from mmseg_plugin.converters.backbones import DROPPED, SWIN
 
-TABLE = Table(SWIN, DROPPED, {})
+TABLE = Table(SWIN, DROPPED)
 
 
 def tiny_swin():

@@ -11,7 +11,8 @@ TABLE = Table(
         Rule('extra.{i}.{j}', 'more.{j}.{i}', optional=True, transform=DOUBLE),
     ),
     dropped={'d2': {'mean.{p}': 'config'}, 'mmdet': {'count': 'unused'}},
-    made={'ones': lambda state: torch.ones(len(state['plain']))},
+    made=lambda state: {'ones': torch.ones(len(state['plain']))},
+    tied={'copy.{i}': 'plain'},
 )
 
 
@@ -57,7 +58,20 @@ def test_what_does_not_fit_is_refused(state, message):
 
 
 def test_two_keys_of_one_name_are_refused():
-    table = Table((Rule('a', 'c'), Rule('b', 'c')), {}, {})
+    table = Table((Rule('a', 'c'), Rule('b', 'c')), {})
     state = {'a': torch.zeros(1), 'b': torch.ones(1)}
     with pytest.raises(ValueError, match='two keys become c'):
         convert(state, table, 'mmdet')
+
+
+def test_tied_copies_are_left_out_if_they_are_copies():
+    state = {'a.0.x.w': torch.zeros(1), 'plain': torch.ones(2)}
+    tied = state | {'copy.3': torch.ones(2)}
+    there = convert(tied, TABLE, 'mmdet')
+    assert there.state.keys() == {'b.w.of0', 'simple'}
+    assert there.dropped == [('copy.3', 'the same as plain')]
+    tied['copy.3'] = torch.zeros(2)
+    with pytest.raises(ValueError, match='copy.3 and plain must be equal'):
+        convert(tied, TABLE, 'mmdet')
+    with pytest.raises(ValueError, match='copy of plain: missing'):
+        convert({'copy.3': torch.ones(2)}, TABLE, 'mmdet')
