@@ -263,8 +263,11 @@ _MASK_DINO = Table(
             'predictor.',
             '',
             (
-                ('enc_output', 'memory_trans_fc'),
-                ('enc_output_norm', 'memory_trans_norm'),
+                ('enc_output', 'query_selection.memory_trans_fc'),
+                (
+                    'enc_output_norm',
+                    'query_selection.memory_trans_norm',
+                ),
                 ('query_feat', 'query_feat'),
                 ('query_embed', 'query_embed'),
                 ('label_enc', 'dn_query_generator.label_embedding'),

@@ -23,8 +23,8 @@ from mmseg_plugin.models.layers.denoising import (
 from mmseg_plugin.models.layers.mask_dino_decoder import MaskDINODecoder
 from mmseg_plugin.models.layers.mask_dino_queries import (
     BOX_INITS,
+    QuerySelection,
     boxes_from_masks,
-    encoder_proposals,
 )
 from mmseg_plugin.models.losses.target_count import target_count
 from mmseg_plugin.registry import MODELS
@@ -157,8 +157,7 @@ class MaskDINOHead(MaskQueryHead):
         if self.learn_query_feat:
             self.query_feat = nn.Embedding(self.num_queries, embed_dims)
         if self.two_stage:
-            self.memory_trans_fc = nn.Linear(embed_dims, embed_dims)
-            self.memory_trans_norm = nn.LayerNorm(embed_dims)
+            self.query_selection = QuerySelection(embed_dims, self.num_queries)
         else:
             self.query_embed = nn.Embedding(self.num_queries, 4)
 
@@ -189,7 +188,9 @@ class MaskDINOHead(MaskQueryHead):
         sizes = [tuple(level.shape[-2:]) for level in levels]
         memory = torch.cat([level.flatten(2).mT for level in levels], 1)
         if self.two_stage:
-            selected = self._select(memory, sizes)
+            selected = self.query_selection(
+                memory, sizes, self.cls_embed, self.bbox_embed
+            )
             query, box_logits = self._first_queries(*selected, mask_features)
         else:
             query = self.query_feat.weight.expand(len(memory), -1, -1)
@@ -233,19 +234,6 @@ class MaskDINOHead(MaskQueryHead):
         if self.with_mask:
             masks = MaskLogits(self.mask_embed(hidden), mask_features)
         return QueryPredictions(self.cls_embed(hidden), masks, boxes)
-
-    def _select(
-        self, memory: Tensor, sizes: list[tuple[int, int]]
-    ) -> tuple[Tensor, Tensor]:
-        """Content (B, Q, C) and box logits of the best pixels."""
-        memory, proposals = encoder_proposals(memory, sizes)
-        memory = self.memory_trans_norm(self.memory_trans_fc(memory))
-        scores = self.cls_embed(memory).amax(-1)
-        best = scores.topk(self.num_queries, 1)[1][..., None]
-        content = memory.gather(1, best.expand(-1, -1, memory.shape[-1]))
-        proposals = proposals.expand(len(memory), -1, -1)
-        chosen = proposals.gather(1, best.expand(-1, -1, 4))
-        return content, self.bbox_embed(content).float() + chosen
 
     def _first_queries(
         self, content: Tensor, box_logits: Tensor, mask_features: Tensor | None
@@ -383,7 +371,7 @@ class MaskDINOHead(MaskQueryHead):
             layers = self._no_denoising(predictions.matching, first)
             dropped = sum(len(target.labels) for target in targets)
         else:
-            denoised = _from_layer(predictions.denoising, first)
+            denoised = predictions.denoising.from_layer(first)
             if not self.denoise_masks:
                 denoised = denoised._replace(masks=None)
             matches = Matches.fixed(noise.queries, len(denoised.cls_logits))
@@ -426,13 +414,6 @@ class MaskDINOHead(MaskQueryHead):
         if masks is not None:
             masks = MaskLogits(masks.embed[-1], masks.features)
         return cls_logits[-1], masks, boxes[-1]
-
-
-def _from_layer(predictions: QueryPredictions, first: int) -> QueryPredictions:
-    cls_logits, masks, boxes = predictions
-    if masks is not None:
-        masks = MaskLogits(masks.embed[first:], masks.features)
-    return QueryPredictions(cls_logits[first:], masks, boxes[first:])
 
 
 def _target_boxes(target: Targets, sample: Any) -> Tensor:

@@ -66,15 +66,9 @@ def instance_results(
         ``scores``, ``labels``, ``bboxes`` and ``masks``, (N, *out) bool or a
         list of RLEs, by falling score.
     """
-    num = min(rules.max_per_image, scores.numel())
-    best, pairs = scores.flatten().topk(num)
-    labels = pairs % scores.shape[1]
     # A mask score is at most 1: what is too low now stays too low.
-    keep = best >= rules.score_thr
-    if classes is not None:
-        keep &= classes[labels]
-    best, pairs, labels = best[keep], pairs[keep], labels[keep]
-    queries, which = (pairs // scores.shape[1]).unique(return_inverse=True)
+    best, labels, queries = _best_pairs(scores, rules, classes)
+    queries, which = queries.unique(return_inverse=True)
 
     found = _masks(queries, maps, rules)
     if rules.mask_score:
@@ -91,6 +85,40 @@ def instance_results(
         bboxes=found.boxes[which] if boxes is None else boxes[queries[which]],
         masks=_output_masks(found.crops, which, maps.sizes.out, rules.rle),
     )
+
+
+def box_results(
+    scores: Tensor,
+    boxes: Tensor,
+    rules: InstanceRules,
+    classes: Tensor | None = None,
+) -> InstanceData:
+    """Chooses the best (query, class) pairs of a model without masks.
+
+    Args:
+        scores: (Q, C), class probabilities.
+        boxes: (Q, 4), (x1, y1, x2, y2) at result size.
+        rules: what is kept.
+        classes: bool (C,), classes to keep after the choice; all if None.
+
+    Returns:
+        ``scores``, ``labels`` and ``bboxes`` by falling score.
+    """
+    best, labels, queries = _best_pairs(scores, rules, classes)
+    return InstanceData(scores=best, labels=labels, bboxes=boxes[queries])
+
+
+def _best_pairs(
+    scores: Tensor, rules: InstanceRules, classes: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores, labels and queries (N,) of the best pairs."""
+    num = min(rules.max_per_image, scores.numel())
+    best, pairs = scores.flatten().topk(num)
+    labels = pairs % scores.shape[1]
+    keep = best >= rules.score_thr
+    if classes is not None:
+        keep &= classes[labels]
+    return best[keep], labels[keep], pairs[keep] // scores.shape[1]
 
 
 def _masks(queries: Tensor, maps: QueryMaps, rules: InstanceRules) -> _Masks:
@@ -129,10 +157,10 @@ def _output_masks(
     crops: list[Crop], which: Tensor, size: tuple[int, int], rle: bool
 ) -> Tensor | list[dict]:
     if rle:
-        codes = {
-            i: encode_crop(crops[i].pixels.cpu().numpy(), *crops[i][1:], size)
-            for i in set(which.tolist())
-        }
+        codes = {}
+        for i in set(which.tolist()):
+            pixels, top, left = crops[i]
+            codes[i] = encode_crop(pixels.cpu().numpy(), top, left, size)
         return [codes[i] for i in which.tolist()]
     masks = torch.zeros(
         (len(which), *size), dtype=torch.bool, device=which.device

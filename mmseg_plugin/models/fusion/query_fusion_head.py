@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmseg_plugin.models.fusion.instance import (
     InstanceRules,
+    box_results,
     instance_results,
 )
 from mmseg_plugin.models.fusion.panoptic import (
@@ -125,6 +126,20 @@ class QueryFusionHead(BaseModule):
             self.is_thing if things_only else None,
         )
 
+    def boxes(self, cls_logits: Tensor, boxes: Tensor) -> InstanceData:
+        """Instance result of one image without masks.
+
+        Args:
+            cls_logits: (Q, C) or (Q, C + 1).
+            boxes: (Q, 4), (x1, y1, x2, y2) at result size.
+        """
+        return box_results(
+            self.class_scores(cls_logits, sharp=False),
+            boxes,
+            self._rules(InstanceRules),
+            self.is_thing,
+        )
+
     def panoptic(
         self, cls_logits: Tensor, maps: QueryMaps
     ) -> PanopticSegments:
@@ -166,7 +181,7 @@ class QueryFusionHead(BaseModule):
     def predict(
         self,
         mask_cls_results: Tensor,
-        mask_pred_results: MaskLogits | Tensor,
+        mask_pred_results: MaskLogits | Tensor | None,
         batch_data_samples: list,
         rescale: bool = False,
         bbox_results: Tensor | None = None,
@@ -176,7 +191,8 @@ class QueryFusionHead(BaseModule):
         Args:
             mask_cls_results: (B, Q, C) or (B, Q, C + 1), logits.
             mask_pred_results: mask logits over the padded input, at any
-                size; maps (B, Q, h, w) or their factors.
+                size; maps (B, Q, h, w) or their factors. None gives boxes
+                only.
             batch_data_samples: give ``batch_input_shape``, ``img_shape`` and
                 ``ori_shape``, each (height, width).
             rescale: results at ``ori_shape``, else at ``img_shape``.
@@ -194,10 +210,14 @@ class QueryFusionHead(BaseModule):
             image = tuple(meta['img_shape'][:2])
             out = tuple(meta['ori_shape'][:2]) if rescale else image
             sizes = Sizes(tuple(meta['batch_input_shape']), image, out)
-            maps = QueryMaps(mask_pred_results, i, sizes)
             boxes = None
             if bbox_results is not None:
                 boxes = sizes.corners(bbox_results[i].float())
+            if mask_pred_results is None:
+                found = self.boxes(mask_cls_results[i], boxes)
+                results.append({'ins_results': found})
+                continue
+            maps = QueryMaps(mask_pred_results, i, sizes)
             results.append(
                 self._predict_single(mask_cls_results[i], maps, boxes)
             )

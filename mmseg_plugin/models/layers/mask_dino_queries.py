@@ -1,7 +1,11 @@
 """Where Mask DINO's queries come from: proposals and boxes of masks."""
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from mmdet.utils import OptMultiConfig
+from mmengine.model import BaseModule
+from torch import Tensor, nn
 
 from mmseg_plugin.models.fusion.query_maps import boxes_of
 from mmseg_plugin.structures import MaskLogits
@@ -43,6 +47,58 @@ def encoder_proposals(
     logits = (boxes / (1 - boxes)).log()
     logits = logits.masked_fill(~valid, torch.inf)
     return memory.masked_fill(~valid, 0), logits
+
+
+class QuerySelection(BaseModule):
+    """Chooses the pixels whose best class scores highest (two-stage DETR).
+
+    Classes and boxes are predicted by the decoder's own layers.
+
+    Source: "Mask DINO" (arXiv 2206.02777), section 3.4.
+
+    Args:
+        embed_dims: channels of the memory.
+        num_queries: Q.
+        init_cfg: see mmengine's ``BaseModule``.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_queries: int,
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.num_queries = num_queries
+        self.memory_trans_fc = nn.Linear(embed_dims, embed_dims)
+        self.memory_trans_norm = nn.LayerNorm(embed_dims)
+
+    def forward(
+        self,
+        memory: Tensor,
+        sizes: list[tuple[int, int]],
+        cls_embed: Callable[[Tensor], Tensor],
+        bbox_embed: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Chooses queries.
+
+        Args:
+            memory: (B, N, C), flattened levels.
+            sizes: height and width of each level.
+            cls_embed: class logits from content.
+            bbox_embed: change of box logits from content.
+
+        Returns:
+            Content (B, Q, C) and box logits (B, Q, 4), best first.
+        """
+        memory, proposals = encoder_proposals(memory, sizes)
+        memory = self.memory_trans_norm(self.memory_trans_fc(memory))
+        scores = cls_embed(memory).amax(-1)
+        best = scores.topk(self.num_queries, 1)[1][..., None]
+        content = memory.gather(1, best.expand(-1, -1, memory.shape[-1]))
+        proposals = proposals.expand(len(memory), -1, -1)
+        chosen = proposals.gather(1, best.expand(-1, -1, 4))
+        return content, bbox_embed(content).float() + chosen
 
 
 @torch.no_grad()

@@ -1,0 +1,44 @@
+"""Mask DINO as a detector."""
+
+from mmdet.models.detectors import MaskFormer
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from mmseg_plugin.registry import MODELS
+
+
+@MODELS.register_module()
+class MaskDINO(MaskFormer):
+    """Backbone, :class:`MaskDINOHead` and :class:`QueryFusionHead`.
+
+    mmdet's ``MaskFormer`` with boxes; arguments are the same.
+    """
+
+    def predict(
+        self,
+        batch_inputs: Tensor,
+        batch_data_samples: SampleList,
+        rescale: bool = True,
+    ) -> SampleList:
+        """Predicts a batch.
+
+        Args:
+            batch_inputs: images (B, 3, H, W), padded.
+            batch_data_samples: with their sizes.
+            rescale: results at the size of the original images.
+
+        Returns:
+            The samples with ``pred_instances``, ``pred_panoptic_seg`` and
+            ``pred_sem_seg``, whichever ``test_cfg`` asks for.
+        """
+        x = self.extract_feat(batch_inputs)
+        cls_logits, masks, boxes = self.panoptic_head.predict(
+            x, batch_data_samples
+        )
+        results = self.panoptic_fusion_head.predict(
+            cls_logits, masks, batch_data_samples, rescale, boxes
+        )
+        for sample, result in zip(batch_data_samples, results, strict=True):
+            if 'sem_results' in result:
+                sample.pred_sem_seg = result.pop('sem_results')
+        return self.add_pred_to_datasample(batch_data_samples, results)
