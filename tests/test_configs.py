@@ -1,0 +1,267 @@
+"""Every shipped config: new ones are covered without new code."""
+
+import ast
+import copy
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import mmcv.ops
+import mmengine.registry
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
+from mmengine.structures import InstanceData, PixelData
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+FILES = sorted(CONFIGS.glob('**/*.py'))
+LEAVES = [f for f in FILES if '_base_' not in f.parts]
+PREFIXES = ('mmdet.', 'mmseg.', 'mmseg_plugin.')
+MMENGINE_REGISTRIES = [
+    r for r in vars(mmengine.registry).values() if isinstance(r, Registry)
+]
+SIZE = 96
+MOST = {'num_points': 64, 'max_per_img': 20}
+
+
+def by_name(files):
+    return [pytest.param(f, id=str(f.relative_to(CONFIGS))) for f in files]
+
+
+load = cache(Config.fromfile)
+
+
+# ---- text ----
+
+
+def code_lines(path):
+    """Numbers of the lines that hold more than comment or docstring."""
+    tree = ast.parse(path.read_text())
+    body = tree.body[1:] if ast.get_docstring(tree) else tree.body
+    spans = {n for s in body for n in range(s.lineno, s.end_lineno + 1)}
+    lines = path.read_text().splitlines()
+    return [n for n in spans if not lines[n - 1].strip().startswith('#')]
+
+
+@cache
+def bases(path):
+    """All files of ours that a config inherits from."""
+    found = set()
+    for base in Config._get_base_files(str(path)):
+        if '::' not in base:
+            near = (path.parent / base).resolve()
+            found |= {near} | bases(near)
+    return found
+
+
+def has_data(path):
+    return 'pipeline' in path.read_text()
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_leaf_is_short(path):
+    served = Counter(base for leaf in LEAVES for base in bases(leaf))
+    parts = [path]
+    parts += [b for b in bases(path) if '_base_' in b.parts and served[b] == 1]
+    lines = sum(len(code_lines(part)) for part in parts)
+    assert lines <= (20 if any(map(has_data, parts)) else 12), parts
+
+
+def type_names(path):
+    """Every string given as ``type`` in one file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        pairs = []
+        if isinstance(node, ast.Call):
+            pairs = [(k.arg, k.value) for k in node.keywords]
+        elif isinstance(node, ast.Dict):
+            pairs = [
+                (getattr(k, 'value', None), v)
+                for k, v in zip(node.keys, node.values, strict=True)
+            ]
+        for key, value in pairs:
+            if key == 'type' and isinstance(value, ast.Constant):
+                yield value.value
+
+
+def means_the_same_everywhere(name):
+    return (
+        name is None
+        or name.startswith(PREFIXES)
+        or any(
+            name in registry.module_dict for registry in MMENGINE_REGISTRIES
+        )
+        or hasattr(mmcv.ops, name)
+    )
+
+
+@pytest.mark.parametrize('path', by_name(FILES))
+def test_types_are_prefixed(path):
+    names = set(type_names(path))
+    assert not {n for n in names if not means_the_same_everywhere(n)}
+
+
+# ---- what is built ----
+
+
+def dicts(node):
+    """Every dict in a config, outermost first."""
+    if isinstance(node, dict):
+        yield node
+    if isinstance(node, dict | list | tuple):
+        values = node.values() if isinstance(node, dict) else node
+        for value in values:
+            yield from dicts(value)
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_pipelines_build(path):
+    cfg = load(path)
+    loaders = [cfg[f'{part}_dataloader'] for part in ('train', 'val', 'test')]
+    pipelines = [d.pipeline for d in dicts(loaders) if 'pipeline' in d]
+    assert len(pipelines) >= 3
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        for pipeline in pipelines:
+            assert len(Compose(pipeline).transforms) == len(pipeline)
+
+
+def shrink(model):
+    """A copy that needs no download and little work."""
+    model = copy.deepcopy(model)
+    for part in dicts(model):
+        init = part.get('init_cfg')
+        if isinstance(init, dict) and init.get('type') == 'Pretrained':
+            part.init_cfg = None
+        if part.get('batch_augments'):
+            part.batch_augments = None
+        for key, most in MOST.items():
+            if part.get(key):
+                part[key] = min(part[key], most)
+        if 'depths' in part:
+            part.depths = [min(depth, 2) for depth in part.depths]
+    return model
+
+
+def build(path, scope):
+    with DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(shrink(load(path).model))
+
+
+def first(model, key, default=None):
+    return next((d[key] for d in dicts(model) if key in d), default)
+
+
+def thing_and_stuff_counts(model):
+    """Numbers of thing and of stuff classes that a model config states."""
+    things = first(model, 'num_things_classes')
+    if things is None:
+        return first(model, 'num_classes'), 0
+    return things, first(model, 'num_stuff_classes')
+
+
+def detection_sample(things, stuff, boxes):
+    """Rectangles of thing classes on a background of one stuff class."""
+    masks = np.zeros((len(boxes), SIZE, SIZE), np.uint8)
+    background = things if stuff else 255
+    semantic = torch.full((1, SIZE, SIZE), background, dtype=torch.long)
+    labels = torch.arange(len(boxes)) % max(things, 1)
+    for i, (x1, y1, x2, y2) in enumerate(boxes):
+        masks[i, y1:y2, x1:x2] = 1
+        semantic[0, y1:y2, x1:x2] = labels[i]
+    sample = DetDataSample(
+        gt_instances=InstanceData(
+            bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            labels=labels,
+            masks=BitmapMasks(masks, SIZE, SIZE),
+        ),
+        ignored_instances=InstanceData(bboxes=torch.zeros(0, 4)),
+        gt_sem_seg=PixelData(sem_seg=semantic),
+    )
+    sample.set_metainfo({'scale_factor': (1.0, 1.0)})
+    return sample
+
+
+def segmentation_sample(classes, offset):
+    from mmseg.structures import SegDataSample
+
+    rows = (torch.arange(SIZE) // 24 + offset) % classes
+    semantic = rows[None, :, None].expand(1, SIZE, SIZE).clone()
+    return SegDataSample(gt_sem_seg=PixelData(data=semantic))
+
+
+def batch(model):
+    """Two images; the first with three objects, the second with one."""
+    things, stuff = thing_and_stuff_counts(model)
+    if model.type.startswith('mmseg.'):
+        samples = [segmentation_sample(things + stuff, i) for i in range(2)]
+    else:
+        boxes = [[8, 8, 40, 60], [30, 20, 90, 70], [50, 60, 70, 90]]
+        samples = [
+            detection_sample(things, stuff, part)
+            for part in (boxes, boxes[:1])
+        ]
+    for i, sample in enumerate(samples):
+        sample.set_metainfo(
+            {
+                'img_id': i,
+                'img_shape': (SIZE, SIZE),
+                'ori_shape': (SIZE, SIZE),
+                'batch_input_shape': (SIZE, SIZE),
+            }
+        )
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 255, (2, 3, SIZE, SIZE), generator=generator)
+    return {'inputs': list(images.byte()), 'data_samples': samples}
+
+
+@cache
+def run_once(path):
+    cfg = load(path).model
+    torch.manual_seed(0)
+    model, other = (build(path, scope) for scope in ('mmdet', 'mmseg'))
+    types = [[type(m) for m in each.modules()] for each in (model, other)]
+    assert types[0] == types[1], 'the default scope changes the model'
+
+    model.train()
+    data = model.data_preprocessor(batch(cfg), True)
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    assert loss.isfinite()
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    assert grads
+    assert all(grad.isfinite().all() for grad in grads)
+
+    model.eval()
+    data = model.data_preprocessor(batch(cfg), False)
+    with torch.no_grad():
+        results = model(**data, mode='predict')
+    assert len(results) == 2
+    for result in results:
+        assert any(key.startswith('pred_') for key in result.keys())  # noqa: SIM118
+
+
+FIRST = {}
+
+
+def same_model(path):
+    """The first leaf with this model: many differ in data only."""
+    return FIRST.setdefault(repr(shrink(load(path).model)), path)
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_loss_and_predict(path):
+    run_once(same_model(path))
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_classes_agree_with_the_data(path):
+    """The model's number of classes is that of the data set's names."""
+    cfg = load(path)
+    dataset = next(d for d in dicts(cfg.train_dataloader) if 'pipeline' in d)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        named = dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO
+    assert sum(thing_and_stuff_counts(cfg.model)) == len(named['classes'])
