@@ -66,6 +66,7 @@ class CocoPanopticMetric(BaseMetric):
         prefix: str | None = None,
     ):
         super().__init__(collect_device, prefix)
+        self.results: list[tuple] = []
         if format_only and outfile_prefix is None:
             raise ValueError('format_only=True needs an outfile_prefix')
         self.ann_file = ann_file

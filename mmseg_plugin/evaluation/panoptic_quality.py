@@ -238,5 +238,5 @@ def panoptic_quality(
         occurs &= classes
     if not occurs.any():
         return PanopticQuality(np.nan, np.nan, np.nan, 0)
-    means = per_class_quality(counts)[occurs].mean(0)
-    return PanopticQuality(*means.tolist(), int(occurs.sum()))
+    pq, sq, rq = per_class_quality(counts)[occurs].mean(0).tolist()
+    return PanopticQuality(pq, sq, rq, int(occurs.sum()))

@@ -61,7 +61,7 @@ class PanopticSegments(NamedTuple):
         thing = self.kept & is_thing[self.labels]
         ids = self.labels + thing * thing.cumsum(0) * INSTANCE_OFFSET
         ids = torch.where(self.kept, ids, void)
-        return torch.cat([ids, ids.new_tensor([void])]).int()[self.winner]
+        return torch.cat([ids, ids.new_full((1,), void)]).int()[self.winner]
 
 
 def panoptic_segments(

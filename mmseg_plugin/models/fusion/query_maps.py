@@ -176,8 +176,7 @@ class QueryMaps:
         """
         low = self.low(queries)
         device = low.device
-        boxes, _ = boxes_of(low > threshold)
-        boxes = boxes.cpu().numpy().astype(np.int64)
+        boxes = boxes_of(low > threshold)[0].cpu().numpy().astype(np.int64)
         axes = [
             (
                 _Axis(low.shape[-2:][i], self.sizes.padded[i], device),
@@ -210,12 +209,14 @@ class QueryMaps:
         row: _Spans,
         col: _Spans,
     ) -> Crop:
+        """Both resizes of one map (1, h, w), as far as ``out`` needs."""
         (top, bottom), (left, right) = row.out, col.out
         if top == bottom or left == right:
             return Crop(logits.new_empty(1, 0, 0), 0, 0)
         maps = logits[:, slice(*row.low), slice(*col.low)]
         steps = (row.low, row.padded, row.out), (col.low, col.padded, col.out)
         for step in (0, 1):
+            # Columns first, as interpolate does, for the same bits.
             for axis, dim in ((1, 2), (0, 1)):
                 before, after = steps[axis][step : step + 2]
                 maps = axes[axis][step].blend(maps, dim, after, before[0])

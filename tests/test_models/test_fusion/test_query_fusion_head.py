@@ -3,6 +3,7 @@ import torch
 from mmdet.evaluation.functional import INSTANCE_OFFSET as MMDET_OFFSET
 from mmdet.structures import DetDataSample
 from pycocotools import mask as coco_mask
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_plugin.models.fusion import QueryFusionHead
 from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET
@@ -296,6 +297,36 @@ def test_iou_thr(iou_thr, kept):
     logits[:, 1] = 9.0
     found = predict_panoptic(logits, masks, iou_thr=iou_thr).unique()
     assert (found != 5).sum() == kept
+
+
+class SyncCounter(TorchDispatchMode):
+    """Counts the operations whose result the host has to wait for."""
+
+    WAITS = ('_local_scalar_dense', 'nonzero', 'bincount')
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        self.count += name in self.WAITS
+        return func(*args, **(kwargs or {}))
+
+
+def test_panoptic_waits_for_the_device_no_more_with_more_segments():
+    counts = []
+    for num in (2, 12):
+        masks = torch.full((num, 24, 32), -5.0)
+        for i in range(num):
+            masks[i, 2 * i : 2 * i + 2] = 5.0
+        logits = torch.full((num, 6), -9.0)
+        logits[:, 0] = 9.0
+        with SyncCounter() as counter:
+            found = predict_panoptic(logits, masks, filter_low_score=True)
+        assert len(found.unique()) >= num
+        counts.append(counter.count)
+    assert counts[0] == counts[1] <= 3
 
 
 def test_object_mask_thr():
