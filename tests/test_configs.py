@@ -259,9 +259,9 @@ def test_loss_and_predict(path):
 
 @pytest.mark.parametrize('path', by_name(LEAVES))
 def test_classes_agree_with_the_data(path):
-    """The model's number of classes is that of the data set's names."""
+    """The model has as many classes as the data set has names."""
     cfg = load(path)
     dataset = next(d for d in dicts(cfg.train_dataloader) if 'pipeline' in d)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        named = dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO
+    with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
+        named = dataset.get('metainfo') or registry.get(dataset.type).METAINFO
     assert sum(thing_and_stuff_counts(cfg.model)) == len(named['classes'])
