@@ -42,10 +42,14 @@ def head_config(case: Case) -> dict:
     channels = get('SEMANTIC_FPN.CONVS_DIM', 256)
     deformed = {'type': 'DCNv2'}
     encoder_deformed = get('FEATURE_ENCODER.DEFORM', False)
+    kind = 'stuff_and_thing' if with_thing else 'stuff'
+    if get('POSITION_HEAD.STUFF.ALL_CLASSES', False):
+        kind = 'all'
+    not_stuff = {'all': things, 'stuff_and_thing': 1, 'stuff': 0}
     return {
         'num_things_classes': things,
-        'num_stuff_classes': num_regions - with_thing,
-        'region_classes': 'stuff_and_thing' if with_thing else 'stuff',
+        'num_stuff_classes': num_regions - not_stuff[kind],
+        'region_classes': kind,
         'in_channels': get('FPN.OUT_CHANNELS', 256),
         'feature_channels': channels,
         'semantic_fpn': {

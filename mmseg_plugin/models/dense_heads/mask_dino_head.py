@@ -321,7 +321,7 @@ class MaskDINOHead(MaskQueryHead):
             predictions.matching, targets, match_points, image_ids
         )
         avg_factor = target_count(targets, self.num_queries, self.normalizer)
-        layers = self.losses_of_matches(
+        layers = self.losses_of_matching(
             predictions.matching, targets, matches, avg_factor, loss_points
         )
         losses = {}

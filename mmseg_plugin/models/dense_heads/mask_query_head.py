@@ -41,6 +41,8 @@ class MaskQueryHead(BaseModule):
             needed for inference.
         loss_dice: must be None, it is part of ``loss_mask``; mmdet's configs
             name it.
+        loss_ibs: called like :class:`IntraBatchLoss`, on all matched
+            queries; None for none.
         normalizer: of the losses, see :func:`target_count`.
         train_cfg: ``assigner``, a config of TASK_UTILS.
         test_cfg: not used, the fusion head has its own.
@@ -61,6 +63,7 @@ class MaskQueryHead(BaseModule):
         loss_cls: OptConfigType = None,
         loss_mask: OptConfigType = None,
         loss_dice: None = None,
+        loss_ibs: OptConfigType = None,
         normalizer: str = 'published',
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
@@ -94,6 +97,10 @@ class MaskQueryHead(BaseModule):
             )
         if loss_mask:
             self.loss_mask = MODELS.build(loss_mask)
+        self.loss_ibs = None
+        if loss_ibs:
+            things = list(range(num_things_classes))
+            self.loss_ibs = MODELS.build({'thing_classes': things, **loss_ibs})
         if train_cfg:
             self.assigner = TASK_UTILS.build(train_cfg['assigner'])
 
@@ -173,18 +180,40 @@ class MaskQueryHead(BaseModule):
             image_ids: names of the images in warnings.
 
         Returns:
-            ``loss_cls``, ``loss_mask`` and ``loss_dice`` of the last layer,
-            and ``d{i}.loss_cls`` ... of the layers before.
+            ``loss_cls``, ``loss_mask``, ``loss_dice`` and, if there is one,
+            ``loss_ibs`` of the last layer, and ``d{i}.loss_cls`` ... of the
+            layers before.
         """
         matches = self.assigner.assign(
             predictions, targets, match_points, image_ids
         )
         avg_factor = target_count(targets, self.num_queries, self.normalizer)
         return name_layers(
-            self.losses_of_matches(
+            self.losses_of_matching(
                 predictions, targets, matches, avg_factor, loss_points
             )
         )
+
+    def losses_of_matching(
+        self,
+        predictions: QueryPredictions,
+        targets: list[Targets],
+        matches: Matches,
+        avg_factor: Tensor | float,
+        points: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """:meth:`losses_of_matches` and, if there is one, ``loss_ibs``.
+
+        Of the queries that were matched with the targets, not of those that
+        are made from them.
+        """
+        shared = (targets, matches)
+        losses = self.losses_of_matches(
+            predictions, *shared, avg_factor, points
+        )
+        if self.loss_ibs:
+            losses['loss_ibs'] = self.loss_ibs(predictions.masks, *shared)
+        return losses
 
     def losses_of_matches(
         self,

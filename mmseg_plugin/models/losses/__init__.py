@@ -2,6 +2,7 @@ from .boundary_tolerant_bce_loss import BoundaryTolerantBCELoss
 from .dense_mask_loss import DenseMaskLoss
 from .focal_mask_loss import FocalMaskLoss
 from .generalized_cross_entropy_loss import GeneralizedCrossEntropyLoss
+from .intra_batch_loss import IntraBatchLoss
 from .label_smoothing_bce_loss import LabelSmoothingBCELoss
 from .lovasz_hinge_loss import LovaszHingeLoss
 from .point_mask_loss import PointMaskLoss
@@ -18,6 +19,7 @@ __all__ = [
     'DenseMaskLoss',
     'FocalMaskLoss',
     'GeneralizedCrossEntropyLoss',
+    'IntraBatchLoss',
     'LabelSmoothingBCELoss',
     'LovaszHingeLoss',
     'PointMaskLoss',

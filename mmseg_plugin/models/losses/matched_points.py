@@ -156,13 +156,15 @@ class MatchedPointLosses(torch.autograd.Function):
             grad_logits = bce_and_dice_grad(
                 logits[rows], values[rows], grad[:, rows]
             )
-            grad_maps = _scatter(grad_logits, points[rows], features.shape[2:])
+            grad_maps = scatter_to_maps(
+                grad_logits, points[rows], features.shape[2:]
+            )
             grad_embed[rows] = grad_maps @ features[image].flatten(1).T
             grad_features[image].flatten(1).addmm_(embed[rows].T, grad_maps)
         return grad_embed, grad_features, None
 
 
-def _scatter(grad: Tensor, points: Tensor, size: torch.Size) -> Tensor:
+def scatter_to_maps(grad: Tensor, points: Tensor, size: torch.Size) -> Tensor:
     """Adjoint of :func:`sample_maps`: (N, K) -> (N, h * w)."""
     maps, _ = torch.ops.aten.grid_sampler_2d_backward(
         grad[:, None, None],

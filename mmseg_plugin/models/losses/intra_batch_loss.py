@@ -1,0 +1,289 @@
+"""Intra-Batch Supervision: objects must not be found in other images."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from mmseg_plugin.models.losses.matched_points import scatter_to_maps
+from mmseg_plugin.models.losses.point_mask_loss import PointMaskLoss
+from mmseg_plugin.registry import MODELS
+from mmseg_plugin.structures import MaskLogits, Matches, Targets, sample_maps
+from mmseg_plugin.utils.precision import at_least_float32, without_autocast
+
+PAIRINGS = ('random', 'adjacent')
+
+
+@MODELS.register_module()
+class IntraBatchLoss(nn.Module):
+    """Focal loss of thing masks on the features of another image.
+
+    The embedding of each matched thing meets the pixel features of another
+    image of the batch, where every pixel is negative. Works on anything that
+    has :class:`MaskLogits` and :class:`Matches`. Class, size and source of
+    the other image do not matter.
+
+    Source: "Intra-Batch Supervision for Panoptic Segmentation on
+    High-Resolution Images" (WACV 2023, arXiv 2304.08222); Mask2Former-IBS
+    7a4bc20, criterion.py, and PanopticFCN-IBS 5b5e14e, loss.py.
+
+    Args:
+        thing_classes: labels of the things; heads fill in their own.
+        loss_weight: lambda, the whole factor of the loss.
+        num_points: points of each mask, chosen as those of the mask loss
+            are, on the cross-image logits; None for all pixels.
+        oversample_ratio: see :class:`PointMaskLoss`.
+        importance_sample_ratio: see :class:`PointMaskLoss`.
+        alpha: weight of positives, so negatives have ``1 - alpha``.
+        gamma: power of the modulating factor.
+        pairing: 'random', another image for each layer and image; or
+            'adjacent', images 2k and 2k + 1 for each other.
+        first_layer: number of the first decoder layer that it is applied to.
+        skip_class_zero: leave out label 0 even if it is a thing, as the
+            published Mask2Former code does by mistake.
+        chunk_size: most values of dense maps that exist at a time.
+
+    Raises:
+        ValueError: unknown pairing.
+    """
+
+    def __init__(
+        self,
+        thing_classes: Sequence[int],
+        loss_weight: float = 1.0,
+        num_points: int | None = 12544,
+        oversample_ratio: float = 3.0,
+        importance_sample_ratio: float = 0.75,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        pairing: str = 'random',
+        first_layer: int = 1,
+        skip_class_zero: bool = False,
+        chunk_size: int = 2**22,
+    ) -> None:
+        super().__init__()
+        if pairing not in PAIRINGS:
+            raise ValueError(f'pairing is one of {PAIRINGS}, not {pairing!r}')
+        self.loss_weight = loss_weight
+        self.sampler = num_points and PointMaskLoss(
+            num_points, oversample_ratio, importance_sample_ratio
+        )
+        self.alpha = alpha
+        self.gamma = gamma
+        self.pairing = pairing
+        self.first_layer = first_layer
+        self.chunk_size = chunk_size
+        used = set(thing_classes) - ({0} if skip_class_zero else set())
+        self.register_buffer(
+            'classes', torch.tensor(sorted(used)), persistent=False
+        )
+
+    def draw_partners(
+        self, num_layers: int, batch_size: int, device: torch.device
+    ) -> Tensor:
+        """Another image for each image, int64 (L, B), from torch's generator.
+
+        Raises:
+            ValueError: fewer than two images, or an odd number of them where
+                neighbours are paired.
+        """
+        if batch_size < 2:
+            raise ValueError(
+                'Intra-Batch Supervision needs at least 2 images on each '
+                f'device, not {batch_size}: raise train_dataloader.batch_size '
+                'or set loss_ibs=None'
+            )
+        images = torch.arange(batch_size)
+        if self.pairing == 'random':
+            steps = torch.randint(1, batch_size, (num_layers, batch_size))
+            return ((images + steps) % batch_size).to(device)
+        if batch_size % 2:
+            raise ValueError(
+                "pairing='adjacent' needs an even number of images on each "
+                f'device, not {batch_size}'
+            )
+        return (images ^ 1).expand(num_layers, -1).to(device)
+
+    def is_used(self, labels: Tensor) -> Tensor:
+        """Which labels the loss is about: bool, of the labels' shape."""
+        return torch.isin(labels, self.classes)
+
+    @without_autocast
+    def forward(
+        self,
+        masks: MaskLogits,
+        targets: list[Targets],
+        matches: Matches,
+        weights: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+        partners: Tensor | None = None,
+        uniform: Tensor | None = None,
+    ) -> Tensor:
+        """Loss of every layer, weighted by ``loss_weight``.
+
+        Args:
+            masks: embeddings (..., B, Q, D) and features (B, D, h, w).
+            targets: of each image, for their labels.
+            matches: pairs of predictions and targets.
+            weights: (M,), weight of each pair; ones if None.
+            avg_factor: number by which the weighted sums are divided; the
+                layer's thing pairs on this device if None.
+            partners: int64 (L, B), the other image of each image, instead of
+                drawing it.
+            uniform: (N, P, 2) for each of the N pairs that are used, in
+                their order, see :meth:`PointMaskLoss.draw_points`.
+
+        Returns:
+            (L,), zero in layers before ``first_layer``.
+
+        Raises:
+            ValueError: see :meth:`draw_partners`.
+        """
+        features = at_least_float32(masks.features)
+        if partners is None:
+            partners = self.draw_partners(
+                masks.num_layers, len(features), features.device
+            )
+        used = self._used_pairs(targets, matches)
+        partner = partners[matches.layer[used], matches.image[used]]
+        partner, order = partner.sort(stable=True)
+        used = used[order]
+        embed = at_least_float32(masks.rows(matches))[used]
+        losses = _NegativeLosses.apply(
+            embed, features, self._plan(partner, order, features, uniform)
+        )
+        layer = matches.layer[used]
+        none = losses.new_zeros(masks.num_layers)
+        if avg_factor is None:
+            ones = torch.ones_like(losses)
+            avg_factor = none.index_add(0, layer, ones).clamp(min=1)
+        if weights is not None:
+            losses = losses * weights[used]
+        total = none.index_add(0, layer, losses)
+        return self.loss_weight * total / avg_factor
+
+    def _used_pairs(self, targets: list[Targets], matches: Matches) -> Tensor:
+        """Numbers (N,) of the pairs that the loss is about."""
+        sizes = torch.tensor([0] + [len(t.labels) for t in targets[:-1]])
+        first = sizes.cumsum(0).to(matches.image)
+        labels = torch.cat([target.labels for target in targets])
+        used = self.is_used(labels)[first[matches.image] + matches.target]
+        return (used & (matches.layer >= self.first_layer)).nonzero()[:, 0]
+
+    def _plan(
+        self,
+        partner: Tensor,
+        order: Tensor,
+        features: Tensor,
+        uniform: Tensor | None,
+    ) -> '_Plan':
+        """How the sorted pairs go through :class:`_NegativeLosses`."""
+        choose = None
+        if self.sampler:
+
+            def choose(maps: Tensor, rows: slice) -> Tensor:
+                given = None if uniform is None else uniform[order[rows]]
+                return self.sampler.draw_points(maps, given)
+
+        return _Plan(
+            partner.bincount(minlength=len(features)).tolist(),
+            max(self.chunk_size // features[0, 0].numel(), 1),
+            choose,
+            self.alpha,
+            self.gamma,
+        )
+
+
+class _Plan(NamedTuple):
+    """Which rows meet which image, and where.
+
+    Attributes:
+        counts: number of rows for each image, in order.
+        step: dense maps that exist at a time.
+        choose: maps (N, h, w) and their rows -> points (N, K, 2); all pixels
+            if None.
+        alpha: see :class:`IntraBatchLoss`.
+        gamma: see :class:`IntraBatchLoss`.
+    """
+
+    counts: list[int]
+    step: int
+    choose: Callable[[Tensor, slice], Tensor] | None
+    alpha: float
+    gamma: float
+
+    def chunks(self) -> Iterator[tuple[int, slice]]:
+        """Each image and its rows, at most ``step`` at a time."""
+        first = 0
+        for image, count in enumerate(self.counts):
+            for start in range(first, first + count, self.step):
+                yield (
+                    image,
+                    slice(start, min(start + self.step, first + count)),
+                )
+            first += count
+
+    def loss(self, logits: Tensor) -> Tensor:
+        """Mean focal loss (N,) of logits (N, K) that are all negatives."""
+        loss = F.softplus(logits) * logits.sigmoid() ** self.gamma
+        return (1 - self.alpha) * loss.mean(1)
+
+    def grad(self, logits: Tensor, grad: Tensor) -> Tensor:
+        """Gradient (N, K) of :meth:`loss`, given that of its result."""
+        prob = logits.sigmoid()
+        slope = self.gamma * (1 - prob) * F.softplus(logits) + prob
+        slope = slope * prob**self.gamma
+        return slope * (grad * (1 - self.alpha) / logits.shape[1])[:, None]
+
+
+class _NegativeLosses(torch.autograd.Function):
+    """Focal losses of rows on the maps of other images, in little memory.
+
+    The maps live for one chunk only: the backward pass keeps the points and
+    their logits, or multiplies again where all pixels count.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, embed: Tensor, features: Tensor, plan: _Plan
+    ) -> Tensor:
+        """(N, D), (B, D, h, w) -> (N,)."""
+        losses = embed.new_zeros(len(embed))
+        points, logits = [], []
+        for image, rows in plan.chunks():
+            maps = embed[rows] @ features[image].flatten(1)
+            if plan.choose:
+                maps = maps.unflatten(1, features.shape[2:])
+                points.append(plan.choose(maps, rows))
+                maps = sample_maps(maps, points[-1])
+                logits.append(maps)
+            losses[rows] = plan.loss(maps)
+        ctx.save_for_backward(embed, features, *points, *logits)
+        ctx.plan = plan
+        return losses
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: FunctionCtx, grad: Tensor
+    ) -> tuple[Tensor, Tensor, None]:
+        embed, features, *saved = ctx.saved_tensors
+        points, logits = saved[: len(saved) // 2], saved[len(saved) // 2 :]
+        grad_embed = torch.zeros_like(embed)
+        grad_features = torch.zeros_like(features)
+        for number, (image, rows) in enumerate(ctx.plan.chunks()):
+            pixels = features[image].flatten(1)
+            if points:
+                grad_maps = scatter_to_maps(
+                    ctx.plan.grad(logits[number], grad[rows]),
+                    points[number],
+                    features.shape[2:],
+                )
+            else:
+                grad_maps = ctx.plan.grad(embed[rows] @ pixels, grad[rows])
+            grad_embed[rows] = grad_maps @ pixels.T
+            grad_features[image].flatten(1).addmm_(embed[rows].T, grad_maps)
+        return grad_embed, grad_features, None
