@@ -65,7 +65,7 @@ class DenseMaskLoss(nn.Module):
         masks = MaskLogits(
             at_least_float32(masks.embed), at_least_float32(masks.features)
         )
-        step = max(self.chunk_size // targets[0].masks[0:1].numel(), 1)
+        step = max(self.chunk_size // targets[0].masks.shape[-2:].numel(), 1)
         maps = masks.of(matches).split(matches.counts)
         chosen = matches.target.split(matches.counts)
         losses = [
