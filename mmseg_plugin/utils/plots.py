@@ -50,9 +50,9 @@ def save_plot(panels: list[Panel], path: Path) -> None:
     figure = Figure(
         figsize=(5.2 * len(panels), 4 + 0.12 * rows), layout='constrained'
     )
-    for axes, panel in zip(
-        np.ravel(figure.subplots(1, len(panels))), panels, strict=True
-    ):
+    same_unit = len({panel.y_label for panel in panels}) == 1
+    grid = figure.subplots(1, len(panels), sharey=same_unit)
+    for axes, panel in zip(np.ravel(grid), panels, strict=True):
         colors, lines, markers = map(cycle, (_COLORS, _LINES, _MARKERS))
         for curve in panel.curves:
             color = next(colors)
