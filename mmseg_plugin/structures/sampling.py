@@ -24,20 +24,18 @@ def bilinear_corners(
         Index into the flattened map, int64 (..., 4), and weight (..., 4),
         zero for a corner that lies outside the map.
     """
-    height, width = size
-    position = points * points.new_tensor([width, height]) - 0.5
-    first = position.floor()
-    share = position - first
-    pixels = torch.stack((first, first + 1), -2)
-    limit = points.new_tensor([width - 1, height - 1])
-    inside = (pixels >= 0) & (pixels <= limit)
-    weights = torch.stack((1 - share, share), -2) * inside
-    # A NaN or huge coordinate must not index outside either.
-    pixels = pixels.nan_to_num(0).clamp(min=0).minimum(limit).long()
-    xs, ys = pixels.unbind(-1)
-    x_weights, y_weights = weights.unbind(-1)
-    index = ys[..., :, None] * width + xs[..., None, :]
-    weight = y_weights[..., :, None] * x_weights[..., None, :]
+    indices, weights = [], []
+    for position, length in zip(points.unbind(-1), size[::-1], strict=True):
+        position = position * length - 0.5
+        first = position.floor()
+        share = position - first
+        pixels = torch.stack((first, first + 1), -1)
+        inside = (pixels >= 0) & (pixels < length)
+        weights.append(torch.stack((1 - share, share), -1) * inside)
+        # A coordinate that is no number must not read outside either.
+        indices.append(pixels.nan_to_num(0).clamp(0, length - 1).long())
+    index = indices[1][..., :, None] * size[1] + indices[0][..., None, :]
+    weight = weights[1][..., :, None] * weights[0][..., None, :]
     return index.flatten(-2), weight.flatten(-2)
 
 

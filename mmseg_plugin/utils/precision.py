@@ -2,12 +2,15 @@
 
 import functools
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 Result = TypeVar('Result')
+# Naming a device that is not there is a warning each time.
+_DEVICES = ['cpu'] + ['cuda'] * torch.cuda.is_available()
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -21,10 +24,9 @@ def without_autocast(method: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(method)
     def run(*args: object, **kwargs: object) -> Result:
-        with (
-            torch.autocast('cuda', enabled=False),
-            torch.autocast('cpu', enabled=False),
-        ):
+        with ExitStack() as stack:
+            for device in _DEVICES:
+                stack.enter_context(torch.autocast(device, enabled=False))
             return method(*args, **kwargs)
 
     return run

@@ -212,7 +212,7 @@ class PointMaskLoss(nn.Module):
 def _nearest_zero(values: Tensor, count: int) -> Tensor:
     """Index (N, count) of the values (N, P) that are nearest to zero."""
     distance = values.abs()
-    if values.is_cuda:
+    if values.device.type != 'cpu':
         return distance.topk(count, 1, largest=False, sorted=False)[1]
     # NumPy's selection is five times as fast as topk on a CPU.
     order = np.argpartition(distance.numpy(), count - 1, axis=1)

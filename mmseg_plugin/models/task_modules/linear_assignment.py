@@ -29,8 +29,8 @@ def finite_costs(costs: Tensor) -> Tensor:
     if costs.numel() == 0:
         return costs
     good = costs.isfinite()
-    low = costs.where(good, costs.new_tensor(torch.inf)).amin((1, 2))
-    high = costs.where(good, costs.new_tensor(-torch.inf)).amax((1, 2))
+    low = costs.masked_fill(~good, torch.inf).amin((1, 2))
+    high = costs.masked_fill(~good, -torch.inf).amax((1, 2))
     # Where nothing is finite, anything will do.
     spread = (high - low).clamp(min=0).nan_to_num(0)
     last = high.clamp(min=0).nan_to_num(0)

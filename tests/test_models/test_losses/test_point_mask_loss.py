@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmseg_plugin.models.losses import PointMaskLoss
 from mmseg_plugin.models.losses.matched_points import BCEAndDice
 from mmseg_plugin.structures import MaskLogits, Matches, Targets, sample_maps
+from tests.largest_tensor import LargestTensor
 
 LAYERS = 2
 
@@ -204,3 +205,25 @@ def test_autocast_leaves_the_losses_in_float32(dtype, shared):
         assert first.dtype == torch.float32
         torch.testing.assert_close(first, second)
     assert all(g.isfinite().all() for g in grads(got, half))
+
+
+@pytest.mark.parametrize('shared', [False, True])
+def test_no_tensor_grows_with_the_number_of_queries_or_targets(shared):
+    targets_at_1024 = torch.zeros(500, 1024, 1024, dtype=torch.bool)
+    masks = MaskLogits(
+        torch.randn(1, 1, 900, 4).requires_grad_(),
+        torch.randn(1, 4, 256, 256).requires_grad_(),
+    )
+    target = Targets(torch.zeros(500, dtype=torch.long), targets_at_1024)
+    # Ten of the targets are matched.
+    matches = Matches(
+        *torch.zeros(2, 10, dtype=torch.long),
+        torch.arange(10),
+        torch.arange(10) * 50,
+        ((*([1] + [0] * 49) * 10,),),
+    )
+    loss = PointMaskLoss(1000, shared_points=shared, chunk_size=2**18)
+    with LargestTensor(targets_at_1024) as largest:
+        grads(loss(masks, [target], matches, 1.0), masks)
+    # One mask of 1024 x 1024, where all queries' maps take 225 MB.
+    assert largest.megabytes < 8
