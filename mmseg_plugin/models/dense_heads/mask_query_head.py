@@ -17,6 +17,7 @@ from mmseg_plugin.structures import (
     Matches,
     QueryPredictions,
     Targets,
+    add_stuff,
 )
 
 
@@ -123,8 +124,8 @@ class MaskQueryHead(BaseModule):
     def get_targets(self, batch_data_samples: SampleList) -> list[Targets]:
         """Ground truth of each image, padded to the batch's shape.
 
-        Things are the instances, stuff the classes in ``gt_sem_seg`` if a
-        sample has one: one mask for each. Objects that augmentation left
+        Things are the instances, stuff the classes in ``gt_sem_seg`` if the
+        samples have one: one mask for each. Objects that augmentation left
         without a pixel stay targets, as published, unless the pipeline
         drops them (mmdet's ``RandomCrop`` drops those outside the crop).
 
@@ -132,17 +133,19 @@ class MaskQueryHead(BaseModule):
             batch_data_samples: with ``gt_instances`` and, for panoptic
                 segmentation, ``gt_sem_seg``.
         """
-        targets = []
-        for sample in batch_data_samples:
-            size = tuple(sample.metainfo['batch_input_shape'])
-            target = Targets.from_instances(sample.gt_instances, size)
-            if 'gt_sem_seg' in sample and self.num_stuff_classes:
-                target = target.with_stuff(
-                    sample.gt_sem_seg.sem_seg,
-                    self.num_things_classes,
-                    self.num_classes,
-                )
-            targets.append(target)
+        targets = [
+            Targets.from_instances(
+                sample.gt_instances, sample.metainfo['batch_input_shape']
+            )
+            for sample in batch_data_samples
+        ]
+        if self.num_stuff_classes and 'gt_sem_seg' in batch_data_samples[0]:
+            return add_stuff(
+                targets,
+                [sample.gt_sem_seg.sem_seg for sample in batch_data_samples],
+                self.num_things_classes,
+                self.num_classes,
+            )
         return targets
 
     def loss(

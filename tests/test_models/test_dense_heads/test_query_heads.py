@@ -5,6 +5,7 @@ from torch.utils._pytree import tree_leaves
 
 from mmseg_plugin.models.dense_heads.mask_query_head import name_layers
 from mmseg_plugin.structures import Targets
+from mmseg_plugin.utils.host import host_copies
 from tests.tiny_heads import (
     SIZE,
     backbone_maps,
@@ -150,6 +151,13 @@ def test_targets_are_things_and_the_stuff_that_is_there():
     area = first.masks.flatten(1).sum(1).tolist()
     assert area == [9 * 14, 9 * 14, 59 * 50, 59 * 46]
     assert first.masks.dtype in (torch.bool, torch.uint8)
+
+
+def test_stuff_reaches_the_host_in_one_copy():
+    head = mask2former()
+    host_copies.clear()
+    head.get_targets(samples(2, 0, 1))
+    assert host_copies.total() == 1
 
 
 def test_instances_alone_need_no_semantic_map():
