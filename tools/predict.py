@@ -38,8 +38,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--ann',
         type=Path,
-        help="COCO instances file (default: that of the config's test data, "
-        'if it can be found)',
+        help="COCO instances or panoptic file (default: that of the config's "
+        'test data, if it can be found)',
     )
     parser.add_argument(
         '--score-thr',
@@ -79,7 +79,7 @@ def ground_truth(
     try:
         return GroundTruth(own, classes) if own.is_file() else None
     except UserError:
-        # Test data of another kind, for instance panoptic.
+        # Nobody asked for it: do without.
         return None
 
 

@@ -75,8 +75,8 @@ class Predictor:
         device: for instance ``'cpu'`` or ``'cuda:0'``.
 
     Raises:
-        UserError: the checkpoint is missing, unsafe or of another model, or
-            the config has no test data.
+        UserError: the checkpoint is missing, unsafe or of another model, the
+            config has no test data, or there is no such device.
     """
 
     def __init__(self, config: Config, checkpoint: str, device: str) -> None:
@@ -88,7 +88,12 @@ class Predictor:
         self.meta = dataset_meta(config, 'test')
         self.model = revert_sync_batchnorm(MODELS.build(config.model))
         _load_weights(self.model, checkpoint)
-        self.model.to(device).eval()
+        try:
+            self.model.to(device).eval()
+        except (AssertionError, RuntimeError) as error:
+            raise UserError(
+                f'device {device} cannot be used: {error}'
+            ) from error
         # Annotations are read by the caller, if there are any.
         self.pipeline = Compose(
             [

@@ -9,6 +9,7 @@ from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 
 from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.utils.ground_truth import GroundTruth
 from tests.test_tools.colour_model import (
     SCENES,
     SIZE,
@@ -30,8 +31,8 @@ def run(root, monkeypatch):
     def run(*arguments, **options):
         config, checkpoint = write_model(root, **options)
         out = root / 'out'
-        where = ['--out', out, '--device', 'cpu']
-        call(predict.main, monkeypatch, config, checkpoint, *arguments, *where)
+        where = ['--device', 'cpu', '--out', out]
+        call(predict.main, monkeypatch, config, checkpoint, *where, *arguments)
         return out
 
     return run
@@ -119,6 +120,43 @@ def test_panoptic_and_semantic_results(run, root):
     assert picture.shape[1] == 4 * 60 * round(768 / 60)
 
 
+def test_panoptic_truth(run, root):
+    ids = np.zeros((*SIZE, 3), np.uint8)
+    # Id 2 + 256 * 1: blue, green, red.
+    ids[5:25, 5:15] = (0, 1, 2)
+    mmcv.imwrite(ids, str(root / 'panoptic' / 'a.png'))
+    square = {'id': 258, 'category_id': 3, 'bbox': [5, 5, 10, 20]}
+    void = {'id': 9, 'category_id': 4, 'bbox': [0, 0, 1, 1]}
+    content = {
+        'images': [{'id': 'x', 'file_name': 'a.png'}],
+        'annotations': [
+            {
+                'image_id': 'x',
+                'file_name': 'a.png',
+                'segments_info': [square, void],
+            }
+        ],
+        'categories': [{'id': 3, 'name': 'red'}, {'id': 4, 'name': 'mud'}],
+    }
+    (root / 'panoptic.json').write_text(json.dumps(content))
+    image = root / 'images' / 'a.png'
+    truth = GroundTruth(root / 'panoptic.json', ['green', 'red'])
+    (segment,) = truth.segments(truth.find(image))
+    assert segment.label == 1
+    assert segment.mask[5:25, 5:15].all()
+    assert segment.mask.sum() == 200
+    out = run(image, '--ann', root / 'panoptic.json', kinds=('panoptic',))
+    assert [r['category_id'] for r in rows(out, 'panoptic')] == [3, 6]
+    (root / 'panoptic' / 'a.png').unlink()
+    with pytest.raises(UserError, match=r'map .*a\.png cannot be read'):
+        truth.segments('x')
+
+
+def test_device_that_is_not_there(run, root):
+    with pytest.raises(UserError, match='device no_such cannot be used'):
+        run(root / 'images', '--device', 'no_such')
+
+
 def test_broken_image_leaves_nothing(run, root):
     (root / 'images' / 'z.png').write_bytes(b'not an image')
     with pytest.raises(UserError, match=r'z\.png cannot be read'):
@@ -135,7 +173,7 @@ def test_bad_input(run, root):
         ([root / 'images', '--limit', 0], '--limit must be 1'),
         ([root], 'lies in the input folder'),
         ([root / 'images', '--ann', root / 'no.json'], r'no\.json cannot be'),
-        ([root / 'images', '--ann', root / 'config.py'], 'cannot be read as'),
+        ([root / 'images', '--ann', root / 'config.py'], 'is not JSON'),
     ]:
         with pytest.raises(UserError, match=message):
             run(*arguments)
@@ -145,14 +183,14 @@ def test_bad_input(run, root):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ({'images': [], 'annotations': [], 'categories': []}, 'no COCO'),
+        ({'images': [], 'categories': []}, 'cannot be read as .*annotations'),
         (
             {
                 'images': [{'id': 1, 'file_name': 'a.png'}],
                 'annotations': [{'image_id': 1, 'segments_info': []}],
                 'categories': [{'id': 1, 'name': 'red'}],
             },
-            'ann.json',
+            'is panoptic, but its maps are not in .*other_ann$',
         ),
         (
             {
