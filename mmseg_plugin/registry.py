@@ -10,6 +10,7 @@ from mmseg_plugin import check_stack
 check_stack()
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
+from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS  # noqa: E402
 from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
 from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
@@ -36,6 +37,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
 MODELS = _child(MMENGINE_MODELS, 'models')
 TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'models')
 DATASETS = _child(MMENGINE_DATASETS, 'datasets')
+FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'datasets')
 TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets.transforms')
 METRICS = _child(MMENGINE_METRICS, 'evaluation')
 HOOKS = _child(MMENGINE_HOOKS, 'engine')

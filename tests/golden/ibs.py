@@ -1,9 +1,18 @@
 """Intra-Batch Supervision of both hosts."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from mmdet.datasets.transforms import FilterAnnotations, RandomFlip
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
 from torch import Tensor, nn
 
+from mmseg_plugin.datasets.transforms.object_crop import (
+    CropAroundObject,
+    CropObject,
+    ResizeToObject,
+)
 from mmseg_plugin.models.dense_heads.panoptic_fcn_head import PanopticFCNMaps
 from mmseg_plugin.models.losses import IntraBatchLoss, PointMaskLoss
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
@@ -228,3 +237,108 @@ def _cross_statistics(
             number += 1
         start += int(count.max())
     return found[0], found[1]
+
+
+def _crop_transforms(
+    config: dict,
+) -> tuple[ResizeToObject, CropAroundObject]:
+    resize = ResizeToObject(
+        (config['shortest_side_min'], config['shortest_side_max']),
+        config['overall_max'],
+        config['min_size_train'],
+        config['max_size_train'],
+    )
+    height, width = config['crop_size_hw']
+    return resize, CropAroundObject((width, height))
+
+
+@runner('ibs_crop_augs')
+def run_crop_augmentations(case: Case) -> dict:
+    resize, crop = _crop_transforms(case.config)
+    rows, ranges = [], []
+    for (height, width, *box, scale, _), recorded in zip(
+        case['in/rows'], case['out/resize_crop'], strict=True
+    ):
+        chosen = CropObject(0, tuple(box), scale if scale > 0 else None)
+        resize._stuff_side = lambda side=recorded[-1]: side
+        size = resize.new_size((int(height), int(width)), chosen)
+        factors = np.array([size[1] / width, size[0] / height] * 2)
+        low_high = crop.offset_ranges(size, tuple(np.array(box) * factors))
+        ranges.append(np.concatenate(low_high))
+        # The recorded draws, which have to lie in our range.
+        y, x = (
+            min(max(drawn, int(low)), int(high) - 1)
+            for drawn, (low, high) in zip(
+                recorded[3:1:-1], low_high, strict=True
+            )
+        )
+        crop_h, crop_w = crop._get_crop_size(size)
+        rows.append([*size, x, y, crop_w, crop_h, recorded[-1]])
+    return {'out/resize_crop': rows, 'out/crop_ranges': np.stack(ranges)}
+
+
+@runner('ibs_crop_mapper')
+def run_crop_mapper(case: Case) -> dict:
+    config = case.config
+    contiguous = dict(case['in/category_to_contiguous'].tolist())
+    rows, got = [], {}
+    for number, row in enumerate(case['out/rows'].tolist()):
+        category, thing, scale, _, index, chosen, *_ = row
+        name = config['imgs_per_cat'][str(category)][index]
+        segments = case[f'in/{name}/segments']
+        same = segments[segments[:, 1] == category]
+        box = same[chosen, 3:].astype(float)
+        box[2:] += box[:2]
+        crop_object = CropObject(
+            contiguous[category], tuple(box), scale if thing else None
+        )
+        results = _cropped(case, name, crop_object, row[6:])
+        sample = f'out/sample{number // 2}_{number % 2}'
+        got[f'{sample}/classes'] = results['gt_bboxes_labels']
+        got[f'{sample}/masks'] = results['gt_masks'].masks
+        got[f'{sample}/image'] = results['img'].transpose(2, 0, 1)
+        rows.append(
+            [category, category in config['things'], scale, int(name[2:])]
+            + [index, chosen, *results['size'], *row[8:10]]
+            + [*results['img'].shape[1::-1], row[12]]
+        )
+    return got | {'out/rows': rows}
+
+
+def _cropped(
+    case: Case, name: str, crop_object: CropObject, recorded: list[int]
+) -> dict:
+    """One image through our pipeline, with the recorded draws."""
+    height, width, x, y, _, _, flipped = recorded
+    ids = case[f'in/{name}/segment_ids']
+    contiguous = dict(case['in/category_to_contiguous'].tolist())
+    segments = [s for s in case[f'in/{name}/segments'] if not s[2]]
+    masks = [ids == segment[0] for segment in segments]
+    boxes = np.array([s[3:] for s in segments], np.float32)
+    boxes[:, 2:] += boxes[:, :2]
+    results = {
+        'img': _coordinates_image(ids.shape, int(name[2:])),
+        'gt_masks': BitmapMasks(np.stack(masks).astype(np.uint8), *ids.shape),
+        'gt_bboxes': HorizontalBoxes(boxes),
+        'gt_bboxes_labels': np.array([contiguous[s[1]] for s in segments]),
+        'gt_ignore_flags': np.zeros(len(segments), bool),
+        'crop_object': crop_object,
+    }
+    resize, crop = _crop_transforms(case.config)
+    resize._stuff_side = lambda: min(height, width)
+    results = resize(results)
+    results['size'] = results['img'].shape[:2]
+    crop._rand_offset = lambda margin: (y, x)
+    results = crop(results)
+    keep = FilterAnnotations(
+        by_box=False, by_mask=True, min_gt_mask_area=2, keep_empty=False
+    )
+    results = keep(results)
+    return RandomFlip(prob=float(flipped))(results)
+
+
+def _coordinates_image(size: tuple[int, int], number: int) -> np.ndarray:
+    """The case's image: column, row and number of each source pixel."""
+    rows, columns = np.indices(size)
+    image = (columns, rows, np.full(size, number * 40))
+    return np.stack(image, -1).astype(np.uint8)

@@ -2,8 +2,18 @@ from mmseg_plugin.datasets.transforms.load_panoptic import (
     LoadPanopticAnnotations,
 )
 from mmseg_plugin.datasets.transforms.noisy_masks import NoisyMasks
+from mmseg_plugin.datasets.transforms.object_crop import (
+    CropAroundObject,
+    ResizeToObject,
+)
 from mmseg_plugin.datasets.transforms.shared_offset_crop import (
     SharedOffsetCrop,
 )
 
-__all__ = ['LoadPanopticAnnotations', 'NoisyMasks', 'SharedOffsetCrop']
+__all__ = [
+    'CropAroundObject',
+    'ResizeToObject',
+    'LoadPanopticAnnotations',
+    'NoisyMasks',
+    'SharedOffsetCrop',
+]
