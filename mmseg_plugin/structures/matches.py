@@ -40,18 +40,20 @@ class Matches(NamedTuple):
             num_layers: layers to repeat them for.
         """
         parts, repeats = [], []
-        for image, chosen in enumerate(queries):
+        for i, chosen in enumerate(queries):
             num_targets, per_target = chosen.shape
             layer = torch.arange(num_layers, device=chosen.device)
             target = torch.arange(num_targets, device=chosen.device)
             shape = (num_targets, num_layers, per_target)
             pairs = (
                 layer[:, None].expand(shape),
-                torch.full_like(chosen[:, None], image).expand(shape),
+                torch.full_like(chosen[:, None], i).expand(shape),
                 chosen[:, None].expand(shape),
                 target[:, None, None].expand(shape),
             )
             parts.append([part.flatten() for part in pairs])
             repeats.append((num_layers * per_target,) * num_targets)
-        indices = [torch.cat(part) for part in zip(*parts, strict=True)]
-        return cls(*indices, tuple(repeats))
+        layer, image, query, target = (
+            torch.cat(part) for part in zip(*parts, strict=True)
+        )
+        return cls(layer, image, query, target, tuple(repeats))

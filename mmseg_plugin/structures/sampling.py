@@ -6,13 +6,15 @@ align_corners=False)``, of which both functions are the fast special cases
 that matching and mask losses need.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def bilinear_corners(
-    points: Tensor, size: tuple[int, int]
+    points: Tensor, size: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """The four pixels around each point, and what each contributes.
 

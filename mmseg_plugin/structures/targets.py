@@ -54,12 +54,6 @@ class Targets(NamedTuple):
             boxes = normalized_boxes(instances.bboxes, img_shape)
         return cls(labels, masks, boxes)
 
-    def with_stuff(
-        self, sem_seg: Tensor, num_things: int, num_classes: int
-    ) -> 'Targets':
-        """:func:`add_stuff` for one image, one copy to the host each."""
-        return add_stuff([self], [sem_seg], num_things, num_classes)[0]
-
 
 def add_stuff(
     targets: list[Targets],

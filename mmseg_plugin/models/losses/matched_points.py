@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from mmseg_plugin.structures import Matches, Targets, sample_maps
 
@@ -18,15 +19,16 @@ class BCEAndDice(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, logits: Tensor, values: Tensor) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, values: Tensor) -> Tensor:
         """(M, K), (M, K) -> (2, M)."""
         ctx.save_for_backward(logits, values)
         return bce_and_dice(logits, values)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
-        return bce_and_dice_grad(*ctx.saved_tensors, grad), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        logits, values = ctx.saved_tensors
+        return bce_and_dice_grad(logits, values, grad), None
 
 
 def bce_and_dice(logits: Tensor, values: Tensor) -> Tensor:
@@ -99,10 +101,9 @@ class MatchedPoints:
 
     def values(self, points: Tensor, rows: slice) -> Tensor:
         """Targets (N, K) of some rows; each mask is made float alone."""
-        masks = groupby(self.masks[rows], key=id)
         values, first = [], 0
-        for _, same in masks:
-            same = list(same)
+        for _, group in groupby(self.masks[rows], key=id):
+            same = list(group)
             where = points[first : first + len(same)]
             first += len(same)
             mask = same[0][None].to(points.dtype)
@@ -119,7 +120,7 @@ class MatchedPointLosses(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         embed: Tensor,
         features: Tensor,
         matched: MatchedPoints,
@@ -146,9 +147,7 @@ class MatchedPointLosses(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: FunctionCtx, grad: Tensor
-    ) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         embed, features, points, logits, values = ctx.saved_tensors
         grad_embed = torch.zeros_like(embed)
         grad_features = torch.zeros_like(features)

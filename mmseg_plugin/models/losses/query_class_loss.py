@@ -60,6 +60,8 @@ class QueryClassLoss(nn.Module):
             weight of no object than ``no_object_weight``.
     """
 
+    class_weight: Tensor
+
     def __init__(
         self,
         num_classes: int,

@@ -1,7 +1,7 @@
 """One-to-one assignment of all layers and images of a batch at once."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +9,9 @@ from torch import Tensor
 
 from mmseg_plugin.models.task_modules.linear_assignment import SOLVERS
 from mmseg_plugin.models.task_modules.match_costs import (
-    Columns,
+    BoxCost,
+    ClassCost,
     MaskCost,
-    MatchCost,
-    Rows,
 )
 from mmseg_plugin.registry import TASK_UTILS
 from mmseg_plugin.structures import (
@@ -62,8 +61,10 @@ class BatchHungarianAssigner:
                 f'solver is one of {sorted(SOLVERS)}, not {solver!r}'
             )
         self.solver = solver
-        self.costs: list[MatchCost] = [TASK_UTILS.build(c) for c in costs]
-        self.compares_masks = any(isinstance(c, MaskCost) for c in self.costs)
+        built = [TASK_UTILS.build(cost) for cost in costs]
+        self.class_costs = [c for c in built if isinstance(c, ClassCost)]
+        self.mask_costs = [c for c in built if isinstance(c, MaskCost)]
+        self.box_costs = [c for c in built if isinstance(c, BoxCost)]
         self.num_points = num_points
         self.points_per_layer = points_per_layer
         self.chunk_size = chunk_size
@@ -125,13 +126,16 @@ class BatchHungarianAssigner:
 
         Returns:
             (L, Q, G_i) for each image.
+
+        Raises:
+            ValueError: a cost needs boxes or masks that are not there.
         """
         layers, images, queries = predictions.cls_logits.shape[:3]
-        if points is None and self.compares_masks and self.num_points:
-            shape = (images, self.num_points, 2)
-            if self.points_per_layer:
-                shape = (layers, *shape)
-            points = torch.rand(shape, device=predictions.cls_logits.device)
+        if points is None and self.mask_costs and self.num_points:
+            sets = [layers, images] if self.points_per_layer else [images]
+            points = torch.rand(
+                *sets, self.num_points, 2, device=predictions.cls_logits.device
+            )
         costs = []
         for image, target in enumerate(targets):
             if points is None or points.dim() == 3:
@@ -165,17 +169,21 @@ class BatchHungarianAssigner:
         def rows_of(values: Tensor) -> Tensor:
             return at_least_float32(values[layers, image].flatten(0, 1))
 
-        columns = Columns(target.labels, None, target.boxes)
-        rows = Rows(
-            rows_of(logits), None, None if boxes is None else rows_of(boxes)
-        )
-        others = [c for c in self.costs if not isinstance(c, MaskCost)]
-        total = rows.cls_logits.new_zeros(
-            len(rows.cls_logits), len(target.labels)
-        )
-        for cost in others:
-            total += cost.weight * cost(rows, columns)
-        if self.compares_masks:
+        classes = rows_of(logits)
+        total = classes.new_zeros(len(classes), len(target.labels))
+        for class_cost in self.class_costs:
+            cost = class_cost(classes, target.labels)
+            total += class_cost.weight * cost
+        for box_cost in self.box_costs:
+            if boxes is None or target.boxes is None:
+                raise ValueError(
+                    'box costs need boxes of the predictions and the targets'
+                )
+            cost = box_cost(rows_of(boxes), target.boxes, target.labels)
+            total += box_cost.weight * cost
+        if self.mask_costs:
+            if masks is None:
+                raise ValueError('mask costs need predicted masks')
             features = at_least_float32(masks.features[image])
             self._add_mask_costs(
                 total, rows_of(masks.embed), features, target.masks, points
@@ -204,11 +212,8 @@ class BatchHungarianAssigner:
             for i, part in enumerate(values):
                 where = slice(i * step, i * step + len(part))
                 part = part.to(logits.dtype)
-                for cost in self.costs:
-                    if isinstance(cost, MaskCost):
-                        total[chosen, where] += cost.weight * cost(
-                            Rows(None, logits, None), Columns(None, part, None)
-                        )
+                for cost in self.mask_costs:
+                    total[chosen, where] += cost.weight * cost(logits, part)
 
 
 def _logits_at(
@@ -230,7 +235,7 @@ def _logits_at(
 
 
 def _mask_values(
-    masks: Tensor, size: tuple[int, int], points: Tensor | None
+    masks: Tensor, size: Sequence[int], points: Tensor | None
 ) -> Tensor:
     """Targets (G, K) at the points, or at the pixels of a smaller map."""
     if points is not None:

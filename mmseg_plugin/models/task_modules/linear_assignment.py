@@ -38,6 +38,12 @@ def finite_costs(costs: Tensor) -> Tensor:
     return costs.where(good, last[:, None, None])
 
 
+def _as_matches(indices: Tensor, repeats: list[list[int]]) -> Matches:
+    layer, image, query, target = indices
+    counts = tuple(tuple(image_counts) for image_counts in repeats)
+    return Matches(layer, image, query, target, counts)
+
+
 def solve_with_scipy(costs: list[Tensor]) -> Solution:
     """Solves on the host, after one copy of all costs.
 
@@ -55,17 +61,17 @@ def solve_with_scipy(costs: list[Tensor]) -> Solution:
     found, repeats = [], []
     for image, cost in enumerate(costs):
         matrices = problems[image].reshape(cost.shape)
-        pairs = [np.stack(linear_sum_assignment(m)) for m in matrices]
-        layer = np.arange(len(pairs)).repeat(min(cost.shape[1:]))
-        query, target = np.concatenate(pairs, 1)
+        solved = [np.stack(linear_sum_assignment(m)) for m in matrices]
+        layer = np.arange(len(solved)).repeat(min(cost.shape[1:]))
+        query, target = np.concatenate(solved, 1)
         order = target.argsort(kind='stable')
         pairs = (layer, np.full_like(layer, image), query, target)
         found.append(np.stack(pairs)[:, order])
         counts = np.bincount(target, minlength=cost.shape[2])
-        repeats.append(tuple(counts.tolist()))
+        repeats.append(counts.tolist())
     indices = torch.from_numpy(np.concatenate(found, 1))
     indices = indices.to(costs[0].device, non_blocking=True)
-    matches = Matches(*indices, tuple(repeats))
+    matches = _as_matches(indices, repeats)
     return matches, problems[-1].astype(bool).tolist()
 
 
@@ -101,8 +107,9 @@ def solve_with_torch(costs: list[Tensor]) -> Solution:
         )
     sizes = [len(part) for part in host]
     bad, *repeats = to_host(torch.cat(host), 'assigner').split(sizes)
-    repeats = tuple(tuple(part.tolist()) for part in repeats)
-    return Matches(*torch.cat(found, 1), repeats), bad.bool().tolist()
+    counts = [part.tolist() for part in repeats]
+    matches = _as_matches(torch.cat(found, 1), counts)
+    return matches, bad.bool().tolist()
 
 
 SOLVERS: dict[str, Callable[[list[Tensor]], Solution]] = {

@@ -1,13 +1,11 @@
 """Costs of giving a target to a query, for one image.
 
-Each is a small registered class ``cost(rows, columns) -> (R, G)``: ``rows``
-are predictions (all layers and queries of an image, or a chunk of them),
-``columns`` its targets. Mask values are given at the same ``K`` places for
-both, be they points or pixels.
+Small registered classes, of classes, masks or boxes: predictions of R rows
+(all layers and queries of an image, or a chunk of them) and G targets give
+(R, G). Masks are compared at K places, be they points or pixels.
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,24 +15,8 @@ from mmseg_plugin.registry import TASK_UTILS
 from mmseg_plugin.structures import generalized_iou
 
 
-class Rows(NamedTuple):
-    """Predictions of one image: (R, C), (R, K) or None, (R, 4) or None."""
-
-    cls_logits: Tensor
-    mask_logits: Tensor | None
-    boxes: Tensor | None
-
-
-class Columns(NamedTuple):
-    """Targets of one image: (G,), (G, K) or None, (G, 4) or None."""
-
-    labels: Tensor
-    masks: Tensor | None
-    boxes: Tensor | None
-
-
-class MatchCost(ABC):
-    """Base of the costs.
+class MatchCost:
+    """Base of all costs.
 
     Args:
         weight: factor of the cost.
@@ -43,21 +25,33 @@ class MatchCost(ABC):
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
 
+
+class ClassCost(MatchCost, ABC):
+    """Base of the costs that compare classes."""
+
     @abstractmethod
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        """Unweighted cost, (R, G)."""
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Unweighted cost (R, G) of logits (R, C) and labels (G,)."""
+
+
+class MaskCost(MatchCost, ABC):
+    """Base of the costs that compare masks."""
+
+    @abstractmethod
+    def __call__(self, logits: Tensor, values: Tensor) -> Tensor:
+        """Unweighted cost (R, G) of logits (R, K) and values (G, K)."""
 
 
 @TASK_UTILS.register_module()
-class SoftmaxClassCost(MatchCost):
+class SoftmaxClassCost(ClassCost):
     """Minus the probability of the target's class (DETR)."""
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        return -rows.cls_logits.softmax(-1)[:, columns.labels]
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return -logits.softmax(-1)[:, labels]
 
 
 @TASK_UTILS.register_module()
-class FocalClassCost(MatchCost):
+class FocalClassCost(ClassCost):
     """Focal loss of being the target's class less that of not being it.
 
     As in Deformable DETR and Mask DINO, with their 1e-8 inside the log.
@@ -75,15 +69,11 @@ class FocalClassCost(MatchCost):
         self.alpha = alpha
         self.gamma = gamma
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        prob = rows.cls_logits.sigmoid()[:, columns.labels]
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        prob = logits.sigmoid()[:, labels]
         positive = -(prob + 1e-8).log() * (1 - prob) ** self.gamma
         negative = -(1 - prob + 1e-8).log() * prob**self.gamma
         return self.alpha * positive - (1 - self.alpha) * negative
-
-
-class MaskCost(MatchCost):
-    """Base of the costs that compare masks."""
 
 
 @TASK_UTILS.register_module()
@@ -93,9 +83,8 @@ class MaskBCECost(MaskCost):
     ``bce(x, t) = softplus(x) - x t``, so one matrix product is enough.
     """
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        logits = rows.mask_logits
-        total = F.softplus(logits).sum(1)[:, None] - logits @ columns.masks.T
+    def __call__(self, logits: Tensor, values: Tensor) -> Tensor:
+        total = F.softplus(logits).sum(1)[:, None] - logits @ values.T
         return total / logits.shape[1]
 
 
@@ -116,8 +105,7 @@ class MaskFocalCost(MaskCost):
         self.alpha = alpha
         self.gamma = gamma
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        logits = rows.mask_logits
+    def __call__(self, logits: Tensor, values: Tensor) -> Tensor:
         prob = logits.sigmoid()
         positive = F.softplus(-logits) * (1 - prob) ** self.gamma
         negative = F.softplus(logits) * prob**self.gamma
@@ -126,7 +114,7 @@ class MaskFocalCost(MaskCost):
             negative = negative * (1 - self.alpha)
         # positive t + negative (1 - t)
         total = negative.sum(1)[:, None]
-        total = total + (positive - negative) @ columns.masks.T
+        total = total + (positive - negative) @ values.T
         return total / logits.shape[1]
 
 
@@ -134,14 +122,14 @@ class MaskFocalCost(MaskCost):
 class MaskDiceCost(MaskCost):
     """Dice loss with first powers and one added on both sides."""
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        prob = rows.mask_logits.sigmoid()
-        overlap = 2 * prob @ columns.masks.T
-        total = prob.sum(1)[:, None] + columns.masks.sum(1)
+    def __call__(self, logits: Tensor, values: Tensor) -> Tensor:
+        prob = logits.sigmoid()
+        overlap = 2 * prob @ values.T
+        total = prob.sum(1)[:, None] + values.sum(1)
         return 1 - (overlap + 1) / (total + 1)
 
 
-class BoxCost(MatchCost):
+class BoxCost(MatchCost, ABC):
     """Base of the costs that compare boxes.
 
     Args:
@@ -156,11 +144,14 @@ class BoxCost(MatchCost):
         super().__init__(weight)
         self.num_things = num_things
 
-    def __call__(self, rows: Rows, columns: Columns) -> Tensor:
-        cost = self.distance(rows.boxes, columns.boxes)
+    def __call__(
+        self, boxes: Tensor, targets: Tensor, labels: Tensor
+    ) -> Tensor:
+        """Unweighted cost (R, G) of boxes (R, 4) and (G, 4), labels (G,)."""
+        cost = self.distance(boxes, targets)
         if self.num_things is None:
             return cost
-        return cost.masked_fill(columns.labels >= self.num_things, 0)
+        return cost.masked_fill(labels >= self.num_things, 0)
 
     @abstractmethod
     def distance(self, boxes: Tensor, targets: Tensor) -> Tensor:

@@ -181,6 +181,17 @@ def plain_giou(first, second):
     return overlap / union - (hull - union) / hull
 
 
+@pytest.mark.parametrize('lacking', ['predicted', 'target'])
+def test_box_costs_without_boxes_are_refused(lacking):
+    predictions, targets = make()
+    if lacking == 'predicted':
+        predictions = predictions._replace(boxes=None)
+    else:
+        targets = [target._replace(boxes=None) for target in targets]
+    with pytest.raises(ValueError, match='box costs need boxes'):
+        BatchHungarianAssigner(BOX_COSTS).assign(predictions, targets)
+
+
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_autocast_and_half_inputs_are_matched_in_float32(dtype):
     predictions, targets = make((6, 7), queries=20, scale=10.0)

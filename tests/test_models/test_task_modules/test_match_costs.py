@@ -13,23 +13,20 @@ from mmseg_plugin.models.task_modules import (
     MaskFocalCost,
     SoftmaxClassCost,
 )
-from mmseg_plugin.models.task_modules.match_costs import Columns, Rows
 
 LOG3 = math.log(3)
 
 
 def test_softmax_class_cost_is_minus_the_probability():
-    rows = Rows(torch.tensor([[LOG3, 0.0, 0.0]]), None, None)
-    columns = Columns(torch.tensor([0, 1]), None, None)
-    cost = SoftmaxClassCost()(rows, columns)
+    logits = torch.tensor([[LOG3, 0.0, 0.0]])
+    cost = SoftmaxClassCost()(logits, torch.tensor([0, 1]))
     torch.testing.assert_close(cost, torch.tensor([[-0.6, -0.2]]))
 
 
 def test_focal_class_cost():
     # Probability 3/4: positive .25 * (1/4)^2 * ln(4/3), negative
     # .75 * (3/4)^2 * ln 4.
-    rows = Rows(torch.tensor([[LOG3]]), None, None)
-    cost = FocalClassCost()(rows, Columns(torch.tensor([0]), None, None))
+    cost = FocalClassCost()(torch.tensor([[LOG3]]), torch.tensor([0]))
     want = 0.25 / 16 * math.log(4 / 3) - 0.75 * 9 / 16 * math.log(4)
     assert cost.item() == pytest.approx(want, rel=1e-5)
 
@@ -49,16 +46,13 @@ def test_mask_bce_cost_is_the_mean_of_every_pair(masks):
         values.expand(4, 3, 7),
         reduction='none',
     ).mean(-1)
-    cost = MaskBCECost()(Rows(None, logits, None), Columns(None, values, None))
+    cost = MaskBCECost()(logits, values)
     torch.testing.assert_close(cost, want)
 
 
 def test_mask_dice_cost_adds_one_on_both_sides():
     # Probability 1/2 at two places, the target covers one of them.
-    cost = MaskDiceCost()(
-        Rows(None, torch.zeros(1, 2), None),
-        Columns(None, torch.tensor([[1.0, 0.0]]), None),
-    )
+    cost = MaskDiceCost()(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
     assert cost.item() == pytest.approx(1 - (2 * 0.5 + 1) / (1 + 1 + 1))
 
 
@@ -67,7 +61,5 @@ def test_mask_focal_cost(masks):
     prob = logits.sigmoid()[:, None]
     want = -0.25 * values * (1 - prob) ** 2 * prob.log()
     want = want - 0.75 * (1 - values) * prob**2 * (1 - prob).log()
-    cost = MaskFocalCost()(
-        Rows(None, logits, None), Columns(None, values, None)
-    )
+    cost = MaskFocalCost()(logits, values)
     torch.testing.assert_close(cost, want.mean(-1))
