@@ -251,3 +251,12 @@ def test_nan_in_one_prediction_does_not_stop_matching():
     with pytest.warns(RuntimeWarning, match='NaN'):
         losses = losses_of(head, 2, 3)
     assert losses['loss_bbox'].isfinite()
+
+
+@pytest.mark.parametrize('learn_query_feat', [True, False])
+def test_fewer_pixels_than_queries(learn_query_feat):
+    head = tiny_mask_dino(num_queries=200, learn_query_feat=learn_query_feat)
+    # 8 x 12, 4 x 6, 2 x 3 and 1 x 2 pixels.
+    assert head(backbone_maps(1), None).matching.boxes.shape[2] == 128
+    losses = losses_of(head, 2)
+    assert all(loss.isfinite() for loss in losses.values())
