@@ -34,10 +34,10 @@ class BCEAndDice(torch.autograd.Function):
 def bce_and_dice(logits: Tensor, values: Tensor) -> Tensor:
     """Mean BCE and dice loss (2, M) of each row (M, K)."""
     prob = logits.sigmoid()
-    bce = F.softplus(logits).sum(1) - _row_dot(logits, values)
+    bce = F.binary_cross_entropy_with_logits(logits, values, reduction='none')
     overlap = 2 * _row_dot(prob, values) + 1
     dice = 1 - overlap / (prob.sum(1) + values.sum(1) + 1)
-    return torch.stack((bce / logits.shape[1], dice))
+    return torch.stack((bce.mean(1), dice))
 
 
 def bce_and_dice_grad(logits: Tensor, values: Tensor, grad: Tensor) -> Tensor:
@@ -149,8 +149,9 @@ class MatchedPointLosses(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         embed, features, points, logits, values = ctx.saved_tensors
-        grad_embed = torch.zeros_like(embed)
-        grad_features = torch.zeros_like(features)
+        grad_embed = embed.new_zeros(embed.shape)
+        # Contiguous whatever the features are, so that rows are views of it.
+        grad_features = features.new_zeros(features.shape)
         for image, rows in ctx.matched.chunks():
             grad_logits = bce_and_dice_grad(
                 logits[rows], values[rows], grad[:, rows]

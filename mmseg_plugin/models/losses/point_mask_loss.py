@@ -1,7 +1,5 @@
 """Mask losses at importance-sampled points, as Mask2Former trains them."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -38,6 +36,10 @@ class PointMaskLoss(nn.Module):
             instead of one for each mask: faster, and the same law for each
             mask, but masks and layers are no longer independent.
         chunk_size: most values of dense maps that exist at a time.
+
+    Raises:
+        ValueError: there are fewer candidates than points to choose, or the
+            share is none.
     """
 
     def __init__(
@@ -51,6 +53,11 @@ class PointMaskLoss(nn.Module):
         chunk_size: int = 2**22,
     ) -> None:
         super().__init__()
+        if not 0 <= importance_sample_ratio <= min(oversample_ratio, 1):
+            raise ValueError(
+                f'importance_sample_ratio={importance_sample_ratio} is not '
+                f'within 0, 1 and oversample_ratio={oversample_ratio}'
+            )
         self.num_points = num_points
         self.num_candidates = int(num_points * oversample_ratio)
         self.num_uncertain = int(num_points * importance_sample_ratio)
@@ -84,25 +91,11 @@ class PointMaskLoss(nn.Module):
         """
         embed = at_least_float32(masks.rows(matches))
         features = at_least_float32(masks.features)
-        if points is not None:
-            losses = self._dense_losses(
-                embed,
-                features,
-                targets,
-                matches,
-                lambda maps, image, rows: points[rows],
-                points.shape[1],
-            )
-        elif self.shared_points:
+        if points is None and self.shared_points:
             losses = self._shared_losses(embed, features, targets, matches)
         else:
             losses = self._dense_losses(
-                embed,
-                features,
-                targets,
-                matches,
-                lambda maps, image, rows: self.draw_points(maps),
-                self.num_points,
+                embed, features, targets, matches, points
             )
         per_layer = features.new_zeros(2, masks.num_layers)
         per_layer = per_layer.index_add(1, matches.layer, losses)
@@ -147,10 +140,22 @@ class PointMaskLoss(nn.Module):
         features: Tensor,
         targets: list[Targets],
         matches: Matches,
-        choose: Callable[[Tensor, int, slice], Tensor],
-        num_points: int,
+        points: Tensor | None = None,
+        uniform: Tensor | None = None,
     ) -> Tensor:
-        """Losses (2, M) at points that are chosen on dense maps."""
+        """Losses (2, M) at points on dense maps.
+
+        They are given, (M, K, 2), or chosen from the image's ``uniform`` ones
+        (B, P, 2), or drawn for each map.
+        """
+
+        def choose(maps: Tensor, image: int, rows: slice) -> Tensor:
+            if points is not None:
+                return points[rows]
+            shared = None if uniform is None else uniform[image : image + 1]
+            return self.draw_points(maps, shared)
+
+        num_points = self.num_points if points is None else points.shape[1]
         step = max(self.chunk_size // features[0, 0].numel(), 1)
         matched = MatchedPoints(targets, matches, choose, num_points, step)
         return MatchedPointLosses.apply(embed, features, matched)
@@ -167,14 +172,7 @@ class PointMaskLoss(nn.Module):
         if uniform.shape[1] > features[0, 0].numel():
             # Fewer pixels than points: dense maps are the shorter way.
             return self._dense_losses(
-                embed,
-                features,
-                targets,
-                matches,
-                lambda maps, image, rows: self.draw_points(
-                    maps, uniform[image : image + 1]
-                ),
-                self.num_points,
+                embed, features, targets, matches, uniform=uniform
             )
         columns = sample_features(features, uniform).unbind()
         step = max(self.chunk_size // uniform.shape[1], 1)

@@ -95,6 +95,26 @@ def test_a_single_point_by_hand():
     assert dice.item() == pytest.approx(1 - 2.5 / 2.75)
 
 
+def test_features_of_any_memory_format():
+    masks, targets, matches = make()
+    points = torch.rand(len(matches.layer), 30, 2, dtype=torch.float64)
+    last = masks.features.detach().contiguous(
+        memory_format=torch.channels_last
+    )
+    other = masks._replace(features=last.requires_grad_())
+    loss = PointMaskLoss()
+    want = grads(loss(masks, targets, matches, 1.0, points), masks)
+    got = grads(loss(other, targets, matches, 1.0, points), other)
+    for ours, theirs in zip(got, want, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(('oversample', 'share'), [(0.5, 0.75), (3, 1.5)])
+def test_more_uncertain_points_than_there_are_is_refused(oversample, share):
+    with pytest.raises(ValueError, match='importance_sample_ratio'):
+        PointMaskLoss(10, oversample, share)
+
+
 def test_closed_form_gradient():
     torch.manual_seed(0)
     logits = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
