@@ -1,0 +1,39 @@
+"""Mask DINO that learns from scratch in minutes on two CPU cores.
+
+A ResNet-18 and a decoder with a quarter of the channels, fewer layers,
+queries and points. The config that uses it gives the numbers of classes.
+"""
+
+_base_ = './maskdino_r50.py'
+
+num_points = 1024
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='mmdet.ResNet',
+        depth=18,
+        base_channels=16,
+        stem_channels=16,
+        norm_eval=False,
+    ),
+    panoptic_head=dict(
+        in_channels=[16, 32, 64, 128],
+        feat_channels=64,
+        out_channels=64,
+        num_queries=40,
+        pixel_decoder=dict(
+            num_extra_levels=0,
+            feature_order='high2low',
+            num_layers=2,
+            num_heads=4,
+            feedforward_channels=256,
+        ),
+        transformer_decoder=dict(
+            num_layers=3, num_heads=4, feedforward_channels=256
+        ),
+        denoising=dict(num_queries=40),
+        loss_mask=dict(num_points=num_points),
+    ),
+    train_cfg=dict(assigner=dict(num_points=num_points)),
+)
