@@ -196,13 +196,14 @@ class MaskDINOHead(MaskQueryHead):
             query = self.query_feat.weight.expand(len(memory), -1, -1)
             box_logits = self.query_embed.weight.expand(len(memory), -1, -1)
 
-        noise, attn_mask = None, None
+        noise, attn_mask, padded = None, None, 0
         if targets is not None and self.dn_query_generator is not None:
             noise = self.dn_query_generator(targets, draws)
         if noise is not None:
+            padded = noise.content.shape[1]
+            attn_mask = noise.attn_mask(query.shape[1])
             query = torch.cat((noise.content.to(query), query), 1)
             box_logits = torch.cat((noise.box_logits, box_logits), 1)
-            attn_mask = noise.attn_mask(self.num_queries)
         hidden, boxes = self.transformer_decoder(
             query, box_logits, memory, sizes, self.bbox_embed, attn_mask
         )
@@ -211,7 +212,6 @@ class MaskDINOHead(MaskQueryHead):
         else:
             boxes = boxes[1:]
 
-        padded = query.shape[1] - self.num_queries
         denoised = None
         if noise is not None:
             denoised = self._predictions(
@@ -247,7 +247,8 @@ class MaskDINOHead(MaskQueryHead):
                 boxes = boxes_from_masks(masks, self.initialize_box_type)
             box_logits = inverse_sigmoid(boxes, eps=1e-5)
         if self.learn_query_feat:
-            return self.query_feat.weight.expand_as(content), box_logits
+            query_feat = self.query_feat.weight[: content.shape[1]]
+            return query_feat.expand_as(content), box_logits
         return content.detach(), box_logits
 
     def get_targets(self, batch_data_samples: SampleList) -> list[Targets]:

@@ -89,12 +89,14 @@ class QuerySelection(BaseModule):
             bbox_embed: change of box logits from content.
 
         Returns:
-            Content (B, Q, C) and box logits (B, Q, 4), best first.
+            Content (B, Q, C) and box logits (B, Q, 4), best first; fewer
+            than Q if a small image has fewer pixels.
         """
         memory, proposals = encoder_proposals(memory, sizes)
         memory = self.memory_trans_norm(self.memory_trans_fc(memory))
         scores = cls_embed(memory).amax(-1)
-        best = scores.topk(self.num_queries, 1)[1][..., None]
+        count = min(self.num_queries, scores.shape[1])
+        best = scores.topk(count, 1)[1][..., None]
         content = memory.gather(1, best.expand(-1, -1, memory.shape[-1]))
         proposals = proposals.expand(len(memory), -1, -1)
         chosen = proposals.gather(1, best.expand(-1, -1, 4))
