@@ -15,18 +15,38 @@ import numpy as np
 import torch
 from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch.hub import HASH_REGEX
 
-_HISTORY_METHODS = ('min', 'max', 'mean', 'current')
+# The functions that MMEngine's runner pickles by class and name. The class of
+# the second is never handed out: its own name stands for it.
+_ONE_CYCLE = f'{OneCycleParamScheduler.__module__}.OneCycleParamScheduler'
+_FUNCTIONS = {
+    (owner, name): getattr(source, name)
+    for owner, source, names in (
+        (
+            HistoryBuffer,
+            HistoryBuffer,
+            ('min', 'max', 'mean', 'current'),
+        ),
+        (
+            _ONE_CYCLE,
+            OneCycleParamScheduler,
+            ('_annealing_cos', '_annealing_linear'),
+        ),
+    )
+    for name in names
+}
 
 
-def _history_method(owner: Any, name: str) -> Any:
-    """Stands in for ``getattr``, which pickles of HistoryBuffer call."""
-    if owner is not HistoryBuffer or name not in _HISTORY_METHODS:
+def _listed_function(owner: Any, name: str) -> Any:
+    """Stands in for ``getattr``, by which pickles name these functions."""
+    try:
+        return _FUNCTIONS[owner, name]
+    except (KeyError, TypeError):
         raise pickle.UnpicklingError(
             f'getattr({owner!r}, {name!r}) is not allowed'
-        )
-    return getattr(owner, name)
+        ) from None
 
 
 def _safe_globals() -> list:
@@ -35,7 +55,8 @@ def _safe_globals() -> list:
     rebuild = np.zeros(()).__reduce__()[0]
     allowed: list = [
         HistoryBuffer,
-        (_history_method, 'builtins.getattr'),
+        (_listed_function, 'builtins.getattr'),
+        (_ONE_CYCLE, _ONE_CYCLE),
         np.ndarray,
         np.dtype,
         *{type(np.dtype(code)) for code in '?bBhHiIlLqQefdUS'},

@@ -11,6 +11,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import Runner, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch.utils.data import DataLoader
@@ -59,6 +60,8 @@ def test_a_file_with_code_is_refused_and_not_executed(malicious):
         (HistoryBuffer, '__reduce__'),
         (torch.nn.Linear, 'forward'),
         (np.ndarray, 'mean'),
+        (OneCycleParamScheduler, '__init__'),
+        (OneCycleParamScheduler, 'build_iter_from_epoch'),
     ],
 )
 def test_getattr_is_limited_to_history_statistics(tmp_path, owner, name):
@@ -126,7 +129,7 @@ class Toy(BaseModel):
         return {'loss': self.linear(torch.ones(1, 1)).pow(2).sum()}
 
 
-def toy_runner(work_dir, max_epochs, resume=False):
+def toy_runner(work_dir, max_epochs, resume=False, scheduler=None):
     model = Toy()
     return Runner(
         model,
@@ -136,8 +139,9 @@ def toy_runner(work_dir, max_epochs, resume=False):
         optim_wrapper=OptimWrapper(
             torch.optim.AdamW(model.parameters(), lr=0.1)
         ),
+        param_scheduler=scheduler,
         resume=resume,
-        experiment_name=f'toy{work_dir.name}{max_epochs}{resume}',
+        experiment_name=f'toy{work_dir}{max_epochs}{resume}'.replace('/', '_'),
     )
 
 
@@ -155,3 +159,12 @@ def test_training_resumes_to_the_uninterrupted_result(tmp_path):
     assert second.iter == 12
     for name, value in whole.model.state_dict().items():
         assert torch.equal(second.model.state_dict()[name], value)
+
+
+def test_checkpoints_of_one_cycle_schedules_load(tmp_path):
+    # MMEngine pickles a function of this scheduler.
+    schedule = {'type': 'OneCycleLR', 'eta_max': 0.1, 'total_steps': 4}
+    toy_runner(tmp_path / 'run', 1, scheduler=schedule).train()
+    path = tmp_path / 'run' / 'epoch_1.pth'
+    (state,) = CheckpointLoader.load_checkpoint(str(path))['param_schedulers']
+    assert state['anneal_func'](0.0, 1.0, 0.5) == pytest.approx(0.5)
