@@ -108,9 +108,9 @@ def _run_matcher(case: Case) -> dict[str, Tensor]:
 
 def _run_criterion(case: Case) -> dict[str, Tensor]:
     entry, targets = case.entry, _targets(case)
-    layers = ['final'] + [
-        f'aux_{i}' for i in range(entry['overrides']['DEC_LAYERS'] - 1)
-    ]
+    layers = ['final']
+    while f'in/outputs/aux_{len(layers) - 1}/pred_logits' in case:
+        layers.append(f'aux_{len(layers) - 1}')
     paths = ['' if name == 'final' else f'{name}/' for name in layers]
     inputs = {
         path + kind: case.tensor(f'in/outputs/{path}{kind}', grad=True)
