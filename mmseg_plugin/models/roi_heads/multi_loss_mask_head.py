@@ -1,6 +1,7 @@
 """Mask head that is trained with any mask loss, or with several."""
 
 import inspect
+from collections.abc import Sequence
 
 import torch
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
@@ -55,9 +56,10 @@ class MultiLossMaskHead(FCNMaskHead):
 
     Args:
         loss_mask: config of one loss, logged as ``loss_mask``; or of several
-            by name, ``dict(bce=dict(type=...), dice=dict(type=...))``, each
-            logged as ``loss_mask_<name>`` and weighted by its own
-            ``loss_weight``. The default, plain BCE, equals the stock head.
+            by name, ``dict(bce=dict(type=...), dice=dict(type=...))``, or in
+            a list, each logged as ``loss_mask_<name or index>`` and weighted
+            by its own ``loss_weight``. The default, plain BCE, equals the
+            stock head.
         **kwargs: of :class:`FCNMaskHead`.
 
     Raises:
@@ -68,14 +70,18 @@ class MultiLossMaskHead(FCNMaskHead):
     def __init__(
         self,
         *,
-        loss_mask: ConfigType | dict[str, ConfigType] = PLAIN_BCE,
+        loss_mask: ConfigType
+        | dict[str, ConfigType]
+        | Sequence[ConfigType] = PLAIN_BCE,
         **kwargs,
     ):
         if 'type' in loss_mask:
             losses = {'loss_mask': loss_mask}
         else:
-            losses = {f'loss_mask_{k}': v for k, v in loss_mask.items()}
-        # A list is built as a sequence of losses.
+            named = isinstance(loss_mask, dict)
+            items = loss_mask.items() if named else enumerate(loss_mask)
+            losses = {f'loss_mask_{name}': loss for name, loss in items}
+        # The parent builds a list as a sequence of losses.
         super().__init__(loss_mask=list(losses.values()), **kwargs)
         self.loss_names = tuple(losses)
         self.takes_labels = tuple(map(_takes_labels, self.loss_mask))

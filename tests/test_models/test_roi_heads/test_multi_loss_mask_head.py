@@ -96,12 +96,18 @@ def test_selects_the_mask_of_the_class():
     assert picked.flatten().tolist() == [0, 3]
 
 
-def test_several_losses_each_with_key_and_weight(sampled, gt):
+@pytest.mark.parametrize(
+    ('loss_mask', 'names'),
+    [({'bce': BCE, 'dice': DICE}, ('bce', 'dice')), ([BCE, DICE], ('0', '1'))],
+)
+def test_several_losses_each_with_key_and_weight(
+    sampled, gt, loss_mask, names
+):
     torch.manual_seed(0)
-    head = build(num_classes=3, loss_mask={'bce': BCE, 'dice': DICE})
+    head = build(num_classes=3, loss_mask=loss_mask)
     got = losses(head, sampled, gt)['loss_mask']
-    assert list(got) == ['loss_mask_bce', 'loss_mask_dice']
-    for name, cfg in (('bce', BCE), ('dice', DICE)):
+    assert list(got) == [f'loss_mask_{name}' for name in names]
+    for name, cfg in zip(names, (BCE, DICE), strict=True):
         alone = build(num_classes=3, loss_mask=cfg)
         alone.load_state_dict(head.state_dict())
         want = losses(alone, sampled, gt)['loss_mask']['loss_mask']
