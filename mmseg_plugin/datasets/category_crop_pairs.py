@@ -17,8 +17,10 @@ class CategoryCropPairs:
     twice an image that shows the category and one of its objects there; the
     pipeline finds them in ``results['crop_object']`` (:class:`ResizeToObject`
     and :class:`CropAroundObject` use it). The images of a pair may be the
-    same. Take ``collate_fn=dict(type='mmseg_plugin.collate_pairs')``; the
-    loader's ``batch_size`` counts pairs.
+    same. Unlike the published code it never crops around a crowd: mmdet's
+    panoptic data sets leave crowds out of the things. Take
+    ``collate_fn=dict(type='mmseg_plugin.collate_pairs')``; the loader's
+    ``batch_size`` counts pairs.
 
     Source: Mask2Former-IBS 7a4bc20,
     mask_former_panoptic_dataset_mapper_cropsampling.py.
@@ -48,20 +50,16 @@ class CategoryCropPairs:
         return self.dataset.metainfo
 
     def full_init(self) -> None:
-        """Lists the images of each category; crowds alone do not count."""
+        """Lists the images of each category; crowds do not count."""
         self.dataset.full_init()
+        names = self.metainfo['classes']
+        stuff = {names.index(name) for name in self.metainfo['stuff_classes']}
         images: dict[int, list[int]] = {}
         for index in range(len(self.dataset)):
             info = self.dataset.get_data_info(index)
-            labels = {
-                instance['bbox_label']
-                for instance in info['instances']
-                if not instance['ignore_flag']
-            }
-            labels |= {
-                segment['category']
-                for segment in info['segments_info']
-                if not segment['is_thing']
+            labels = {instance['bbox_label'] for instance in info['instances']}
+            labels |= stuff & {
+                segment['category'] for segment in info['segments_info']
             }
             for label in labels:
                 images.setdefault(label, []).append(index)
@@ -93,7 +91,7 @@ class CategoryCropPairs:
 
 
 def draw_object(info: dict, label: int, scale: int) -> CropObject:
-    """One of an image's objects of a category, crowds included.
+    """One of an image's objects of a category.
 
     Args:
         info: ``instances`` of things.

@@ -13,7 +13,9 @@ from mmseg_plugin.datasets.transforms.object_crop import (
     CropObject,
     ResizeToObject,
 )
-from mmseg_plugin.models.dense_heads.panoptic_fcn_head import PanopticFCNMaps
+from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
+    PanopticFCNMaps,
+)
 from mmseg_plugin.models.losses import IntraBatchLoss, PointMaskLoss
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
     PanopticFCNTargets,

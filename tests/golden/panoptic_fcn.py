@@ -5,9 +5,11 @@ from torch import Tensor
 
 from mmseg_plugin.converters import choose_table, convert
 from mmseg_plugin.models.dense_heads import PanopticFCNHead
-from mmseg_plugin.models.dense_heads.panoptic_fcn_head import PanopticFCNMaps
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     normalized,
+)
+from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
+    PanopticFCNMaps,
 )
 from mmseg_plugin.models.losses import WeightedDiceLoss
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
@@ -30,7 +32,6 @@ def head_config(case: Case) -> dict:
     num_regions = get('POSITION_HEAD.STUFF.NUM_CLASSES', 54)
     with_thing = get('POSITION_HEAD.STUFF.WITH_THING', True)
     segment = get('LOSS_WEIGHT.SEGMENT', 3.0)
-    channels = get('SEMANTIC_FPN.CONVS_DIM', 256)
     deformed = {'type': 'DCNv2'}
     encoder_deformed = get('FEATURE_ENCODER.DEFORM', False)
     kind = 'stuff_and_thing' if with_thing else 'stuff'
@@ -42,11 +43,10 @@ def head_config(case: Case) -> dict:
         'num_stuff_classes': num_regions - not_stuff[kind],
         'region_classes': kind,
         'in_channels': get('FPN.OUT_CHANNELS', 256),
-        'feature_channels': channels,
         'semantic_fpn': {
             'type': 'mmseg_plugin.SemanticFPN',
             'in_channels': get('FPN.OUT_CHANNELS', 256),
-            'out_channels': channels,
+            'out_channels': get('SEMANTIC_FPN.CONVS_DIM', 256),
         },
         'position_head': {
             'channels': get('POSITION_HEAD.CONVS_DIM', 256),

@@ -9,8 +9,10 @@ from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.structures import InstanceData
 
 from mmseg_plugin.models.dense_heads import PanopticFCNHead
-from mmseg_plugin.models.dense_heads.panoptic_fcn_head import PanopticFCNMaps
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import Kernels
+from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
+    PanopticFCNMaps,
+)
 from mmseg_plugin.models.fusion import PanopticFCNFusionHead
 from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
     PastedSegments,

@@ -1,22 +1,33 @@
-"""Published schedule of Panoptic FCN, for `max_iters` iterations.
+"""Published schedule of Panoptic FCN on COCO: 90k iterations of 16 images.
 
 SGD whose rate falls by a power of 0.9; it is multiplied by the warm-up.
 Gradients are clipped element by element, as detectron2 does by default.
 """
 
-# Frequently modified
+_base_ = 'mmdet::_base_/default_runtime.py'
+
 max_iters = 90000
-lr = 0.01
-batch_size = 16
+clip_by = 'value'
+
+train_cfg = dict(
+    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=10000
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=1e-4),
-    clip_grad=dict(type='value', clip_value=35),
+    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
+    clip_grad=dict(type=clip_by, clip_value=35),
     paramwise_cfg=dict(norm_decay_mult=0),
 )
 # The last step of both is one before `end`.
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, end=1001),
-    dict(type='PolyLR', power=0.9, by_epoch=False, end=max_iters + 1),
-]
+warmup = dict(type='LinearLR', start_factor=0.001, by_epoch=False, end=1001)
+poly = dict(type='PolyLR', power=0.9, by_epoch=False, end=max_iters + 1)
+param_scheduler = [warmup, poly]
+
+default_hooks = dict(
+    checkpoint=dict(by_epoch=False, interval=10000, max_keep_ckpts=2)
+)
+log_processor = dict(by_epoch=False)
+auto_scale_lr = dict(base_batch_size=16)

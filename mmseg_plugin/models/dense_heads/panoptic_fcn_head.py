@@ -1,13 +1,12 @@
 """Panoptic FCN: one kernel for each object, applied to encoded features."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from mmdet.structures import SampleList
-from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
-from mmengine.model import BaseModule
-from torch import Tensor, nn
+from mmdet.utils import OptConfigType
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
@@ -20,8 +19,11 @@ from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     normalized,
     region_kernels,
 )
+from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
+    PanopticFCNLayers,
+    PanopticFCNMaps,
+)
 from mmseg_plugin.models.fusion.query_maps import resize
-from mmseg_plugin.models.layers.coord_conv import CoordConvStack
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
     PanopticFCNTargetGenerator,
     PanopticFCNTargets,
@@ -32,24 +34,8 @@ from mmseg_plugin.structures import MaskLogits, Matches, Targets
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
-class PanopticFCNMaps(NamedTuple):
-    """Outputs of the head, for each level from high to low resolution.
-
-    Attributes:
-        things: centre logits (B, Nt, h, w).
-        regions: region logits (B, R, h, w).
-        kernels: (B, C, h, w).
-        features: (B, D, H/4, W/4), encoded features, of no level.
-    """
-
-    things: list[Tensor]
-    regions: list[Tensor]
-    kernels: list[Tensor]
-    features: Tensor
-
-
 @MODELS.register_module()
-class PanopticFCNHead(BaseModule):
+class PanopticFCNHead(PanopticFCNLayers):
     """Finds things and regions, and a kernel for each of them.
 
     A thing's kernel is taken at its centre, a region's is the mean over its
@@ -60,15 +46,9 @@ class PanopticFCNHead(BaseModule):
     2012.00720), and PanopticFCN f4141c3, panoptic_seg.py and head.py.
 
     Args:
-        semantic_fpn: config of the neck that the features come from.
         num_things_classes: Nt, which come first.
         num_stuff_classes: number of stuff classes.
-        in_channels: of the FPN levels.
-        feature_channels: of the semantic FPN.
         region_classes: kind of :class:`RegionClasses`.
-        position_head: arguments of :class:`CoordConvStack`.
-        kernel_head: the same; its ``channels`` are those of a kernel, C.
-        feature_encoder: the same; its ``channels`` are D.
         targets: arguments of :class:`PanopticFCNTargetGenerator`.
         num_kernels: kernels that learn each thing of a level, K.
         loss_position: loss of centre and region maps, called like
@@ -79,20 +59,14 @@ class PanopticFCNHead(BaseModule):
         test_cfg: ``center_thr`` (0.05), ``region_thr`` (0.05) and
             ``max_per_image`` (100), half of which a level may have; the
             fusion head reads the same config.
-        init_cfg: see mmengine's ``BaseModule``.
+        layers: the other arguments of :class:`PanopticFCNLayers`.
     """
 
     def __init__(
         self,
-        semantic_fpn: ConfigType,
         num_things_classes: int = 80,
         num_stuff_classes: int = 53,
-        in_channels: int = 256,
-        feature_channels: int = 256,
         region_classes: str = 'stuff_and_thing',
-        position_head: OptConfigType = None,
-        kernel_head: OptConfigType = None,
-        feature_encoder: OptConfigType = None,
         targets: OptConfigType = None,
         num_kernels: int = 7,
         loss_position: OptConfigType = None,
@@ -100,71 +74,24 @@ class PanopticFCNHead(BaseModule):
         loss_ibs: OptConfigType = None,
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
-        init_cfg: OptMultiConfig = None,
+        **layers: Any,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        regions = RegionClasses(
+            region_classes, num_things_classes, num_stuff_classes
+        )
+        super().__init__(
+            num_things=num_things_classes, num_regions=len(regions), **layers
+        )
+        self.region_classes = regions
         self.num_things_classes = num_things_classes
         self.num_stuff_classes = num_stuff_classes
         self.num_classes = num_things_classes + num_stuff_classes
-        self.region_classes = RegionClasses(
-            region_classes, num_things_classes, num_stuff_classes
-        )
         self.num_kernels = num_kernels
         self.test_cfg = test_cfg or {}
         self.target_generator = PanopticFCNTargetGenerator(
-            num_things_classes, len(self.region_classes), **(targets or {})
-        )
-        self.semantic_fpn = MODELS.build(semantic_fpn)
-        self._build_layers(
-            in_channels,
-            feature_channels,
-            position_head,
-            kernel_head,
-            feature_encoder,
+            num_things_classes, len(regions), **(targets or {})
         )
         self._build_losses(loss_position, loss_mask, loss_ibs)
-
-    def _build_layers(
-        self,
-        in_channels: int,
-        feature_channels: int,
-        position_head: OptConfigType,
-        kernel_head: OptConfigType,
-        feature_encoder: OptConfigType,
-    ) -> None:
-        norm = {'type': 'GN', 'num_groups': 32}
-        deformed = {'type': 'DCNv2'}
-        position = {
-            'channels': 256,
-            'conv_cfg': deformed,
-            'norm_cfg': norm,
-            **(position_head or {}),
-        }
-        kernel = {
-            'channels': 256,
-            'with_coord': True,
-            'norm_cfg': norm,
-            **(kernel_head or {}),
-        }
-        encoder = {
-            'channels': 64,
-            'with_coord': True,
-            **(feature_encoder or {}),
-        }
-        self.position_convs = CoordConvStack(in_channels, **position)
-        self.kernel_convs = CoordConvStack(in_channels, **kernel)
-        self.feature_convs = CoordConvStack(feature_channels, **encoder)
-
-        def output(channels: int, num: int) -> nn.Conv2d:
-            return nn.Conv2d(channels, num, 3, padding=1)
-
-        channels = position['channels']
-        self.conv_things = output(channels, self.num_things_classes)
-        self.conv_regions = output(channels, len(self.region_classes))
-        channels = kernel['channels']
-        self.conv_kernels = output(channels, channels)
-        self.thing_embed = nn.Linear(channels, encoder['channels'])
-        self.region_embed = nn.Linear(channels, encoder['channels'])
 
     def _build_losses(
         self,
@@ -180,41 +107,6 @@ class PanopticFCNHead(BaseModule):
         if loss_ibs:
             things = list(range(self.num_things_classes))
             self.loss_ibs = MODELS.build({'thing_classes': things, **loss_ibs})
-
-    def init_weights(self) -> None:
-        """As published: N(0, 0.01), and a score of 0.1 everywhere."""
-        super().init_weights()
-        for module in (
-            self.conv_things,
-            self.conv_regions,
-            self.conv_kernels,
-            self.thing_embed,
-            self.region_embed,
-        ):
-            nn.init.normal_(module.weight, std=0.01)
-            nn.init.zeros_(module.bias)
-        for module in (self.conv_things, self.conv_regions):
-            nn.init.constant_(module.bias, -2.19)
-
-    def forward(
-        self,
-        x: Sequence[Tensor],
-        batch_data_samples: SampleList | None = None,
-    ) -> PanopticFCNMaps:
-        """Maps of every level.
-
-        Args:
-            x: FPN levels of strides 4 to 128; the semantic FPN takes the
-                first four, the heads all but the first.
-            batch_data_samples: not used.
-        """
-        positions = [self.position_convs(level) for level in x[1:]]
-        return PanopticFCNMaps(
-            [self.conv_things(level) for level in positions],
-            [self.conv_regions(level) for level in positions],
-            [self.conv_kernels(self.kernel_convs(level)) for level in x[1:]],
-            self.feature_convs(self.semantic_fpn(x)),
-        )
 
     def get_targets(
         self,
@@ -415,11 +307,9 @@ class PanopticFCNHead(BaseModule):
         """
         num = self.test_cfg.get('max_per_image', 100) // 2
         things, regions = [], []
-        for level, pool_size in enumerate(POOL_SIZES[: len(maps.things)]):
-            kernels = at_least_float32(maps.kernels[level])
-            centers = at_least_float32(maps.things[level])
+        for *level, pool_size in zip(*maps[:3], POOL_SIZES, strict=True):
+            centers, stuff, kernels = map(at_least_float32, level)
             things.append(find_things(centers, kernels, pool_size, num))
-            stuff = at_least_float32(maps.regions[level])
             regions.append(find_regions(stuff, kernels))
         rows, labels, scores = (
             torch.cat(part, 1) for part in zip(*things, strict=True)

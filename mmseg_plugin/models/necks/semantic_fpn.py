@@ -38,6 +38,7 @@ class SemanticFPN(BaseModule):
         },
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        self.out_channels = out_channels
         self.levels = ModuleList(
             ConvUpsample(
                 in_channels,

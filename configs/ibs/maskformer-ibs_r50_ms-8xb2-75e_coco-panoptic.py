@@ -1,0 +1,6 @@
+_base_ = [
+    '../maskformer/maskformer_r50_ms-16xb1-75e_coco-panoptic.py',
+    '../_base_/models/ibs.py',
+]
+model = dict(panoptic_head=dict(loss_ibs=_base_.ibs_maskformer))
+train_dataloader = dict(batch_size=2)
