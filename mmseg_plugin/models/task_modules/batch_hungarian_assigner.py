@@ -12,6 +12,7 @@ from mmseg_plugin.models.task_modules.match_costs import (
     BoxCost,
     ClassCost,
     MaskCost,
+    MatchCost,
 )
 from mmseg_plugin.registry import TASK_UTILS
 from mmseg_plugin.structures import (
@@ -45,6 +46,7 @@ class BatchHungarianAssigner:
             bounds memory and changes no result.
 
     Raises:
+        TypeError: a cost is not one of :mod:`match_costs`.
         ValueError: unknown solver.
     """
 
@@ -62,6 +64,11 @@ class BatchHungarianAssigner:
             )
         self.solver = solver
         built = [TASK_UTILS.build(cost) for cost in costs]
+        for cost in built:
+            if not isinstance(cost, MatchCost):
+                raise TypeError(
+                    f'{type(cost).__name__} is no match cost of this package'
+                )
         self.class_costs = [c for c in built if isinstance(c, ClassCost)]
         self.mask_costs = [c for c in built if isinstance(c, MaskCost)]
         self.box_costs = [c for c in built if isinstance(c, BoxCost)]

@@ -262,6 +262,12 @@ def test_no_graph_is_built():
     assert not any(cost.requires_grad for cost in costs)
 
 
+def test_costs_of_other_packages_are_refused():
+    costs = [*COSTS, {'type': 'mmdet.BBoxL1Cost'}]
+    with pytest.raises(TypeError, match='BBoxL1Cost is no match cost'):
+        BatchHungarianAssigner(costs)
+
+
 def test_unknown_solver_is_named():
     with pytest.raises(ValueError, match="'scipy', 'torch'.*'cuda'"):
         TASK_UTILS.build(
