@@ -107,7 +107,6 @@ def _table(deformed_position: bool, deformed_encoder: bool) -> Table:
             *_OUTPUTS,
         ),
         dropped=DROPPED,
-        made={},
     )
 
 

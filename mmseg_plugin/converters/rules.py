@@ -150,18 +150,19 @@ def convert(
             no key.
     """
     source = SIDES[1 - SIDES.index(target)]
-    _refuse(
-        f'keys that are no {source} names of this model',
-        unknown_keys(state, table, source),
-    )
     result = Conversion({}, [], [], [])
+    unknown = []
     unused = {rule for rule in table.rules if not rule.optional}
     for key, value in state.items():
         reason = _dropped(key, state, table, source)
         if reason:
             result.dropped.append((key, reason))
             continue
-        rule, name = _rename(key, table.rules, source, target)
+        found = _rename(key, table.rules, source, target)
+        if found is None:
+            unknown.append(key)
+            continue
+        rule, name = found
         unused.discard(rule)
         if name in result.state:
             raise ValueError(f'two keys become {name}, one of them {key}')
@@ -169,7 +170,11 @@ def convert(
             value = getattr(rule.transform, f'to_{target}')(value)
         result.state[name] = value
         result.renamed.append((key, name))
-    _refuse('no key of the file matches', [getattr(r, source) for r in unused])
+    _refuse(f'keys that are no {source} names of this model', unknown)
+    unused_patterns = [
+        getattr(rule, source) for rule in table.rules if rule in unused
+    ]
+    _refuse('no key of the file matches', unused_patterns)
     if target == 'd2' and table.made:
         made = table.made(result.state)
         result.state.update(made)

@@ -97,10 +97,10 @@ class Mask2FormerHead(MaskQueryHead):
 
     def init_weights(self) -> None:
         """As published: Xavier uniform, where mmdet draws from a normal."""
-        super().init_weights()
         for module in self.decoder_input_projs:
             if isinstance(module, Conv2d):
                 caffe2_xavier_init(module, bias=0)
+        super().init_weights()
 
     @without_autocast
     def _decode_pixels(self, x: Sequence[Tensor]) -> tuple[Tensor, list]:
