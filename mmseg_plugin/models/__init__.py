@@ -1,6 +1,7 @@
 """Importing this package registers every model part of the plugin."""
 
 from . import (
+    backbones,
     decode_heads,
     dense_heads,
     detectors,
@@ -13,6 +14,7 @@ from . import (
 )
 
 __all__ = [
+    'backbones',
     'decode_heads',
     'dense_heads',
     'detectors',

@@ -1,4 +1,5 @@
+from .efpn_detector import EFPNDetector
 from .mask_dino import MaskDINO
 from .panoptic_fcn import PanopticFCN
 
-__all__ = ['MaskDINO', 'PanopticFCN']
+__all__ = ['EFPNDetector', 'MaskDINO', 'PanopticFCN']

@@ -1,6 +1,9 @@
 from .boundary_tolerant_bce_loss import BoundaryTolerantBCELoss
 from .dense_mask_loss import DenseMaskLoss
 from .focal_mask_loss import FocalMaskLoss
+from .foreground_background_balanced_loss import (
+    ForegroundBackgroundBalancedLoss,
+)
 from .generalized_cross_entropy_loss import GeneralizedCrossEntropyLoss
 from .intra_batch_loss import IntraBatchLoss
 from .label_smoothing_bce_loss import LabelSmoothingBCELoss
@@ -18,6 +21,7 @@ __all__ = [
     'BoundaryTolerantBCELoss',
     'DenseMaskLoss',
     'FocalMaskLoss',
+    'ForegroundBackgroundBalancedLoss',
     'GeneralizedCrossEntropyLoss',
     'IntraBatchLoss',
     'LabelSmoothingBCELoss',

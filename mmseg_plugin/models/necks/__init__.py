@@ -1,3 +1,7 @@
+from .efpn import EFPN
 from .semantic_fpn import SemanticFPN
 
-__all__ = ['SemanticFPN']
+__all__ = [
+    'EFPN',
+    'SemanticFPN',
+]

@@ -1,0 +1,41 @@
+"""What makes a Faster or Mask R-CNN with ResNet and FPN one with EFPN.
+
+Values to assign to ``model`` in a config that inherits the detector.
+"""
+
+roi_extractor = dict(
+    type='mmseg_plugin.EFPNRoIExtractor', featmap_strides=[2, 4, 8, 16, 32]
+)
+efpn_faster_rcnn = dict(
+    type='mmseg_plugin.EFPNDetector',
+    backbone=dict(type='mmseg_plugin.ExtendedResNet'),
+    neck=dict(type='mmseg_plugin.EFPN'),
+    roi_head=dict(
+        type='mmseg_plugin.EFPNRoIHead', bbox_roi_extractor=roi_extractor
+    ),
+)
+efpn_mask_rcnn = dict(
+    efpn_faster_rcnn,
+    roi_head=dict(
+        efpn_faster_rcnn['roi_head'], mask_roi_extractor=roi_extractor
+    ),
+)
+resnext101_32x8d = dict(
+    # Trained in Caffe2, hence its means.
+    data_preprocessor=dict(
+        mean=[103.530, 116.280, 123.675],
+        std=[57.375, 57.120, 58.395],
+        bgr_to_rgb=False,
+    ),
+    backbone=dict(
+        type='mmseg_plugin.ExtendedResNeXt',
+        depth=101,
+        groups=32,
+        base_width=8,
+        norm_cfg=dict(type='BN', requires_grad=False),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='open-mmlab://detectron2/resnext101_32x8d',
+        ),
+    ),
+)

@@ -1,0 +1,3 @@
+from .extended_resnet import ExtendedResNet, ExtendedResNeXt
+
+__all__ = ['ExtendedResNeXt', 'ExtendedResNet']

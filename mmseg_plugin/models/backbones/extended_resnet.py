@@ -1,0 +1,63 @@
+"""ResNets that also give C2', the extra input of EFPN."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmdet.models.backbones import ResNet, ResNeXt
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmseg_plugin.registry import MODELS
+
+
+@contextmanager
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Normalises with the running statistics, and leaves them as they are."""
+    norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
+    modes = [norm.training for norm in norms]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm, mode in zip(norms, modes, strict=True):
+            norm.train(mode)
+
+
+@MODELS.register_module()
+class ExtendedResNet(ResNet):
+    """:class:`ResNet` that gives C2' before its other maps.
+
+    C2' is the output of ``layer1``, with the same weights, for the output of
+    the stem before the max-pooling (EFPN, section 3.1). Checkpoints are those
+    of :class:`ResNet`. Batch norms of this pass use the running statistics,
+    and do not touch them, whatever ``norm_eval`` is.
+    """
+
+    def forward(self, x: Tensor, extended: bool = True) -> tuple[Tensor, ...]:
+        """Computes the feature maps.
+
+        Args:
+            x: images, shape (B, 3, H, W).
+            extended: whether to give C2' (stride 2) too.
+
+        Returns:
+            C2' of shape (B, C, H/2, W/2) with the C channels of C2, then the
+            maps of ``out_indices``.
+        """
+        if not extended:
+            return super().forward(x)
+        stem: list[Tensor] = []
+
+        def keep(_: nn.Module, args: tuple[Tensor]) -> None:
+            stem.append(args[0])
+
+        with self.maxpool.register_forward_pre_hook(keep):
+            outs = super().forward(x)
+        with frozen_statistics(self.layer1):
+            return (self.layer1(stem[0]), *outs)
+
+
+@MODELS.register_module()
+class ExtendedResNeXt(ExtendedResNet, ResNeXt):
+    """:class:`ResNeXt` that gives C2', see :class:`ExtendedResNet`."""
