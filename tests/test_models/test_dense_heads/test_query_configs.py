@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import mmdet
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -11,10 +13,12 @@ from mmseg_plugin.models.fusion import QueryFusionHead
 from mmseg_plugin.registry import MODELS
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
+TASKS = ('coco', 'coco-panoptic', 'scenes-panoptic')
 FILES = sorted(
     path
     for method in ('mask2former', 'maskformer')
-    for path in (CONFIGS / method).glob('*.py')
+    for task in TASKS
+    for path in (CONFIGS / method).glob(f'*_{task}.py')
 )
 
 
@@ -84,3 +88,24 @@ def test_models_build_as_large_as_published(stem, millions, head):
     assert type(built.panoptic_fusion_head) is QueryFusionHead
     classes = built.panoptic_head.loss_cls.num_classes
     assert classes == built.panoptic_fusion_head.num_classes
+
+
+@pytest.mark.parametrize(
+    'path', [f for f in FILES if '_coco' in f.stem], ids=lambda path: path.stem
+)
+def test_the_head_has_the_names_and_shapes_of_mmdets(path):
+    # The first base is mmdet's config of the same model; where mmdet has
+    # none, of a smaller one.
+    base = Config._get_base_files(str(path))[0].removeprefix('mmdet::')
+    if Path(base).stem.split('_')[1] != path.stem.split('_')[1]:
+        pytest.skip('mmdet has no such config')
+    theirs = Config.fromfile(f'{mmdet.__path__[0]}/.mim/configs/{base}')
+    shapes = []
+    for config in (theirs, Config.fromfile(path)):
+        scope = DefaultScope.overwrite_default_scope('mmdet')
+        with scope, torch.device('meta'):
+            head = config.model.panoptic_head
+            head.train_cfg = config.model.train_cfg
+            state = MODELS.build(head).state_dict()
+        shapes.append({key: value.shape for key, value in state.items()})
+    assert shapes[0] == shapes[1]
