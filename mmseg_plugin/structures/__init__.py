@@ -1,4 +1,8 @@
-from mmseg_plugin.structures.boxes import generalized_iou, normalized_boxes
+from mmseg_plugin.structures.boxes import (
+    boxes_of,
+    generalized_iou,
+    normalized_boxes,
+)
 from mmseg_plugin.structures.mask_logits import MaskLogits
 from mmseg_plugin.structures.matches import Matches
 from mmseg_plugin.structures.predictions import QueryPredictions
@@ -15,6 +19,7 @@ __all__ = [
     'QueryPredictions',
     'Targets',
     'add_stuff',
+    'boxes_of',
     'generalized_iou',
     'normalized_boxes',
     'sample_features',

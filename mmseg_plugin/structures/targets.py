@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmseg_plugin.structures.boxes import normalized_boxes
+from mmseg_plugin.structures.boxes import boxes_of, normalized_boxes
 from mmseg_plugin.utils.host import to_host
 
 
@@ -16,7 +16,8 @@ class Targets(NamedTuple):
 
     Attributes:
         labels: int64 (G,).
-        masks: bool or uint8 (G, H, W) of the padded size; 0 and 1.
+        masks: bool or uint8 (G, H, W) of the padded size; 0 and 1. Empty,
+            (G, 0, 0), for a detector without masks.
         boxes: (G, 4), (cx, cy, w, h) in [0, 1], or None.
     """
 
@@ -53,6 +54,31 @@ class Targets(NamedTuple):
         if img_shape is not None:
             boxes = normalized_boxes(instances.bboxes, img_shape)
         return cls(labels, masks, boxes)
+
+    def with_boxes(
+        self, bboxes: Tensor | None, img_shape: tuple[int, int]
+    ) -> 'Targets':
+        """Sets the boxes of all targets.
+
+        Args:
+            bboxes: of the first targets, (n, 4), (x1, y1, x2, y2) in pixels,
+                a tensor or mmdet's boxes; None for no target. The others get
+                boxes around their masks.
+            img_shape: height and width by which boxes are divided.
+
+        Raises:
+            ValueError: a target has neither a box nor a mask.
+        """
+        corners = self.labels.new_zeros(0, 4, dtype=torch.float)
+        if bboxes is not None:
+            corners = getattr(bboxes, 'tensor', bboxes)
+        count = len(self.labels) - len(corners)
+        if count:
+            if not self.masks.numel():
+                raise ValueError('targets need boxes (bboxes) or masks')
+            around, _ = boxes_of(self.masks[-count:].bool())
+            corners = torch.cat((corners, around))
+        return self._replace(boxes=normalized_boxes(corners, img_shape))
 
 
 def add_stuff(
