@@ -22,7 +22,7 @@ from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
 )
 from mmseg_plugin.structures import MaskLogits, Matches, Targets
 from tests.golden import Case, runner
-from tests.golden.panoptic_fcn import (
+from tests.golden.panoptic_fcn_case import (
     case_maps,
     gradients,
     make_targets,
@@ -261,9 +261,9 @@ def run_crop_augmentations(case: Case) -> dict:
     for (height, width, *box, scale, _), recorded in zip(
         case['in/rows'], case['out/resize_crop'], strict=True
     ):
-        chosen = CropObject(0, tuple(box), scale if scale > 0 else None)
         resize._stuff_side = lambda side=recorded[-1]: side
-        size = resize.new_size((int(height), int(width)), chosen)
+        wanted = scale if scale > 0 else None
+        size = resize.new_size((int(height), int(width)), tuple(box), wanted)
         factors = np.array([size[1] / width, size[0] / height] * 2)
         low_high = crop.offset_ranges(size, tuple(np.array(box) * factors))
         ranges.append(np.concatenate(low_high))

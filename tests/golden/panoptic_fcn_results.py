@@ -21,7 +21,7 @@ from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
 )
 from mmseg_plugin.models.fusion.query_maps import Sizes
 from tests.golden import Case, runner
-from tests.golden.panoptic_fcn import case_maps, official_head
+from tests.golden.panoptic_fcn_case import case_maps, official_head
 
 SCHEDULE = (
     Path(__file__).parents[2] / 'configs/_base_/schedules/panoptic_fcn.py'

@@ -11,6 +11,8 @@ from mmdet.structures.mask import BitmapMasks
 
 from mmseg_plugin.registry import TRANSFORMS
 
+Box = tuple[float, float, float, float]
+
 
 class CropObject(NamedTuple):
     """What an image is cropped around, ``results['crop_object']``.
@@ -24,19 +26,19 @@ class CropObject(NamedTuple):
     """
 
     label: int
-    box: tuple[float, float, float, float] | None
+    box: Box | None
     scale: float | None
 
-    def located(self, results: dict) -> 'CropObject':
-        """The same with a box; without one, the whole image's."""
+    def located(self, results: dict) -> Box:
+        """The box; the whole image's where there is none."""
         if self.box is not None:
-            return self
+            return self.box
         rows, columns = np.nonzero(results['gt_seg_map'] == self.label)
         if not len(rows):
             height, width = results['img'].shape[:2]
-            return self._replace(box=(0, 0, width, height))
+            return 0, 0, width, height
         first = columns.min(), rows.min()
-        return self._replace(box=(*first, columns.max() + 1, rows.max() + 1))
+        return (*first, columns.max() + 1, rows.max() + 1)
 
 
 @TRANSFORMS.register_module()
@@ -76,25 +78,26 @@ class ResizeToObject(Resize):
         return int(np.random.choice(self.stuff_sides))
 
     def new_size(
-        self, size: tuple[int, int], crop_object: CropObject
+        self, size: tuple[int, int], box: Box, scale: float | None
     ) -> tuple[int, int]:
         """Height and width to resize to.
 
         Args:
             size: height and width.
-            crop_object: with a box.
+            box: of the object.
+            scale: see :class:`CropObject`.
         """
         short = min(size)
-        if crop_object.scale is None:
+        if scale is None:
             factor = self._stuff_side() / short
             longest = self.stuff_longest_side
         else:
-            x1, y1, x2, y2 = crop_object.box
+            x1, y1, x2, y2 = box
             area = (x2 - x1) * (y2 - y1)
-            bounds = [side / short for side in self.shortest_side]
+            low, high = (side / short for side in self.shortest_side)
             # The published number is a float32.
-            ratio = np.float32(crop_object.scale / np.sqrt(area))
-            factor = float(np.clip(ratio, *bounds))
+            ratio = np.float32(scale / np.sqrt(area))
+            factor = float(np.clip(ratio, low, high))
             longest = self.longest_side
         scaled = [factor * side for side in size]
         shrink = min(longest / max(scaled), 1.0)
@@ -104,14 +107,12 @@ class ResizeToObject(Resize):
     def transform(self, results: dict) -> dict:
         """Resizes everything, and the box of ``crop_object`` too."""
         size = results['img'].shape[:2]
-        crop_object = results['crop_object'].located(results)
-        height, width = self.new_size(size, crop_object)
+        crop_object = results['crop_object']
+        box = crop_object.located(results)
+        height, width = self.new_size(size, box, crop_object.scale)
         factors = (width / size[1], height / size[0]) * 2
-        box = (
-            side * factor
-            for side, factor in zip(crop_object.box, factors, strict=True)
-        )
-        results['crop_object'] = crop_object._replace(box=tuple(box))
+        box = tuple(x * factor for x, factor in zip(box, factors, strict=True))
+        results['crop_object'] = crop_object._replace(box=box)
         self.scale = (width, height)
         return super().transform(results)
 
@@ -148,7 +149,7 @@ class CropAroundObject(RandomCrop):
         )
 
     def offset_ranges(
-        self, size: tuple[int, int], box: tuple[float, float, float, float]
+        self, size: tuple[int, int], box: Box
     ) -> list[tuple[float, float]]:
         """Range of the first row and of the first column.
 

@@ -176,7 +176,9 @@ class PanopticFCNHead(PanopticFCNLayers):
             (thing, level) pairs on this device, at least one.
         """
         maps = PanopticFCNMaps(
-            *([at_least_float32(y) for y in level] for level in maps[:3]),
+            [at_least_float32(level) for level in maps.things],
+            [at_least_float32(level) for level in maps.regions],
+            [at_least_float32(level) for level in maps.kernels],
             at_least_float32(maps.features),
         )
         pairs = max(sum(len(level.thing) for level in targets.levels), 1)

@@ -1,12 +1,12 @@
 """Intra-Batch Supervision: objects must not be found in other images."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from mmseg_plugin.models.losses.matched_points import scatter_to_maps
 from mmseg_plugin.models.losses.point_mask_loss import PointMaskLoss
@@ -50,6 +50,8 @@ class IntraBatchLoss(nn.Module):
         ValueError: unknown pairing.
     """
 
+    classes: Tensor
+
     def __init__(
         self,
         thing_classes: Sequence[int],
@@ -68,9 +70,11 @@ class IntraBatchLoss(nn.Module):
         if pairing not in PAIRINGS:
             raise ValueError(f'pairing is one of {PAIRINGS}, not {pairing!r}')
         self.loss_weight = loss_weight
-        self.sampler = num_points and PointMaskLoss(
-            num_points, oversample_ratio, importance_sample_ratio
-        )
+        self.sampler: PointMaskLoss | None = None
+        if num_points:
+            self.sampler = PointMaskLoss(
+                num_points, oversample_ratio, importance_sample_ratio
+            )
         self.alpha = alpha
         self.gamma = gamma
         self.pairing = pairing
@@ -152,9 +156,15 @@ class IntraBatchLoss(nn.Module):
         partner, order = partner.sort(stable=True)
         used = used[order]
         embed = at_least_float32(masks.rows(matches))[used]
-        losses = _NegativeLosses.apply(
-            embed, features, self._plan(partner, order, features, uniform)
+        plan = _Plan(
+            partner.bincount(minlength=len(features)).tolist(),
+            max(self.chunk_size // features[0, 0].numel(), 1),
+            self.sampler,
+            None if uniform is None else uniform[order],
+            self.alpha,
+            self.gamma,
         )
+        losses = _NegativeLosses.apply(embed, features, plan)
         layer = matches.layer[used]
         none = losses.new_zeros(masks.num_layers)
         if avg_factor is None:
@@ -173,29 +183,6 @@ class IntraBatchLoss(nn.Module):
         used = self.is_used(labels)[first[matches.image] + matches.target]
         return (used & (matches.layer >= self.first_layer)).nonzero()[:, 0]
 
-    def _plan(
-        self,
-        partner: Tensor,
-        order: Tensor,
-        features: Tensor,
-        uniform: Tensor | None,
-    ) -> '_Plan':
-        """How the sorted pairs go through :class:`_NegativeLosses`."""
-        choose = None
-        if self.sampler:
-
-            def choose(maps: Tensor, rows: slice) -> Tensor:
-                given = None if uniform is None else uniform[order[rows]]
-                return self.sampler.draw_points(maps, given)
-
-        return _Plan(
-            partner.bincount(minlength=len(features)).tolist(),
-            max(self.chunk_size // features[0, 0].numel(), 1),
-            choose,
-            self.alpha,
-            self.gamma,
-        )
-
 
 class _Plan(NamedTuple):
     """Which rows meet which image, and where.
@@ -203,15 +190,16 @@ class _Plan(NamedTuple):
     Attributes:
         counts: number of rows for each image, in order.
         step: dense maps that exist at a time.
-        choose: maps (N, h, w) and their rows -> points (N, K, 2); all pixels
-            if None.
+        sampler: chooses the points; all pixels if None.
+        uniform: points that it chooses from, of all rows; drawn if None.
         alpha: see :class:`IntraBatchLoss`.
         gamma: see :class:`IntraBatchLoss`.
     """
 
     counts: list[int]
     step: int
-    choose: Callable[[Tensor, slice], Tensor] | None
+    sampler: PointMaskLoss | None
+    uniform: Tensor | None
     alpha: float
     gamma: float
 
@@ -248,16 +236,17 @@ class _NegativeLosses(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, embed: Tensor, features: Tensor, plan: _Plan
+        ctx: Any, embed: Tensor, features: Tensor, plan: _Plan
     ) -> Tensor:
         """(N, D), (B, D, h, w) -> (N,)."""
         losses = embed.new_zeros(len(embed))
         points, logits = [], []
         for image, rows in plan.chunks():
             maps = embed[rows] @ features[image].flatten(1)
-            if plan.choose:
+            if plan.sampler:
                 maps = maps.unflatten(1, features.shape[2:])
-                points.append(plan.choose(maps, rows))
+                given = None if plan.uniform is None else plan.uniform[rows]
+                points.append(plan.sampler.draw_points(maps, given))
                 maps = sample_maps(maps, points[-1])
                 logits.append(maps)
             losses[rows] = plan.loss(maps)
@@ -267,9 +256,7 @@ class _NegativeLosses(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: FunctionCtx, grad: Tensor
-    ) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         embed, features, *saved = ctx.saved_tensors
         points, logits = saved[: len(saved) // 2], saved[len(saved) // 2 :]
         grad_embed = torch.zeros_like(embed)

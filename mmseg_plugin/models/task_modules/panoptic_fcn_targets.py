@@ -1,7 +1,8 @@
 """What Panoptic FCN learns at every level of its pyramid."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import reduce
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -141,7 +142,7 @@ class PanopticFCNTargetGenerator:
             torch.full_like(target.labels, i)
             for i, target in enumerate(targets)
         ]
-        boxes = torch.cat([target.boxes for target in targets])
+        boxes = torch.cat([cast(Tensor, target.boxes) for target in targets])
         mass = self.center == 'mass'
         center = _mass_centers(masks) if mass else boxes[:, :2]
         return _Things(torch.cat(image), labels, center, boxes[:, 2:])
@@ -241,7 +242,7 @@ def _quarter(values: Tensor, equal: Tensor | int = 1) -> Tensor:
         for row in (1, 2)
         for column in (1, 2)
     )
-    return sum(hits) / 4
+    return reduce(torch.add, hits) / 4
 
 
 def _at_least_half(quarters: Tensor, size: tuple[int, int]) -> Tensor:
