@@ -1,0 +1,25 @@
+"""What a decode head is told about the images of a batch."""
+
+from typing import Any
+
+
+def input_size(
+    batch_img_metas: list[dict], test_cfg: dict[str, Any] | None
+) -> tuple[int, int]:
+    """Height and width of the network's input at test time.
+
+    Whole images are padded to one shape. A slide gives its crop's shape as
+    ``img_shape`` of the first image and leaves all else as it was.
+
+    Args:
+        batch_img_metas: of each image.
+        test_cfg: of the segmentor.
+    """
+    slides = (test_cfg or {}).get('mode', 'whole') == 'slide'
+    shapes = [
+        meta.get('pad_shape') or meta['img_shape'] for meta in batch_img_metas
+    ]
+    if slides:
+        shapes = [batch_img_metas[0]['img_shape']]
+    height, width = (max(shape[axis] for shape in shapes) for axis in (0, 1))
+    return height, width

@@ -1,0 +1,154 @@
+"""Heads of query models as decode heads of mmseg."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+from mmseg_plugin.models.decode_heads.inputs import input_size
+from mmseg_plugin.models.fusion import QueryMaps, Sizes, semantic_scores
+from mmseg_plugin.registry import MODELS
+from mmseg_plugin.structures import QueryPredictions, Targets, add_stuff
+
+
+@MODELS.register_module()
+class QueryDecodeHead(BaseModule):
+    """A mask classification head inside mmseg's ``EncoderDecoder``.
+
+    The head's targets are one mask for each class that an image shows. Its
+    masks, weighted by their class probabilities, add up to a map for each
+    class. Weights of mmseg's own Mask2Former and MaskFormer decode heads
+    load unchanged.
+
+    Source: "Per-Pixel Classification is Not All You Need for Semantic
+    Segmentation" (arXiv 2107.06278), sections 3.3 and 3.4.
+
+    Args:
+        head: config of a :class:`MaskQueryHead` that classifies by softmax,
+            its ``train_cfg`` included. The numbers of classes are filled in.
+        num_classes: number of classes, C.
+        ignore_index: value of unlabelled pixels; they belong to no mask.
+        align_corners: of the segmentor's resize to the original image size.
+        mask_softmax: mask probabilities by softmax over the queries, which
+            the MaskFormer paper compares, in place of sigmoid.
+        init_cfg: see mmengine's ``BaseModule``.
+    """
+
+    threshold = None
+
+    def __init__(
+        self,
+        head: dict[str, Any],
+        num_classes: int,
+        ignore_index: int = 255,
+        align_corners: bool = False,
+        mask_softmax: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.num_classes = num_classes
+        self.out_channels = num_classes
+        self.ignore_index = ignore_index
+        self.align_corners = align_corners
+        self.mask_softmax = mask_softmax
+        classes = {
+            'num_things_classes': 0,
+            'num_stuff_classes': num_classes,
+        }
+        self.head = MODELS.build({**head, **classes})
+
+    def forward(self, inputs: Sequence[Tensor]) -> QueryPredictions:
+        """Predictions of all layers of the head.
+
+        Args:
+            inputs: backbone or neck maps, high to low resolution.
+        """
+        return self.head(inputs, None)
+
+    def get_targets(
+        self, batch_data_samples: list[BaseDataElement]
+    ) -> list[Targets]:
+        """One mask for each class in each image.
+
+        Args:
+            batch_data_samples: with ``gt_sem_seg``, (1, H, W) of the padded
+                size.
+        """
+        sem_segs = [sample.gt_sem_seg.data for sample in batch_data_samples]
+        sem_segs = [
+            seg.long().masked_fill(seg == self.ignore_index, -1)
+            for seg in sem_segs
+        ]
+        no_things = [
+            Targets(
+                seg.new_zeros(0),
+                seg.new_zeros(0, *seg.shape[-2:], dtype=torch.bool),
+            )
+            for seg in sem_segs
+        ]
+        return add_stuff(no_things, sem_segs, 0, self.num_classes)
+
+    def loss(
+        self,
+        inputs: Sequence[Tensor],
+        batch_data_samples: list[BaseDataElement],
+        train_cfg: dict | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of all layers of the head.
+
+        Args:
+            inputs: backbone or neck maps, high to low resolution.
+            batch_data_samples: see :meth:`get_targets`.
+            train_cfg: not used, the head has its own.
+        """
+        return self.head.loss_by_feat(
+            self(inputs),
+            self.get_targets(batch_data_samples),
+            image_ids=[
+                sample.metainfo.get('img_path')
+                for sample in batch_data_samples
+            ],
+        )
+
+    def predict(
+        self,
+        inputs: Sequence[Tensor],
+        batch_img_metas: list[dict],
+        test_cfg: dict | None = None,
+    ) -> Tensor:
+        """Sums of the masks of each class, at the size of the input.
+
+        Args:
+            inputs: backbone or neck maps, high to low resolution.
+            batch_img_metas: ``img_shape`` and, if the batch is padded,
+                ``pad_shape``.
+            test_cfg: of the segmentor; its ``mode`` says whether the input
+                is a crop.
+
+        Returns:
+            (B, C, H, W), not negative; not normalised.
+        """
+        cls_logits, masks = self.head.predict(inputs, None)
+        sizes = Sizes(*[input_size(batch_img_metas, test_cfg)] * 3)
+        scores = cls_logits.float().softmax(-1)[..., :-1]
+        return torch.stack(
+            [
+                semantic_scores(
+                    image_scores, QueryMaps(masks, i, sizes), self.mask_softmax
+                )
+                for i, image_scores in enumerate(scores)
+            ]
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        # Without this level of names, files are those of mmseg's heads.
+        if not any(key.startswith(f'{prefix}head.') for key in state_dict):
+            for key in [k for k in state_dict if k.startswith(prefix)]:
+                name = f'{prefix}head.{key.removeprefix(prefix)}'
+                state_dict[name] = state_dict.pop(key)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
