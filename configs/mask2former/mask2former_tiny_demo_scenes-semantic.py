@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/segmentor_tiny.py',
+    '../_base_/datasets/scenes_semantic.py',
+    '../_base_/schedules/semantic_demo.py',
+]
+model = dict(
+    decode_head=dict(
+        type='mmseg_plugin.QueryDecodeHead',
+        num_classes=_base_.num_classes,
+        head=_base_.tiny_head,
+    ),
+)
