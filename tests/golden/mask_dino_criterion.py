@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmseg_plugin.models.dense_heads import MaskDINOHead
-from mmseg_plugin.models.dense_heads.mask_dino_head import (
+from mmseg_plugin.models.dense_heads.mask_dino_predictions import (
     MaskDINOPredictions,
 )
 from mmseg_plugin.models.layers.denoising import DenoisingQueries

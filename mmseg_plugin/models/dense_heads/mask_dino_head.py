@@ -1,7 +1,7 @@
 """Mask DINO head: detection and segmentation by the same queries."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmdet.models.layers import MLP, inverse_sigmoid
@@ -9,14 +9,14 @@ from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor, nn
 
+from mmseg_plugin.models.dense_heads.mask_dino_predictions import (
+    MaskDINOPredictions,
+)
 from mmseg_plugin.models.dense_heads.mask_query_head import (
     MaskQueryHead,
-    image_names,
     name_layers,
 )
-from mmseg_plugin.models.fusion.query_maps import boxes_of
 from mmseg_plugin.models.layers.denoising import (
-    DenoisingQueries,
     DenoisingQueryGenerator,
     NoiseDraws,
 )
@@ -33,24 +33,7 @@ from mmseg_plugin.structures import (
     Matches,
     QueryPredictions,
     Targets,
-    normalized_boxes,
 )
-
-
-class MaskDINOPredictions(NamedTuple):
-    """What the head predicts.
-
-    Attributes:
-        matching: of the encoder if there is a query selection, of the first
-            queries, then after each decoder layer.
-        denoising: of the denoising queries, without the encoder; None
-            without such queries.
-        noise: the denoising queries themselves.
-    """
-
-    matching: QueryPredictions
-    denoising: QueryPredictions | None = None
-    noise: DenoisingQueries | None = None
 
 
 @MODELS.register_module()
@@ -187,11 +170,12 @@ class MaskDINOHead(MaskQueryHead):
         levels = levels[::-1]
         sizes = [tuple(level.shape[-2:]) for level in levels]
         memory = torch.cat([level.flatten(2).mT for level in levels], 1)
+        selected = None
         if self.two_stage:
             selected = self.query_selection(
                 memory, sizes, self.cls_embed, self.bbox_embed
             )
-            query, box_logits = self._first_queries(*selected, mask_features)
+            query, box_logits = self._first_queries(selected, mask_features)
         else:
             query = self.query_feat.weight.expand(len(memory), -1, -1)
             box_logits = self.query_embed.weight.expand(len(memory), -1, -1)
@@ -202,8 +186,7 @@ class MaskDINOHead(MaskQueryHead):
         if noise is not None:
             padded = noise.content.shape[1]
             attn_mask = noise.attn_mask(query.shape[1])
-            query = torch.cat((noise.content.to(query), query), 1)
-            box_logits = torch.cat((noise.box_logits, box_logits), 1)
+            query, box_logits = noise.before(query, box_logits)
         hidden, boxes = self.transformer_decoder(
             query, box_logits, memory, sizes, self.bbox_embed, attn_mask
         )
@@ -218,7 +201,7 @@ class MaskDINOHead(MaskQueryHead):
                 hidden[:, :, :padded], boxes[:, :, :padded], mask_features
             )
         hidden, boxes = hidden[:, :, padded:], boxes[:, :, padded:]
-        if self.two_stage:
+        if selected is not None:
             content, box_logits = selected
             hidden = torch.cat((content[None].to(hidden), hidden))
             boxes = torch.cat((box_logits.sigmoid()[None].to(boxes), boxes))
@@ -236,10 +219,10 @@ class MaskDINOHead(MaskQueryHead):
         return QueryPredictions(self.cls_embed(hidden), masks, boxes)
 
     def _first_queries(
-        self, content: Tensor, box_logits: Tensor, mask_features: Tensor | None
+        self, selected: tuple[Tensor, Tensor], mask_features: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Content and box logits that the decoder starts from."""
-        box_logits = box_logits.detach()
+        content, box_logits = (part.detach() for part in selected)
         if self.initialize_box_type != 'no':
             with torch.no_grad():
                 normed = self.transformer_decoder.norm(content)
@@ -249,7 +232,7 @@ class MaskDINOHead(MaskQueryHead):
         if self.learn_query_feat:
             query_feat = self.query_feat.weight[: content.shape[1]]
             return query_feat.expand_as(content), box_logits
-        return content.detach(), box_logits
+        return content, box_logits
 
     def get_targets(self, batch_data_samples: SampleList) -> list[Targets]:
         """Ground truth of each image, with boxes.
@@ -267,30 +250,28 @@ class MaskDINOHead(MaskQueryHead):
         if self.with_mask:
             targets = super().get_targets(batch_data_samples)
         else:
+            labels = [
+                sample.gt_instances.labels for sample in batch_data_samples
+            ]
             targets = [
-                Targets(sample.gt_instances.labels, None)
-                for sample in batch_data_samples
+                Targets(part, part.new_zeros(len(part), 0, 0))
+                for part in labels
             ]
         return [
-            target._replace(boxes=_target_boxes(target, sample))
+            target.with_boxes(
+                sample.gt_instances.get('bboxes'), sample.img_shape
+            )
             for target, sample in zip(targets, batch_data_samples, strict=True)
         ]
 
-    def loss(
-        self, x: Sequence[Tensor], batch_data_samples: SampleList
-    ) -> dict[str, Tensor]:
-        """Losses of a batch.
-
-        Args:
-            x: backbone maps, high to low resolution.
-            batch_data_samples: see :meth:`get_targets`.
-        """
-        targets = self.get_targets(batch_data_samples)
-        return self.loss_by_feat(
-            self(x, batch_data_samples, targets),
-            targets,
-            image_ids=image_names(batch_data_samples),
-        )
+    def forward_with_targets(
+        self,
+        x: Sequence[Tensor],
+        batch_data_samples: SampleList,
+        targets: list[Targets],
+    ) -> MaskDINOPredictions:
+        """Predictions with denoising queries."""
+        return self(x, batch_data_samples, targets)
 
     def loss_by_feat(
         self,
@@ -346,9 +327,9 @@ class MaskDINOHead(MaskQueryHead):
     ) -> dict[str, Tensor]:
         """Also of boxes, see :meth:`MaskQueryHead.losses_of_matches`."""
         shared = (targets, matches, avg_factor)
-        losses = {}
         if predictions.masks is None:
-            losses['loss_cls'] = self.loss_cls(predictions.cls_logits, *shared)
+            cls_logits = predictions.cls_logits
+            losses = {'loss_cls': self.loss_cls(cls_logits, *shared)}
         else:
             losses = super().losses_of_matches(predictions, *shared, points)
         losses['loss_bbox'], losses['loss_iou'] = self.loss_bbox(
@@ -415,17 +396,3 @@ class MaskDINOHead(MaskQueryHead):
         if masks is not None:
             masks = MaskLogits(masks.embed[-1], masks.features)
         return cls_logits[-1], masks, boxes[-1]
-
-
-def _target_boxes(target: Targets, sample: Any) -> Tensor:
-    """Boxes (G, 4) of an image: those it has, then those of its masks."""
-    given = sample.gt_instances.get('bboxes')
-    corners = [] if given is None else [getattr(given, 'tensor', given)]
-    count = len(target.labels) - sum(len(part) for part in corners)
-    if count:
-        if target.masks is None:
-            raise ValueError('targets need gt_instances.bboxes or masks')
-        corners.append(boxes_of(target.masks[-count:].bool())[0])
-    if not corners:
-        corners.append(target.labels.new_zeros(0, 4, dtype=torch.float))
-    return normalized_boxes(torch.cat(corners), sample.img_shape)

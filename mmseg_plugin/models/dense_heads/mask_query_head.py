@@ -157,11 +157,21 @@ class MaskQueryHead(BaseModule):
             x: backbone maps, high to low resolution.
             batch_data_samples: see :meth:`get_targets`.
         """
+        targets = self.get_targets(batch_data_samples)
         return self.loss_by_feat(
-            self(x, batch_data_samples),
-            self.get_targets(batch_data_samples),
+            self.forward_with_targets(x, batch_data_samples, targets),
+            targets,
             image_ids=image_names(batch_data_samples),
         )
+
+    def forward_with_targets(
+        self,
+        x: Sequence[Tensor],
+        batch_data_samples: SampleList,
+        targets: list[Targets],
+    ) -> QueryPredictions:
+        """What :meth:`loss` predicts; a head may need the targets for it."""
+        return self(x, batch_data_samples)
 
     def loss_by_feat(
         self,

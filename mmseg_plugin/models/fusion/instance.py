@@ -7,8 +7,9 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmseg_plugin.models.fusion.query_maps import Crop, QueryMaps, boxes_of
+from mmseg_plugin.models.fusion.query_maps import Crop, QueryMaps
 from mmseg_plugin.models.fusion.rle import encode_crop
+from mmseg_plugin.structures import boxes_of
 
 
 class InstanceRules(NamedTuple):

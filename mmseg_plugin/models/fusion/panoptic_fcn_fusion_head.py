@@ -15,9 +15,10 @@ from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     Kernels,
 )
 from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET
-from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes, boxes_of
+from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
+from mmseg_plugin.structures import boxes_of
 
 
 class PastedSegments(NamedTuple):

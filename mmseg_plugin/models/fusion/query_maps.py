@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_plugin.structures import MaskLogits
+from mmseg_plugin.structures import MaskLogits, boxes_of
 
 
 class Sizes(NamedTuple):
@@ -221,27 +221,3 @@ class QueryMaps:
                 before, after = steps[axis][step : step + 2]
                 maps = axes[axis][step].blend(maps, dim, after, before[0])
         return Crop(maps, int(top), int(left))
-
-
-def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Tight boxes of bool masks.
-
-    Args:
-        masks: (n, h, w).
-
-    Returns:
-        Boxes (n, 4), (x1, y1, x2, y2) in pixels with exclusive ends, zeros
-        for an empty mask; and (n,), which masks are not empty.
-    """
-    spans = []
-    for hit in (masks.any(1), masks.any(2)):
-        size = hit.shape[1]
-        where = torch.arange(1, size + 1, device=hit.device)
-        if not size:
-            spans.append((where.new_zeros(len(hit)),) * 2)
-            continue
-        last = (hit * where).amax(1)
-        first = (hit * where.flip(0)).amax(1)
-        spans.append((torch.where(last > 0, size - first, 0), last))
-    (x1, x2), (y1, y2) = spans
-    return torch.stack([x1, y1, x2, y2], 1).float(), x2 > 0

@@ -47,6 +47,20 @@ class DenoisingQueries(NamedTuple):
     num_groups: int
     num_dropped: int
 
+    def before(
+        self, query: Tensor, box_logits: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """These queries, then others.
+
+        Args:
+            query: content of the others, (B, Q, C).
+            box_logits: of the others, (B, Q, 4).
+        """
+        return (
+            torch.cat((self.content.to(query), query), 1),
+            torch.cat((self.box_logits, box_logits), 1),
+        )
+
     def attn_mask(self, num_queries: int) -> Tensor:
         """Keeps matching queries from seeing targets, groups from each other.
 
@@ -130,7 +144,12 @@ class DenoisingQueryGenerator(BaseModule):
         Returns:
             None if there is no target, or too many of them for the
             'published' policy.
+
+        Raises:
+            ValueError: targets without boxes.
         """
+        if any(target.boxes is None for target in targets):
+            raise ValueError('denoising queries need targets with boxes')
         chosen = self._without_crowd(targets)
         counts = [len(target.labels) for target in chosen]
         size = max(counts)
@@ -138,7 +157,8 @@ class DenoisingQueryGenerator(BaseModule):
             return None
         groups = self.num_queries // size
         labels = torch.cat([target.labels for target in chosen])
-        boxes = torch.cat([target.boxes for target in chosen])
+        given = [target.boxes for target in chosen if target.boxes is not None]
+        boxes = torch.cat(given)
         labels, boxes = labels.repeat(groups), boxes.repeat(groups, 1)
         if draws is None:
             draws = self.draw(labels)

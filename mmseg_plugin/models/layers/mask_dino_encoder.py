@@ -167,7 +167,8 @@ class MaskDINOEncoder(BaseModule):
             own.reverse()
         convs = iter(self.input_convs)
         levels = [next(convs)(level) for level in own]
-        extra, lowest = [], x[-1]
+        extra: list[Tensor] = []
+        lowest = x[-1]
         for conv in convs:
             lowest = conv(lowest)
             extra.insert(0, lowest)

@@ -7,8 +7,7 @@ from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmseg_plugin.models.fusion.query_maps import boxes_of
-from mmseg_plugin.structures import MaskLogits
+from mmseg_plugin.structures import MaskLogits, boxes_of
 
 BOX_INITS = ('no', 'bitmask', 'mask2box')
 
@@ -35,14 +34,14 @@ def encoder_proposals(
         Memory with zeros and logits of boxes (1, N, 4) with infinity where
         a box's centre or size leaves (0.01, 0.99).
     """
-    boxes = []
+    levels = []
     for level, (height, width) in enumerate(sizes):
         ys = torch.arange(height, device=memory.device) + 0.5
         xs = torch.arange(width, device=memory.device) + 0.5
         y, x = torch.meshgrid(ys / height, xs / width, indexing='ij')
         extent = torch.full_like(x, 0.05 * 2.0**level)
-        boxes.append(torch.stack((x, y, extent, extent), -1).flatten(0, 1))
-    boxes = torch.cat(boxes)[None]
+        levels.append(torch.stack((x, y, extent, extent), -1).flatten(0, 1))
+    boxes = torch.cat(levels)[None]
     valid = ((boxes > 0.01) & (boxes < 0.99)).all(-1, keepdim=True)
     logits = (boxes / (1 - boxes)).log()
     logits = logits.masked_fill(~valid, torch.inf)

@@ -50,6 +50,9 @@ class QueryBoxLoss(nn.Module):
         Returns:
             L1 and GIoU loss, (L,) each; zeros that keep the graph where
             nothing is matched.
+
+        Raises:
+            ValueError: targets without boxes.
         """
         boxes = at_least_float32(boxes)
         found = boxes[matches.layer, matches.image, matches.query]
@@ -57,12 +60,14 @@ class QueryBoxLoss(nn.Module):
         for target, index in zip(
             targets, matches.target.split(matches.counts), strict=True
         ):
+            if target.boxes is None:
+                raise ValueError('box losses need targets with boxes')
             wanted.append(target.boxes[index])
             if self.num_things is not None:
                 counted.append(target.labels[index] < self.num_things)
-        wanted = torch.cat(wanted).to(found.dtype)
-        l1 = (found - wanted).abs().sum(-1)
-        iou = 1 - generalized_iou(found, wanted)
+        aims = torch.cat(wanted).to(found.dtype)
+        l1 = (found - aims).abs().sum(-1)
+        iou = 1 - generalized_iou(found, aims)
         losses = torch.stack((l1, iou))
         if counted:
             losses = losses * torch.cat(counted)

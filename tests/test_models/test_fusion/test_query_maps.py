@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes, boxes_of
+from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
 
 SIZES = [
     Sizes((96, 128), (90, 117), (131, 173)),
@@ -54,19 +54,3 @@ def test_a_small_mask_costs_a_small_crop():
     crop = next(QueryMaps(low, 0, sizes).above(torch.tensor([0]), 0.0))
     assert crop.pixels.shape[1] <= 24
     assert crop.pixels.shape[2] <= 24
-
-
-def test_boxes_of():
-    masks = torch.zeros(3, 4, 5, dtype=torch.bool)
-    masks[0, 1:3, 2:4] = True
-    masks[2] = True
-    boxes, filled = boxes_of(masks)
-    assert boxes.tolist() == [[2, 1, 4, 3], [0, 0, 0, 0], [0, 0, 5, 4]]
-    assert filled.tolist() == [True, False, True]
-
-
-@pytest.mark.parametrize('shape', [(0, 4, 5), (2, 0, 0)])
-def test_boxes_of_nothing(shape):
-    boxes, filled = boxes_of(torch.zeros(shape, dtype=torch.bool))
-    assert boxes.shape == (shape[0], 4)
-    assert not filled.any()

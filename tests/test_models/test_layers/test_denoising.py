@@ -143,3 +143,17 @@ def test_attention_mask_of_two_groups_and_one_matching_query():
         [1, 1, 1, 1, 0],
     ]
     assert blocked.int().tolist() == expected
+
+
+def test_crowded_image_without_masks():
+    empty = torch.zeros(13, 0, 0)
+    batch = [target._replace(masks=empty) for target in targets(13)]
+    (kept,) = generator(num_queries=10)(batch).targets
+    assert kept.masks.shape == (10, 0, 0)
+    assert len(kept.boxes) == 10
+
+
+def test_targets_without_boxes():
+    batch = [target._replace(boxes=None) for target in targets(3)]
+    with pytest.raises(ValueError, match='boxes'):
+        generator()(batch)

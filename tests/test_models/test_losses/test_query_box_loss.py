@@ -1,8 +1,7 @@
-import pytest
 import torch
 
 from mmseg_plugin.models.losses import QueryBoxLoss
-from mmseg_plugin.structures import Matches, Targets, generalized_iou
+from mmseg_plugin.structures import Matches, Targets
 
 BOX = [0.5, 0.5, 0.2, 0.4]
 
@@ -67,22 +66,3 @@ def test_half_precision_is_computed_in_float32():
         got = QueryBoxLoss()(boxes.to(dtype), given, pair, 1)
         want = QueryBoxLoss()(boxes.to(dtype).float(), given, pair, 1)
         torch.testing.assert_close(got, want)
-
-
-@pytest.mark.parametrize(
-    ('first', 'second', 'value'),
-    [
-        (BOX, BOX, 1.0),
-        # IoU 1/3, hull equal to the union.
-        (BOX, [0.6, 0.5, 0.2, 0.4], 1 / 3),
-        # Apart by one width: a third of the hull is empty.
-        (BOX, [0.9, 0.5, 0.2, 0.4], -1 / 3),
-        # Two points in different places.
-        ([0.2, 0.2, 0, 0], [0.8, 0.8, 0, 0], -1.0),
-    ],
-)
-def test_generalized_iou(first, second, value):
-    got = generalized_iou(torch.tensor(first), torch.tensor(second))
-    assert got.item() == pytest.approx(value, abs=2e-5)
-    swapped = generalized_iou(torch.tensor(second), torch.tensor(first))
-    assert swapped.item() == pytest.approx(value, abs=2e-5)
