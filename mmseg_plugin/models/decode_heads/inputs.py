@@ -1,4 +1,4 @@
-"""What a decode head is told about the images of a batch."""
+"""What decode heads share: their classes, the size of their input."""
 
 from typing import Any
 
@@ -23,3 +23,18 @@ def input_size(
         shapes = [batch_img_metas[0]['img_shape']]
     height, width = (max(shape[axis] for shape in shapes) for axis in (0, 1))
     return height, width
+
+
+def checked_num_classes(num_classes: int) -> int:
+    """The number of classes, if mmseg takes their maps for what they are.
+
+    Raises:
+        ValueError: less than two classes: mmseg takes a single map for
+            logits of a foreground.
+    """
+    if num_classes < 2:
+        raise ValueError(
+            f'num_classes must be at least 2, not {num_classes}: count the '
+            'background as a class'
+        )
+    return num_classes

@@ -10,7 +10,10 @@ from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from mmseg_plugin.models.decode_heads.inputs import input_size
+from mmseg_plugin.models.decode_heads.inputs import (
+    checked_num_classes,
+    input_size,
+)
 from mmseg_plugin.registry import MODELS
 
 
@@ -20,12 +23,15 @@ class PerPixelHead(BaseModule):
     A subclass gives :meth:`all_layers`.
 
     Args:
-        num_classes: number of classes, C.
+        num_classes: number of classes, C, at least 2.
         loss_decode: config of a loss of mmseg; cross entropy, averaged over
             the labelled pixels, if None.
         ignore_index: value of unlabelled pixels.
         align_corners: of all resizes of class maps.
         init_cfg: see mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: less than two classes.
     """
 
     threshold = None
@@ -39,7 +45,7 @@ class PerPixelHead(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.num_classes = num_classes
+        self.num_classes = checked_num_classes(num_classes)
         self.out_channels = num_classes
         self.ignore_index = ignore_index
         self.align_corners = align_corners

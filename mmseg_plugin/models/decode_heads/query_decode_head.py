@@ -8,7 +8,10 @@ from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from mmseg_plugin.models.decode_heads.inputs import input_size
+from mmseg_plugin.models.decode_heads.inputs import (
+    checked_num_classes,
+    input_size,
+)
 from mmseg_plugin.models.fusion import QueryMaps, Sizes, semantic_scores
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import QueryPredictions, Targets, add_stuff
@@ -29,12 +32,15 @@ class QueryDecodeHead(BaseModule):
     Args:
         head: config of a :class:`MaskQueryHead` that classifies by softmax,
             its ``train_cfg`` included. The numbers of classes are filled in.
-        num_classes: number of classes, C.
+        num_classes: number of classes, C, at least 2.
         ignore_index: value of unlabelled pixels; they belong to no mask.
         align_corners: of the segmentor's resize to the original image size.
         mask_softmax: mask probabilities by softmax over the queries, which
             the MaskFormer paper compares, in place of sigmoid.
         init_cfg: see mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: less than two classes.
     """
 
     threshold = None
@@ -49,7 +55,7 @@ class QueryDecodeHead(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.num_classes = num_classes
+        self.num_classes = checked_num_classes(num_classes)
         self.out_channels = num_classes
         self.ignore_index = ignore_index
         self.align_corners = align_corners
