@@ -4,12 +4,14 @@ from mmseg_plugin.datasets.category_crop_pairs import (
 )
 from mmseg_plugin.datasets.street_panoptic import (
     CityscapesPanopticDataset,
+    MapillaryInstanceDataset,
     MapillaryPanopticDataset,
 )
 
 __all__ = [
     'CategoryCropPairs',
     'CityscapesPanopticDataset',
+    'MapillaryInstanceDataset',
     'MapillaryPanopticDataset',
     'collate_pairs',
 ]

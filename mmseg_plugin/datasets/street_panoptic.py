@@ -112,3 +112,26 @@ class MapillaryPanopticDataset(ThingsFirstPanopticDataset):
         'Unpack Mapillary Vistas 1.2 (mapillary-vistas-dataset_public_v1.2, '
         'from mapillary.com/dataset/vistas) into data_root'
     )
+
+
+@DATASETS.register_module()
+class MapillaryInstanceDataset(MapillaryPanopticDataset):
+    """The 37 thing classes of Mapillary Vistas 1.2, from the panoptic files.
+
+    Evaluate with ``mmdet.CocoMetric`` without ``ann_file``, after
+    ``LoadPanopticAnnotations(with_seg=False, with_rle=True)``. Crowds are no
+    ground truth.
+    """
+
+    METAINFO = _metainfo(MAPILLARY_THINGS, {})
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """As mmdet's, without the segments of stuff."""
+        segments = [
+            segment
+            for segment in raw_data_info['raw_ann_info']
+            if segment['category_id'] in self.cat2label
+        ]
+        return super().parse_data_info(
+            {**raw_data_info, 'raw_ann_info': segments}
+        )

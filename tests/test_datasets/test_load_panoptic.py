@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmdet.datasets import CocoPanopticDataset
+from pycocotools import mask as coco_mask
 
 from mmseg_plugin.datasets.transforms import LoadPanopticAnnotations
 from mmseg_plugin.datasets.transforms.load_panoptic import read_segment_ids
@@ -108,3 +109,11 @@ def test_image_without_things(root):
     )
     assert loaded['gt_masks'].masks.shape == (0, 6, 8)
     assert (loaded['gt_seg_map'] == 2).all()
+
+
+def test_rle_of_each_instance(root):
+    _, second = data_set(root, with_rle=True)
+    ids = folder.id_maps()[1]
+    cat, cup = (coco_mask.decode(i['mask']) for i in second['instances'])
+    assert np.array_equal(cat, ids == folder.CAT)
+    assert np.array_equal(cup, ids == folder.CUP + 1)

@@ -1,15 +1,17 @@
 import json
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.evaluation import CocoMetric
 
 from mmseg_plugin.datasets import (
     CityscapesPanopticDataset,
+    MapillaryInstanceDataset,
     MapillaryPanopticDataset,
 )
 from mmseg_plugin.evaluation import CocoPanopticMetric
+from tests.test_datasets.panoptic_folder import write_png
 
 
 def test_numbers_of_classes():
@@ -82,10 +84,7 @@ def cityscapes(tmp_path):
     ids = np.zeros((10, 20), np.int64)
     for number, (x, y, width, height) in boxes.items():
         ids[y : y + height, x : x + width] = number
-    bgr = np.stack([ids >> 16, ids >> 8, ids], -1) & 255
-    cv2.imwrite(
-        str(folder / f'{name}_gtFine_panoptic.png'), bgr.astype(np.uint8)
-    )
+    write_png(folder / f'{name}_gtFine_panoptic.png', ids)
     file = tmp_path / 'gtFine' / 'cityscapes_panoptic_val.json'
     file.write_text(json.dumps(content))
     return tmp_path
@@ -154,3 +153,78 @@ def test_what_is_missing_is_named(tmp_path):
             ann_file='training/panoptic_2018.json',
             data_prefix={'img': 'training/images/'},
         )
+
+
+@pytest.fixture
+def mapillary(tmp_path):
+    """Two cars and a road, in the layout of Mapillary Vistas."""
+    boxes = {5: (0, 0, 20, 4), 300: (0, 4, 10, 6), 70000: (10, 4, 10, 6)}
+    meta = MapillaryPanopticDataset.METAINFO
+    categories = [
+        {'id': i, 'name': name, 'isthing': name in meta['thing_classes']}
+        for i, name in enumerate(sorted(meta['classes']), 1)
+    ]
+    number = {c['name']: c['id'] for c in categories}
+    names = dict(zip(boxes, ('Road', 'Car', 'Car'), strict=True))
+    content = {
+        'images': [
+            {'id': 'a', 'file_name': 'a.jpg', 'height': 10, 'width': 20}
+        ],
+        'annotations': [
+            {
+                'image_id': 'a',
+                'file_name': 'a.png',
+                'segments_info': [
+                    segment(i, number[names[i]], box)
+                    for i, box in boxes.items()
+                ],
+            }
+        ],
+        'categories': categories,
+    }
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'panoptic.json').write_text(json.dumps(content))
+    ids = np.zeros((10, 20), np.int64)
+    for i, (x, y, width, height) in boxes.items():
+        ids[y : y + height, x : x + width] = i
+    write_png(tmp_path / 'panoptic' / 'a.png', ids)
+    return tmp_path
+
+
+def test_instances_are_evaluated_without_a_file(mapillary):
+    """Things only; finding one of two cars is half the precision."""
+    dataset = MapillaryInstanceDataset(
+        data_root=str(mapillary),
+        ann_file='panoptic.json',
+        data_prefix={'img': 'images/', 'seg': 'panoptic/'},
+        test_mode=True,
+        pipeline=[
+            {
+                'type': 'mmseg_plugin.LoadPanopticAnnotations',
+                'with_seg': False,
+                'with_rle': True,
+            }
+        ],
+    )
+    info = dataset[0]
+    car = MapillaryInstanceDataset.METAINFO['classes'].index('Car')
+    assert info['gt_bboxes_labels'].tolist() == [car, car]
+    metric = CocoMetric(metric='segm')
+    metric.dataset_meta = dataset.metainfo
+    found = {
+        'bboxes': info['gt_bboxes'].tensor[:1],
+        'scores': torch.ones(1),
+        'labels': torch.tensor([car]),
+        'masks': torch.from_numpy(info['gt_masks'].masks[:1]),
+    }
+    sample = {
+        'img_id': info['img_id'],
+        'ori_shape': (10, 20),
+        'instances': info['instances'],
+        'pred_instances': found,
+    }
+    metric.process({}, [sample])
+    # Precision 1 at the recalls 0, 0.01, ... 0.5, of 101.
+    assert metric.evaluate(1)['coco/segm_mAP'] == pytest.approx(
+        51 / 101, abs=1e-3
+    )

@@ -4,7 +4,7 @@ import cv2
 import mmcv
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations
-from mmdet.structures.mask import BitmapMasks
+from mmdet.structures.mask import BitmapMasks, encode_mask_results
 from mmengine.fileio import get
 
 from mmseg_plugin.registry import TRANSFORMS
@@ -57,6 +57,8 @@ class LoadPanopticAnnotations(LoadAnnotations):
         with_label: load labels.
         with_mask: load masks.
         with_seg: load the semantic map.
+        with_rle: add ``mask``, an RLE, to each of ``instances``, from which
+            ``mmdet.CocoMetric`` evaluates without a file.
         box_type: see mmdet's ``LoadAnnotations``.
         imdecode_backend: see :func:`mmcv.imfrombytes`.
         backend_args: see :func:`mmengine.fileio.get`.
@@ -68,6 +70,7 @@ class LoadPanopticAnnotations(LoadAnnotations):
         with_label: bool = True,
         with_mask: bool = True,
         with_seg: bool = True,
+        with_rle: bool = False,
         box_type: str = 'hbox',
         imdecode_backend: str = 'cv2',
         backend_args: dict | None = None,
@@ -81,6 +84,7 @@ class LoadPanopticAnnotations(LoadAnnotations):
             imdecode_backend=imdecode_backend,
             backend_args=backend_args,
         )
+        self.with_rle = with_rle
 
     def transform(self, results: dict) -> dict:
         """Adds the annotations.
@@ -105,6 +109,15 @@ class LoadPanopticAnnotations(LoadAnnotations):
             things = [s['id'] for s in segments if s['is_thing']]
             masks = [(ids == thing).view(np.uint8) for thing in things]
             results['gt_masks'] = BitmapMasks(masks, *ids.shape)
+            if self.with_rle:
+                results['instances'] = [
+                    {**instance, 'mask': rle}
+                    for instance, rle in zip(
+                        results['instances'],
+                        encode_mask_results(masks),
+                        strict=True,
+                    )
+                ]
         if self.with_seg:
             results['gt_seg_map'] = _semantic_map(ids, segments)
             results['ignore_index'] = VOID_LABEL

@@ -1,0 +1,141 @@
+"""Mapillary Vistas 1.2 with 37 thing and 28 stuff classes.
+
+Values to assign in a config, such as `train_dataloader = _base_.crops`.
+Loaders with `color` are Mask2Former's, 2 crops for each of 8 GPUs, the others
+Panoptic FCN's with 4. `pairs` are published with Intra-Batch Supervision: two
+crops of one category, so a loader's batch size counts pairs.
+"""
+
+things_and_stuff = dict(num_things_classes=37, num_stuff_classes=28)
+query_model = dict(
+    panoptic_head=things_and_stuff,
+    panoptic_fusion_head=things_and_stuff,
+    test_cfg=dict(object_mask_thr=0.0),
+)
+
+load = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
+]
+resize = dict(
+    type='RandomChoiceResize',
+    scales=[(4096, side) for side in range(1024, 2049, 128)],
+    resize_type='mmdet.Resize',
+    keep_ratio=True,
+)
+crop = dict(
+    type='mmdet.RandomCrop',
+    crop_size=(1024, 1024),
+    recompute_bbox=True,
+    allow_negative_crop=True,
+)
+color = dict(type='mmdet.PhotoMetricDistortion')
+pack = [
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='mmdet.PackDetInputs'),
+]
+around_object = dict(
+    type='mmseg_plugin.CropAroundObject', crop_size=(1024, 1024)
+)
+# Objects of one pixel or none are no targets.
+visible = dict(
+    type='mmdet.FilterAnnotations',
+    by_box=False,
+    by_mask=True,
+    min_gt_mask_area=2,
+    keep_empty=False,
+)
+to_object = dict(
+    type='mmseg_plugin.ResizeToObject',
+    shortest_side=(1024, 6192),
+    longest_side=9288,
+)
+near = dict(
+    to_object,
+    stuff_sides=list(range(1024, 2049, 128)),
+    stuff_longest_side=4096,
+)
+near_color = dict(
+    to_object,
+    stuff_sides=[int(204.8 * x) for x in range(5, 21)],
+    stuff_longest_side=8192,
+)
+
+train_set = dict(
+    type='mmseg_plugin.MapillaryPanopticDataset',
+    data_root='data/mapillary/',
+    ann_file='training/panoptic/panoptic_2018.json',
+    data_prefix=dict(img='training/images/', seg='training/panoptic/'),
+)
+loader = dict(
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler'),
+)
+crops = dict(
+    loader,
+    batch_size=4,
+    dataset=dict(train_set, pipeline=[*load, resize, crop, *pack]),
+)
+crops_color = dict(
+    loader,
+    batch_size=2,
+    dataset=dict(train_set, pipeline=[*load, resize, crop, color, *pack]),
+)
+images = dict(
+    loader,
+    batch_size=1,
+    dataset=dict(train_set, pipeline=[*load, resize, *pack]),
+)
+pair_loader = dict(loader, collate_fn=dict(type='mmseg_plugin.collate_pairs'))
+pairs = dict(
+    pair_loader,
+    batch_size=2,
+    dataset=dict(
+        type='mmseg_plugin.CategoryCropPairs',
+        dataset=dict(
+            train_set, pipeline=[*load, near, around_object, visible, *pack]
+        ),
+    ),
+)
+pairs_color = dict(
+    pair_loader,
+    batch_size=1,
+    dataset=dict(
+        type='mmseg_plugin.CategoryCropPairs',
+        dataset=dict(
+            train_set,
+            pipeline=[*load, near_color, around_object, visible, color, *pack],
+        ),
+    ),
+)
+val = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        train_set,
+        ann_file='validation/panoptic/panoptic_2018.json',
+        data_prefix=dict(img='validation/images/', seg='validation/panoptic/'),
+        test_mode=True,
+        pipeline=[
+            load[0],
+            dict(type='mmdet.Resize', scale=(2048, 2048), keep_ratio=True),
+            load[1],
+            dict(
+                type='mmdet.PackDetInputs',
+                meta_keys=(
+                    'img_id',
+                    'img_path',
+                    'ori_shape',
+                    'img_shape',
+                    'scale_factor',
+                    'seg_map_path',
+                    'segments_info',
+                ),
+            ),
+        ],
+    ),
+)
+panoptic_quality = [dict(type='mmseg_plugin.CocoPanopticMetric')]

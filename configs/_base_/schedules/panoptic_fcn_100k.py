@@ -1,0 +1,11 @@
+"""Panoptic FCN on whole images of Cityscapes: batches of 4."""
+
+_base_ = './panoptic_fcn.py'
+
+max_iters = 100000
+train_cfg = dict(max_iters=max_iters)
+optim_wrapper = dict(optimizer=dict(lr=0.005), clip_grad=dict(clip_value=5))
+param_scheduler = [
+    _base_.warmup,
+    dict(_base_.poly, end=max_iters + 1),
+]

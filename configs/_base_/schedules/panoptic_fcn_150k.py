@@ -1,0 +1,11 @@
+"""Panoptic FCN on crops of Mapillary Vistas: batches of 32."""
+
+_base_ = './panoptic_fcn.py'
+
+max_iters = 150000
+train_cfg = dict(max_iters=max_iters)
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+param_scheduler = [
+    dict(_base_.warmup, end=2001),
+    dict(_base_.poly, end=max_iters + 1),
+]

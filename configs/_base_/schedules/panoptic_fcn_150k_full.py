@@ -1,0 +1,11 @@
+"""Panoptic FCN on whole Mapillary Vistas images: batches of 8."""
+
+_base_ = './panoptic_fcn.py'
+
+max_iters = 150000
+train_cfg = dict(max_iters=max_iters)
+optim_wrapper = dict(optimizer=dict(lr=0.005))
+param_scheduler = [
+    dict(_base_.warmup, end=2001),
+    dict(_base_.poly, end=max_iters + 1),
+]

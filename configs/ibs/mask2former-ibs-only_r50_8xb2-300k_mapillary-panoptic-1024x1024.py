@@ -1,0 +1,5 @@
+_base_ = [
+    '../mask2former/mask2former_r50_8xb2-300k_mapillary-panoptic-1024x1024.py',
+    '../_base_/models/ibs.py',
+]
+model = dict(panoptic_head=dict(loss_ibs=_base_.ibs_mask2former))

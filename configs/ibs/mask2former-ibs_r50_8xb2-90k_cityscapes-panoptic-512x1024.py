@@ -1,0 +1,6 @@
+_base_ = [
+    '../mask2former/mask2former_r50_8xb2-90k_cityscapes-panoptic-512x1024.py',
+    '../_base_/models/ibs.py',
+]
+model = dict(panoptic_head=dict(loss_ibs=_base_.ibs_mask2former))
+train_dataloader = dict(_base_.pairs_color, _delete_=True)

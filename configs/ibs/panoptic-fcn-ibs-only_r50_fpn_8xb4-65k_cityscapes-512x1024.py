@@ -1,0 +1,5 @@
+_base_ = [
+    '../panoptic_fcn/panoptic-fcn_r50_fpn_8xb4-65k_cityscapes-512x1024.py',
+    '../_base_/models/ibs.py',
+]
+model = dict(panoptic_head=dict(loss_ibs=_base_.ibs_panoptic_fcn))

@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/panoptic_fcn_cityscapes.py',
+    '../_base_/datasets/cityscapes_panoptic.py',
+    '../_base_/schedules/panoptic_fcn_100k.py',
+]
+train_dataloader = _base_.images
+val_dataloader = _base_.val
+test_dataloader = val_dataloader
+val_evaluator = _base_.panoptic_quality
+test_evaluator = val_evaluator
