@@ -1,0 +1,9 @@
+_base_ = './mask-rcnn_tiny_fpn_nuclei.py'
+double = dict(type='mmdet.Resize', scale_factor=2.0)
+train_pipeline = [*_base_.train_pipeline, _base_.train_pipeline[-1]]
+train_pipeline[-2] = double
+test_pipeline = [*_base_.test_pipeline]
+test_pipeline[1] = double
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
