@@ -36,8 +36,6 @@ def target_count(
         raise ValueError(
             f"normalizer is 'published' or 'mmdet', not {normalizer!r}"
         )
-    count = torch.full(
-        (), float(sum(sizes)), device=targets[0].labels.device
-    )
+    count = torch.full((), float(sum(sizes)), device=targets[0].labels.device)
     all_reduce(count, 'mean')
     return count.clamp(min=1)
