@@ -1,7 +1,8 @@
-"""The one door from the device to the host."""
+"""Between host and device, knowing when either waits for the other."""
 
 from collections import Counter
 
+import torch
 from torch import Tensor
 
 host_copies: Counter[str] = Counter()
@@ -15,3 +16,10 @@ def to_host(tensor: Tensor, reason: str) -> Tensor:
     """
     host_copies[reason] += 1
     return tensor.detach().cpu()
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copies a tensor of the CPU to a device, without waiting for it."""
+    if device.type == 'cuda':
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

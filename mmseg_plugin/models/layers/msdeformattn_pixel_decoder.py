@@ -1,13 +1,20 @@
 """Pixel decoder of Mask2Former: multi-scale deformable attention and FPN."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import (
     MSDeformAttnPixelDecoder as MMDetMSDeformAttnPixelDecoder,
 )
-from torch import nn
+from torch import Tensor, nn
 
+from mmseg_plugin.models.layers.deformable_attention import (
+    level_geometry,
+    use_deformable_attention,
+)
 from mmseg_plugin.registry import MODELS
 
 
@@ -18,7 +25,8 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
     mmdet builds its FPN convolutions from low to high resolution and looks
     them up from high to low, which agrees for one FPN level only. Here
     ``lateral_convs.i`` belongs to backbone level i, so files of models with
-    one FPN level (all of mmdet's zoo) load unchanged.
+    one FPN level (all of mmdet's zoo) load unchanged. The host never waits
+    for the device.
 
     Source: Mask2Former 9b0651c, modeling/pixel_decoder/msdeformattn.py.
     """
@@ -27,6 +35,7 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
         super().__init__(*args, **kwargs)
         self.lateral_convs = self.lateral_convs[::-1]
         self.output_convs = self.output_convs[::-1]
+        use_deformable_attention(self.encoder)
 
     def init_weights(self) -> None:
         """As published: uniform where mmdet draws from a normal."""
@@ -37,3 +46,66 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
         for module in self.encoder.modules():
             if isinstance(module, MultiScaleDeformableAttention):
                 module.init_weights()
+
+    def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Mask features and multi-scale maps.
+
+        Args:
+            feats: backbone maps (B, C_i, h_i, w_i), high to low resolution.
+
+        Returns:
+            Mask features (B, D, h_0, w_0) and ``num_outs`` maps (B, C, h, w),
+            low to high resolution.
+        """
+        outs = self._encode(feats[: -self.num_encoder_levels - 1 : -1])
+        for level in range(len(self.lateral_convs) - 1, -1, -1):
+            lateral = self.lateral_convs[level](feats[level])
+            upsampled = F.interpolate(
+                outs[-1],
+                lateral.shape[-2:],
+                mode='bilinear',
+                align_corners=False,
+            )
+            outs.append(self.output_convs[level](lateral + upsampled))
+        return self.mask_feature(outs[-1]), outs[: self.num_outs]
+
+    def _encode(self, feats: Sequence[Tensor]) -> list[Tensor]:
+        """Encoded maps (B, C, h, w), in the order of ``feats``."""
+        levels, positions, centres = [], [], []
+        for feat, convolution, encoding in zip(
+            feats, self.input_convs, self.level_encoding.weight, strict=True
+        ):
+            levels.append(convolution(feat).flatten(2).mT)
+            size = feat.shape[-2:]
+            no_padding = feat.new_zeros((1, *size))
+            position = self.postional_encoding(no_padding).to(feat)
+            positions.append(position.flatten(2).mT + encoding)
+            centres.append(_pixel_centres(feat))
+        query = torch.cat(levels, 1)
+        sizes = [feat.shape[-2:] for feat in feats]
+        shapes, starts = level_geometry(sizes, query.device)
+        memory = self.encoder(
+            query=query,
+            query_pos=torch.cat(positions, 1),
+            key_padding_mask=None,
+            spatial_shapes=shapes,
+            level_start_index=starts,
+            valid_ratios=None,
+            reference_points=torch.cat(centres)[:, None].expand(
+                len(query), -1, len(levels), -1
+            ),
+        )
+        parts = memory.split([level.shape[1] for level in levels], 1)
+        return [
+            part.mT.unflatten(2, size)
+            for part, size in zip(parts, sizes, strict=True)
+        ]
+
+
+def _pixel_centres(feat: Tensor) -> Tensor:
+    """(x, y) in [0, 1] of every pixel of a map, (h * w, 2)."""
+    rows, cols = (
+        (torch.arange(length, device=feat.device) + 0.5) / length
+        for length in feat.shape[-2:]
+    )
+    return torch.cartesian_prod(rows, cols).flip(-1).to(feat)

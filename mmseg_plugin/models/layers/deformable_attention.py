@@ -1,0 +1,248 @@
+"""Multi-scale deformable attention: fast on a CPU, no waiting on a GPU."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmcv.ops import MultiScaleDeformableAttention
+from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from mmseg_plugin.structures.sampling import bilinear_corners
+from mmseg_plugin.utils.host import to_device
+from mmseg_plugin.utils.precision import at_least_float32
+
+
+class DeformableAttention(MultiScaleDeformableAttention):
+    """mmcv's module, with the same parameters and numbers.
+
+    On a CPU it gathers and weighs in one go what mmcv's fallback first
+    samples, level by level. On a GPU it runs mmcv's operator, without mmcv's
+    check of the number of keys, for which the host waits in every layer.
+
+    Source: "Deformable DETR" (arXiv 2010.04159), section 4.1.
+    """
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor | None = None,
+        value: Tensor | None = None,
+        identity: Tensor | None = None,
+        query_pos: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
+        *,
+        reference_points: Tensor,
+        spatial_shapes: Tensor,
+        level_start_index: Tensor,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Attends, projects and adds the identity.
+
+        Args:
+            query: (B, Q, C), or (Q, B, C) unless ``batch_first``.
+            key: not used.
+            value: (B, N, C) or (N, B, C), all levels; ``query`` if None.
+            identity: added to the output; ``query`` if None.
+            query_pos: added to ``query``, its shape.
+            key_padding_mask: bool (B, N), True where a value is padding.
+            reference_points: (B, Q, L, 2) in [0, 1], or boxes (B, Q, L, 4).
+            spatial_shapes: height and width of each level, int64 (L, 2).
+            level_start_index: first pixel of each level, int64 (L,).
+            kwargs: not used; mmdet's layers pass on what others need.
+
+        Returns:
+            The shape of ``query``.
+
+        Raises:
+            ValueError: on a CPU, the levels have not N pixels.
+        """
+        identity = query if identity is None else identity
+        value = query if value is None else value
+        if query_pos is not None:
+            query = query + query_pos
+        if not self.batch_first:
+            query, value = query.transpose(0, 1), value.transpose(0, 1)
+        value = self.value_proj(value)
+        if key_padding_mask is not None:
+            value = value.masked_fill(key_padding_mask[..., None], 0.0)
+        output = self._attend(
+            at_least_float32(value.unflatten(-1, (self.num_heads, -1))),
+            self._locations(query, reference_points, spatial_shapes),
+            at_least_float32(self._weights(query)),
+            spatial_shapes,
+            level_start_index,
+        )
+        output = self.output_proj(output.to(value.dtype))
+        if not self.batch_first:
+            output = output.transpose(0, 1)
+        return self.dropout(output) + identity
+
+    def _weights(self, query: Tensor) -> Tensor:
+        """Shares (B, Q, heads, L, P) that sum to one over L and P."""
+        logits = self.attention_weights(query)
+        shares = logits.unflatten(-1, (self.num_heads, -1)).softmax(-1)
+        return shares.unflatten(-1, (self.num_levels, self.num_points))
+
+    def _locations(
+        self, query: Tensor, reference: Tensor, spatial_shapes: Tensor
+    ) -> Tensor:
+        """Where to look (B, Q, heads, L, P, 2), in [0, 1] of each level."""
+        offsets = at_least_float32(self.sampling_offsets(query)).unflatten(
+            -1, (self.num_heads, self.num_levels, self.num_points, 2)
+        )
+        centre = reference[:, :, None, :, None, :2]
+        if reference.shape[-1] == 2:
+            # Offsets are in pixels.
+            return centre + offsets / spatial_shapes.flip(-1)[:, None]
+        size = reference[:, :, None, :, None, 2:]
+        return centre + offsets / self.num_points * size * 0.5
+
+    def _attend(
+        self,
+        value: Tensor,
+        locations: Tensor,
+        weights: Tensor,
+        spatial_shapes: Tensor,
+        level_start_index: Tensor,
+    ) -> Tensor:
+        if value.device.type == 'cpu':
+            sizes = spatial_shapes.tolist()
+            return deformable_attention(value, sizes, locations, weights)
+        return MultiScaleDeformableAttnFunction.apply(
+            value,
+            spatial_shapes,
+            level_start_index,
+            locations,
+            weights,
+            self.im2col_step,
+        )
+
+
+def level_geometry(
+    sizes: Sequence[Sequence[int]], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """``spatial_shapes`` and ``level_start_index`` of flattened levels.
+
+    Args:
+        sizes: height and width of each level.
+        device: to put them on, without waiting for it.
+
+    Returns:
+        Int64 (L, 2) and (L,).
+    """
+    shapes = torch.tensor(sizes)
+    starts = shapes.prod(1).cumsum(0) - shapes.prod(1)
+    return to_device(shapes, device), to_device(starts, device)
+
+
+def use_deformable_attention(module: nn.Module) -> None:
+    """Puts :class:`DeformableAttention` in place of mmcv's in ``module``.
+
+    Args:
+        module: changed in place; its state dict stays the same.
+    """
+    for part in module.modules():
+        if type(part) is MultiScaleDeformableAttention:
+            # Only the way it computes differs.
+            part.__class__ = DeformableAttention
+
+
+def deformable_attention(
+    value: Tensor,
+    sizes: Sequence[tuple[int, int]],
+    locations: Tensor,
+    weights: Tensor,
+) -> Tensor:
+    """Weighted sums of values at points of several levels, on a CPU.
+
+    Args:
+        value: (B, N, heads, C), all levels flattened.
+        sizes: height and width of each of the L levels.
+        locations: (B, Q, heads, L, P, 2), (x, y) in [0, 1]; outside of it
+            values are zero.
+        weights: (B, Q, heads, L, P).
+
+    Returns:
+        (B, Q, heads * C).
+
+    Raises:
+        ValueError: the levels have not N pixels in all.
+    """
+    batch, num_pixels, heads, channels = value.shape
+    starts = np.cumsum([0] + [height * width for height, width in sizes])
+    if starts[-1] != num_pixels:
+        raise ValueError(f'{num_pixels} values for levels of sizes {sizes}')
+    indices, shares = [], []
+    for level, (size, start) in enumerate(zip(sizes, starts, strict=False)):
+        # Head after head, so that neighbours are close in memory.
+        points = locations[:, :, :, level].transpose(1, 2)
+        weight = weights[:, :, :, level].transpose(1, 2)
+        index, share = bilinear_corners(points, size)
+        indices.append((index + int(start)).flatten(3).int())
+        shares.append((share * weight[..., None]).flatten(3))
+    head = torch.arange(batch * heads, dtype=torch.int32) * num_pixels
+    index = torch.cat(indices, 3) + head.view(batch, heads, 1, 1)
+    output = weighted_rows(
+        value.transpose(1, 2).reshape(-1, channels),
+        index.flatten(0, 2),
+        torch.cat(shares, 3).flatten(0, 2),
+    )
+    output = output.view(batch, heads, -1, channels)
+    return output.transpose(1, 2).flatten(2)
+
+
+def weighted_rows(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Sums of rows of a table on the CPU.
+
+    Args:
+        table: (R, C).
+        index: rows to sum, int32 (M, K).
+        weight: what each contributes, (M, K).
+
+    Returns:
+        (M, C).
+    """
+    sums = F.embedding_bag(
+        index, table.detach(), mode='sum', per_sample_weights=weight
+    )
+    return _GradientOfTable.apply(sums, table, index, weight.detach())
+
+
+class _GradientOfTable(torch.autograd.Function):
+    """Hands its first argument through and makes the table's gradient.
+
+    That of ``embedding_bag`` sorts all indices, which takes longer than the
+    rest of forward and backward pass together. A product with the transposed
+    sparse matrix of the weights adds up each row where it belongs.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        sums: Tensor,
+        table: Tensor,
+        index: Tensor,
+        weight: Tensor,
+    ) -> Tensor:
+        ctx.save_for_backward(index, weight)
+        ctx.num_rows = len(table)
+        return sums.view_as(sums)
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: FunctionCtx, grad: Tensor
+    ) -> tuple[Tensor, Tensor, None, None]:
+        index, weight = ctx.saved_tensors
+        ends = np.arange(0, index.numel() + 1, index.shape[1], np.int32)
+        matrix = csr_matrix(
+            (weight.flatten().numpy(), index.flatten().numpy(), ends),
+            shape=(len(index), ctx.num_rows),
+        )
+        table = matrix.T @ grad.contiguous().numpy()
+        return grad, torch.from_numpy(table), None, None
