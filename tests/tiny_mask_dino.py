@@ -1,6 +1,6 @@
 """A Mask DINO head small enough to run in milliseconds."""
 
-from mmseg_plugin.models.dense_heads import MaskDINOHead
+from mmseg_plugin.registry import MODELS
 from tests.tiny_heads import CHANNELS, DIMS
 
 COSTS = {
@@ -25,8 +25,9 @@ def assigner(masks=True):
     }
 
 
-def tiny_mask_dino(**changes):
+def tiny_mask_dino_config(**changes):
     config = {
+        'type': 'mmseg_plugin.MaskDINOHead',
         'in_channels': CHANNELS,
         'feat_channels': DIMS,
         'out_channels': DIMS,
@@ -50,7 +51,11 @@ def tiny_mask_dino(**changes):
         'loss_bbox': {'type': 'mmseg_plugin.QueryBoxLoss'},
         'train_cfg': {'assigner': assigner()},
     }
-    return MaskDINOHead(**(config | changes))
+    return config | changes
+
+
+def tiny_mask_dino(**changes):
+    return MODELS.build(tiny_mask_dino_config(**changes))
 
 
 def without_masks(**changes):

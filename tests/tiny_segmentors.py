@@ -14,6 +14,7 @@ from tests.tiny_heads import (
     point_losses,
     shared_config,
 )
+from tests.tiny_mask_dino import tiny_mask_dino_config
 
 NUM_CLASSES = 4
 
@@ -53,6 +54,16 @@ def maskformer_config(**changes):
         'pixel_decoder': {'type': 'mmdet.PixelDecoder'},
         **changes,
     }
+
+
+def mask_dino_config(**changes):
+    """As published for semantic segmentation: one stage, softmax."""
+    return tiny_mask_dino_config(
+        two_stage=False,
+        use_sigmoid=False,
+        loss_cls={'type': 'mmseg_plugin.QueryClassLoss', 'loss_weight': 4.0},
+        **changes,
+    )
 
 
 def query_decode_head(head=None, **changes):

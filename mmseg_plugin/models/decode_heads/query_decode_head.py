@@ -77,7 +77,7 @@ class QueryDecodeHead(BaseModule):
     def get_targets(
         self, batch_data_samples: list[BaseDataElement]
     ) -> list[Targets]:
-        """One mask for each class in each image.
+        """One mask, and the box around it, for each class in each image.
 
         Args:
             batch_data_samples: with ``gt_sem_seg``, (1, H, W) of the padded
@@ -95,7 +95,11 @@ class QueryDecodeHead(BaseModule):
             )
             for seg in sem_segs
         ]
-        return add_stuff(no_things, sem_segs, 0, self.num_classes)
+        targets = add_stuff(no_things, sem_segs, 0, self.num_classes)
+        return [
+            target.with_boxes(None, sample.img_shape)
+            for target, sample in zip(targets, batch_data_samples, strict=True)
+        ]
 
     def loss(
         self,
@@ -110,9 +114,12 @@ class QueryDecodeHead(BaseModule):
             batch_data_samples: see :meth:`get_targets`.
             train_cfg: not used, the head has its own.
         """
+        targets = self.get_targets(batch_data_samples)
         return self.head.loss_by_feat(
-            self(inputs),
-            self.get_targets(batch_data_samples),
+            self.head.forward_with_targets(
+                inputs, batch_data_samples, targets
+            ),
+            targets,
             image_ids=[
                 sample.metainfo.get('img_path')
                 for sample in batch_data_samples
@@ -137,7 +144,7 @@ class QueryDecodeHead(BaseModule):
         Returns:
             (B, C, H, W), not negative; not normalised.
         """
-        cls_logits, masks = self.head.predict(inputs, None)
+        cls_logits, masks, *_ = self.head.predict(inputs, None)
         sizes = Sizes(*[input_size(batch_img_metas, test_cfg)] * 3)
         scores = cls_logits.float().softmax(-1)[..., :-1]
         return torch.stack(

@@ -11,6 +11,7 @@ from tests.tiny_segmentors import (
     NUM_CLASSES,
     images,
     mask2former_config,
+    mask_dino_config,
     maskformer_config,
     query_decode_head,
     run,
@@ -21,6 +22,7 @@ from tests.tiny_segmentors import (
 HEADS = [
     pytest.param(mask2former_config, id='Mask2Former'),
     pytest.param(maskformer_config, id='MaskFormer'),
+    pytest.param(mask_dino_config, id='MaskDINO'),
 ]
 
 
@@ -33,7 +35,7 @@ def plain_scores(model, image):
     """Class scores (C, H, W) of one input, as the paper writes them."""
     head = model.decode_head
     maps = model.backbone(image[None])
-    cls_logits, masks = head.head.predict(maps, None)
+    cls_logits, masks, *_ = head.head.predict(maps, None)
     logits = F.interpolate(
         masks.dense(), image.shape[-2:], mode='bilinear', align_corners=False
     )
@@ -65,6 +67,9 @@ def test_targets_are_the_classes_present():
     ]
     assert second.labels.shape == (0,)
     assert second.masks.shape == (0, 2, 4)
+    # (cx, cy, w, h): the first class's pixel is the first of the second row.
+    assert first.boxes[0].tolist() == [0.125, 0.75, 0.25, 0.5]
+    assert second.boxes.shape == (0, 4)
 
 
 def test_ignored_value_may_be_a_class_number():
@@ -94,6 +99,28 @@ def test_one_step_of_a_padded_batch(config, early_layers):
         f'decode.{layer}{name}'
         for layer in ['', *(f'd{i}.' for i in range(early_layers))]
         for name in ('loss_cls', 'loss_mask', 'loss_dice')
+    }
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    assert all(
+        p.grad is not None and p.grad.isfinite().all()
+        for p in model.parameters()
+    )
+
+
+def test_one_step_of_mask_dino():
+    """Also boxes, drawn around the masks, and denoising."""
+    model = build(head=mask_dino_config()).train()
+    labels = torch.randint(0, NUM_CLASSES, (50, 70))
+    losses = run(
+        model, images((50, 70)), semantic_samples(labels), training=True
+    )
+    parts = ('loss_cls', 'loss_mask', 'loss_dice', 'loss_bbox', 'loss_iou')
+    matching = [f'{d}{part}' for d in ('', 'd0.', 'd1.') for part in parts]
+    # Nothing is denoised before the first layer.
+    denoising = [f'{d}dn_{part}' for d in ('', 'd1.') for part in parts]
+    assert set(losses) == {
+        f'decode.{name}' for name in (*matching, *denoising, 'dn_dropped')
     }
     loss, _ = model.parse_losses(losses)
     loss.backward()
