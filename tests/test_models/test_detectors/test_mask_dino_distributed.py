@@ -1,5 +1,3 @@
-import datetime
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -7,6 +5,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tests.tiny_heads import backbone_maps, samples
 from tests.tiny_mask_dino import tiny_mask_dino
+from tests.two_ranks import on_two_ranks
 
 # Targets of the two images of each rank: nothing to denoise beside a crowd.
 COUNTS = {0: (0, 0), 1: (9, 3)}
@@ -21,15 +20,7 @@ class Losses(torch.nn.Module):
         return self.head.loss(maps, batch)
 
 
-def step(rank, address, names):
-    dist.init_process_group(
-        'gloo',
-        init_method=f'file://{address}',
-        rank=rank,
-        world_size=2,
-        timeout=datetime.timedelta(seconds=60),
-    )
-    torch.set_num_threads(1)
+def step(rank):
     torch.manual_seed(0)
     model = DistributedDataParallel(Losses())
     for _ in range(2):
@@ -39,24 +30,13 @@ def step(rank, address, names):
     grads = torch.cat([p.grad.flatten() for p in model.parameters()])
     sums = [torch.zeros(1) for _ in range(2)]
     dist.all_gather(sums, grads.abs().sum()[None])
-    names.put((sorted(losses), missing, torch.stack(sums).tolist()))
-    dist.destroy_process_group()
+    return sorted(losses), missing, torch.stack(sums).flatten().tolist()
 
 
 @pytest.mark.slow
 def test_ranks_with_and_without_denoising_agree(tmp_path):
-    context = torch.multiprocessing.get_context('spawn')
-    names = context.Queue()
-    workers = [
-        context.Process(target=step, args=(rank, tmp_path / 'store', names))
-        for rank in range(2)
-    ]
-    for worker in workers:
-        worker.start()
-    first, second = (names.get(timeout=120) for _ in workers)
-    for worker in workers:
-        worker.join(30)
-        assert worker.exitcode == 0
+    first, second = on_two_ranks(step, tmp_path)
     assert first == second
-    assert first[1] == []
-    assert first[2][0] == first[2][1] != [0]
+    _, missing, sums = first
+    assert missing == []
+    assert sums[0] == sums[1] != 0

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from mmseg_plugin.models.losses import target_count
 from mmseg_plugin.structures import Targets
+from tests.two_ranks import on_two_ranks
 
 
 def make(*counts):
@@ -31,17 +30,10 @@ def test_unknown_normalizer_is_named():
         target_count(make(1), 10, 'mean')
 
 
-def _count_on_rank(rank, store):
-    dist.init_process_group(
-        'gloo', init_method=f'file://{store}', rank=rank, world_size=2
-    )
+def count_on_rank(rank):
     counts = [(0, 0), (7, 4)][rank]
-    assert target_count(make(*counts), 10).item() == 5.5
-    dist.destroy_process_group()
+    return target_count(make(*counts), 10).item()
 
 
 def test_all_ranks_divide_by_their_mean(tmp_path):
-    # Forked: fresh processes would import everything again.
-    mp.start_processes(
-        _count_on_rank, (tmp_path / 'store',), nprocs=2, start_method='fork'
-    )
+    assert on_two_ranks(count_on_rank, tmp_path, 'fork') == [5.5, 5.5]
