@@ -2,6 +2,14 @@ import subprocess
 import sys
 
 import pytest
+from mmengine.registry import DefaultScope
+
+
+@pytest.fixture(autouse=True)
+def no_scope_left_behind():
+    """A runner sets the default scope of its process and keeps it."""
+    yield
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture
