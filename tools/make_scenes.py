@@ -45,6 +45,12 @@ def parse_args() -> argparse.Namespace:
         default=defaults.empty_share,
         help='share of images without instances',
     )
+    parser.add_argument(
+        '--neighbour-share',
+        type=float,
+        default=defaults.neighbour_share,
+        help='share of instances put next to one of the same class',
+    )
     return parser.parse_args()
 
 
@@ -61,6 +67,7 @@ def main() -> None:
             tuple(args.instances),
             args.small_share,
             args.empty_share,
+            args.neighbour_share,
         )
     except ValueError as error:
         raise UserError(str(error)) from error

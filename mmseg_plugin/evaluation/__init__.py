@@ -1,15 +1,19 @@
 from mmseg_plugin.evaluation.coco_panoptic_metric import CocoPanopticMetric
 from mmseg_plugin.evaluation.panoptic_quality import (
     Segments,
+    common_pixels,
     overlaps,
     panoptic_quality,
     per_class_quality,
     segment_counts,
 )
+from mmseg_plugin.evaluation.thing_confusion_metric import ThingConfusionMetric
 
 __all__ = [
     'CocoPanopticMetric',
     'Segments',
+    'ThingConfusionMetric',
+    'common_pixels',
     'overlaps',
     'panoptic_quality',
     'per_class_quality',

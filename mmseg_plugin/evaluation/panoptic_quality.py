@@ -120,7 +120,7 @@ def segment_counts(
     Raises:
         ValueError: an id of the predicted map is not listed, or the reverse.
     """
-    pixels = _confusion(met, gt.ids, pred.ids)
+    pixels = common_pixels(met, gt.ids, pred.ids)
     inside, void = pixels[: len(gt.ids), : len(pred.ids)], pixels[-2]
     void = void[: len(pred.ids)]
     pred_areas = pixels[:, : len(pred.ids)].sum(0)
@@ -156,10 +156,23 @@ def segment_counts(
     return np.stack(counts, 1).astype(np.float64)
 
 
-def _confusion(
+def common_pixels(
     met: Overlaps, gt_ids: np.ndarray, pred_ids: np.ndarray
 ) -> np.ndarray:
-    """Pixels (G + 2, P + 1); the last rows are void and unlisted ids."""
+    """Common pixels as a matrix.
+
+    Args:
+        met: common pixels of two maps.
+        gt_ids: int (G,), segments of the ground truth.
+        pred_ids: int (P,), predicted segments.
+
+    Returns:
+        int64 (G + 2, P + 1); the last rows are void and unlisted ids, the
+        last column is void.
+
+    Raises:
+        ValueError: a predicted id is not listed.
+    """
     rows = _positions(met.gt, gt_ids)
     unlisted = np.where(met.gt == VOID, len(gt_ids), len(gt_ids) + 1)
     rows = np.where(rows < 0, unlisted, rows)

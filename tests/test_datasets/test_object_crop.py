@@ -15,7 +15,7 @@ RESIZE = ((64, 240), 400, (80,), 300)
 def results(crop_object, size=(100, 150)):
     mask = np.zeros((1, *size), np.uint8)
     mask[0, 20:30, 40:60] = 1
-    semantic = np.full(size, 5, np.uint8)
+    semantic = np.full(size, 255, np.int32)
     semantic[50:60, 100:150] = 3
     return {
         'img': np.zeros((*size, 3), np.uint8),
@@ -52,7 +52,11 @@ def test_everything_is_resized():
     chosen = CropObject(0, (40, 20, 60, 40), 40)
     found = ResizeToObject(*RESIZE)(results(chosen))
     assert found['img'].shape == (200, 300, 3)
-    assert found['gt_seg_map'].shape == (200, 300)
+    semantic = found['gt_seg_map']
+    assert semantic.shape == (200, 300)
+    assert semantic.dtype == np.int32
+    assert (semantic == 3).sum() == 2000
+    assert (semantic == 255).sum() == 58000
     assert found['gt_bboxes'].tensor.tolist() == [[80, 40, 120, 60]]
     assert found['gt_masks'].masks.sum() == 800
     assert found['crop_object'].box == (80, 40, 120, 80)

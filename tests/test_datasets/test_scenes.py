@@ -160,6 +160,13 @@ def test_small_share_sets_the_sizes():
     assert min(sizes) > 10
 
 
+def test_neighbours_are_of_one_class():
+    options = SceneOptions(instances=(9, 9), neighbour_share=1.0)
+    for k in range(5):
+        _, layout = make_scene(options, 0, 'a', k)
+        assert len({thing.label for thing in layout.things}) <= 1
+
+
 @pytest.mark.parametrize('name', THINGS)
 def test_shape_fits_its_circle(name):
     mask, (left, top) = draw_shape(name, (50.0, 40.0), 20.0, 0.7)
@@ -183,6 +190,7 @@ def test_ring_has_a_hole():
         ({'instances': (0, 4)}, 'within 1 to 300'),
         ({'instances': (1, 301)}, 'within 1 to 300'),
         ({'small_share': 1.5}, 'small_share must be within 0 and 1'),
+        ({'neighbour_share': -1}, 'neighbour_share must be within 0 and 1'),
         ({'empty_share': float('nan')}, 'empty_share must be within 0 and 1'),
     ],
 )

@@ -18,8 +18,6 @@ MAX_INSTANCES = 300
 _VISIBLE_SHARE = 0.25
 _PLACING_TRIES = 30
 _SHRINK = 0.9
-# Share of instances put next to one of the same class.
-_NEIGHBOUR_SHARE = 0.3
 # Where two stuff fields (of unit variance) are closer than this.
 _BORDER_GAP = 0.04
 
@@ -34,6 +32,8 @@ class SceneOptions:
             image that isn't empty, 1 to 300; a full image holds fewer.
         small_share: share of instances of 6 to 16 px among all, 0 to 1.
         empty_share: share of images without any instance, 0 to 1.
+        neighbour_share: share of instances put next to another one of the
+            same class, 0 to 1.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -43,6 +43,7 @@ class SceneOptions:
     instances: tuple[int, int] = (4, 20)
     small_share: float = 0.2
     empty_share: float = 0.05
+    neighbour_share: float = 0.3
 
     def __post_init__(self) -> None:
         if min(self.size) < 2 * SMALL_SIZE:
@@ -56,7 +57,7 @@ class SceneOptions:
                 f'to {MAX_INSTANCES}, got {self.instances[0]} and '
                 f'{self.instances[1]}'
             )
-        for name in ('small_share', 'empty_share'):
+        for name in ('small_share', 'empty_share', 'neighbour_share'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(
                     f'{name} must be within 0 and 1, got {getattr(self, name)}'
@@ -126,7 +127,7 @@ def _place(
     lower, upper = (MIN_SIZE, SMALL_SIZE) if small else (SMALL_SIZE, largest)
     size = np.exp(rng.uniform(np.log(lower), np.log(upper)))
     for _ in range(_PLACING_TRIES):
-        thing = _sample_thing(rng, things, options.size, size)
+        thing = _sample_thing(rng, things, options, size)
         if _paint(thing, instance_map, len(things) + 1):
             return thing
         size = max(MIN_SIZE, _SHRINK * size)
@@ -136,14 +137,14 @@ def _place(
 def _sample_thing(
     rng: np.random.Generator,
     things: list[Thing],
-    image_size: tuple[int, int],
+    options: SceneOptions,
     size: float,
 ) -> Thing:
     label = int(rng.integers(len(THINGS)))
     angle = rng.uniform(0, 2 * np.pi)
-    height, width = image_size
+    height, width = options.size
     x, y = rng.uniform(0, width), rng.uniform(0, height)
-    if things and rng.random() < _NEIGHBOUR_SHARE:
+    if things and rng.random() < options.neighbour_share:
         neighbour = things[rng.integers(len(things))]
         label = neighbour.label
         distance = rng.uniform(0.3, 0.55) * (neighbour.size + size)

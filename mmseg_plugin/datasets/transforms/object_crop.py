@@ -127,6 +127,13 @@ class ResizeToObject(Resize):
         ]
         results['gt_masks'] = BitmapMasks(masks, *self.scale[::-1])
 
+    def _resize_seg(self, results: dict) -> None:
+        # Pillow takes bytes only; 255, nothing, is the greatest label.
+        labels = results['gt_seg_map']
+        results['gt_seg_map'] = labels.astype(np.uint8)
+        super()._resize_seg(results)
+        results['gt_seg_map'] = results['gt_seg_map'].astype(labels.dtype)
+
 
 @TRANSFORMS.register_module()
 class CropAroundObject(RandomCrop):

@@ -1,0 +1,10 @@
+_base_ = [
+    './panoptic-fcn_tiny_dense-scenes-512x512.py',
+    '../_base_/models/ibs.py',
+]
+model = dict(
+    panoptic_head=dict(
+        loss_ibs=dict(_base_.ibs_panoptic_fcn, pairing='adjacent')
+    )
+)
+train_dataloader = dict(_base_.pairs, _delete_=True)
