@@ -5,7 +5,7 @@ Give them as `load_from`. AdamW, warm-up and one cosine, evaluated at the end.
 
 _base_ = './scenes_demo.py'
 
-max_iters = 120
+max_iters = 100
 
 train_cfg = dict(
     _delete_=True,
