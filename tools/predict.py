@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import mmcv
@@ -16,6 +17,9 @@ from mmseg_plugin.utils.drawing import draw_segments
 from mmseg_plugin.utils.ground_truth import GroundTruth
 from mmseg_plugin.utils.inference import Predictor, find_images, read_image
 from mmseg_plugin.utils.segments import Segment, coco_results, segments_of
+from mmseg_plugin.utils.tiling import TiledPredictor
+
+_LEAST_TILE = 32
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,6 +56,20 @@ def parse_args() -> argparse.Namespace:
         '--limit', type=int, help='take the first LIMIT images only'
     )
     parser.add_argument(
+        '--tile',
+        type=int,
+        metavar='SIZE',
+        help='look at tiles of this many pixels, and at the whole image '
+        'shrunk to that size; an object on a seam is returned once',
+    )
+    parser.add_argument(
+        '--overlap',
+        type=int,
+        metavar='N',
+        help='pixels that neighbouring tiles share; objects up to this size '
+        'are whole in some tile (default: a quarter of the tile)',
+    )
+    parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
     )
     return parser.parse_args()
@@ -66,6 +84,35 @@ def input_images(source: Path, limit: int | None, out: Path) -> list[Path]:
             'would be taken for input the next time'
         )
     return find_images(source)[:limit]
+
+
+def segmenter(
+    args: argparse.Namespace, predictor: Predictor
+) -> Callable[[np.ndarray], dict[str, list[Segment]]]:
+    """Gives the segments of an image, in tiles if the user wants that."""
+    num_classes = len(predictor.meta['classes'])
+    if args.tile is None:
+        return lambda image: segments_of(predictor(image), num_classes)
+    return TiledPredictor(predictor, num_classes, args.tile, args.overlap)
+
+
+def check_tiles(args: argparse.Namespace) -> None:
+    """Refuses tiles that cannot be, and sets the default overlap."""
+    if args.tile is None:
+        if args.overlap is not None:
+            raise UserError('--overlap is for tiles: give --tile SIZE too')
+        return
+    if args.tile < _LEAST_TILE:
+        raise UserError(
+            f'--tile must be {_LEAST_TILE} pixels or more, got {args.tile}'
+        )
+    if args.overlap is None:
+        args.overlap = args.tile // 4
+    if not 0 <= args.overlap < args.tile:
+        raise UserError(
+            f'--overlap must be from 0 to {args.tile - 1}, less than --tile, '
+            f'got {args.overlap}'
+        )
 
 
 def ground_truth(
@@ -142,6 +189,7 @@ class Results:
                     name if image_id is None else image_id,
                     self.category_ids,
                     self.classes,
+                    image.shape[:2],
                 )
             )
         drawn = [
@@ -153,6 +201,7 @@ class Results:
 
 def main() -> None:
     args = parse_args()
+    check_tiles(args)
     images = input_images(args.input, args.limit, args.out)
     if args.out.exists() and (
         args.out.is_file() or next(args.out.iterdir(), None)
@@ -162,13 +211,14 @@ def main() -> None:
     predictor = Predictor(config, args.checkpoint, args.device)
     classes = list(predictor.meta['classes'])
     truth = ground_truth(args.ann, config, classes)
+    segment = segmenter(args, predictor)
     root = args.input if args.input.is_dir() else args.input.parent
     with atomic_path(args.out) as part:
         results = Results(part / 'drawn', classes, truth, args.score_thr)
         for path in tqdm(images, desc='predict', unit='image'):
             image = read_image(path)
-            found = segments_of(predictor(path), len(classes))
-            results.add(path, path.relative_to(root).as_posix(), image, found)
+            name = path.relative_to(root).as_posix()
+            results.add(path, name, image, segment(image))
         for kind, rows in results.rows.items():
             (part / f'{kind}.json').write_text(json.dumps(rows))
     print(f'{len(images)} images: {args.out}')

@@ -55,7 +55,8 @@ def draw_segments(
     for index, segment in enumerate(in_order):
         color = _instance_color(index)
         if segment.mask is not None:
-            _paint_mask(picture, segment.mask, color, scale)
+            x, y = (scale * start for start in segment.offset)
+            _paint_mask(picture[y:, x:], segment.mask, color, scale)
         corners = np.rint(segment.box * scale).astype(int).tolist()
         cv2.rectangle(picture, corners[:2], corners[2:], color, 1)
     for segment in in_order:
@@ -66,17 +67,15 @@ def draw_segments(
 def _paint_mask(
     picture: np.ndarray, mask: np.ndarray, color: tuple[int, ...], scale: int
 ) -> None:
-    large = cv2.resize(
-        mask.astype(np.uint8),
-        picture.shape[1::-1],
-        interpolation=cv2.INTER_NEAREST,
-    )
-    inside = large.astype(bool)
-    picture[inside] = 0.6 * picture[inside] + 0.4 * np.array(color)
+    """Paints a mask from the top left corner of the picture on."""
+    large = mask.repeat(scale, axis=0).repeat(scale, axis=1)
+    part = picture[: large.shape[0], : large.shape[1]]
+    part[large] = 0.6 * part[large] + 0.4 * np.array(color)
     contours, _ = cv2.findContours(
-        large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+        large.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
     )
-    cv2.drawContours(picture, contours, -1, color, 1)
+    for contour in contours:
+        part[contour[:, 0, 1], contour[:, 0, 0]] = color
 
 
 def _write_label(

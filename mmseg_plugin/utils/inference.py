@@ -66,6 +66,24 @@ def dataset_meta(config: Config, split: str) -> dict:
     return DATASETS.build(bare).metainfo
 
 
+def image_pipeline(config: Config) -> list[dict]:
+    """The test pipeline without annotations, for images outside a data set.
+
+    Raises:
+        UserError: the config has no test data.
+    """
+    if config.get('test_dataloader') is None:
+        raise UserError(
+            f'config {config.filename} has no test_dataloader, whose '
+            'pipeline prepares the images'
+        )
+    return [
+        step
+        for step in config.test_dataloader.dataset.pipeline
+        if not step['type'].endswith('Annotations')
+    ]
+
+
 class Predictor:
     """A trained model with its test pipeline.
 
@@ -80,14 +98,10 @@ class Predictor:
     """
 
     def __init__(self, config: Config, checkpoint: str, device: str) -> None:
-        if config.get('test_dataloader') is None:
-            raise UserError(
-                f'config {config.filename} has no test_dataloader, whose '
-                'pipeline prepares the images'
-            )
+        pipeline = image_pipeline(config)
         self.meta = dataset_meta(config, 'test')
         self.model = revert_sync_batchnorm(MODELS.build(config.model))
-        _load_weights(self.model, checkpoint)
+        load_weights(self.model, checkpoint)
         try:
             self.model.to(device).eval()
         except (AssertionError, RuntimeError) as error:
@@ -95,18 +109,18 @@ class Predictor:
                 f'device {device} cannot be used: {error}'
             ) from error
         # Annotations are read by the caller, if there are any.
-        self.pipeline = Compose(
-            [
-                step
-                for step in config.test_dataloader.dataset.pipeline
-                if not step['type'].endswith('Annotations')
-            ]
-        )
+        load, *steps = pipeline
+        take = {**load, 'type': 'mmdet.LoadImageFromNDArray'}
+        self.pipeline = Compose([take, *steps])
 
     @torch.no_grad()
-    def __call__(self, path: Path) -> BaseDataElement:
-        """Results for one image, at its stored size, on the CPU."""
-        data = self.pipeline({'img_path': str(path), 'img_id': 0})
+    def __call__(self, image: np.ndarray) -> BaseDataElement:
+        """Results for one image, at its size, on the CPU.
+
+        Args:
+            image: BGR, shape (h, w, 3), uint8, see :func:`read_image`.
+        """
+        data = self.pipeline({'img': image, 'img_id': 0})
         batch = {
             'inputs': [data['inputs']],
             'data_samples': [data['data_samples']],
@@ -114,7 +128,16 @@ class Predictor:
         return self.model.test_step(batch)[0].cpu()
 
 
-def _load_weights(model: nn.Module, checkpoint: str) -> None:
+def load_weights(model: nn.Module, checkpoint: str) -> None:
+    """Loads all parameters of a model.
+
+    Args:
+        model: extra weights in the file do it no harm.
+        checkpoint: local path or URL.
+
+    Raises:
+        UserError: the checkpoint is missing, unsafe or of another model.
+    """
     try:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
         state = loaded.get('state_dict', loaded)

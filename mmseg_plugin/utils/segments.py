@@ -8,7 +8,7 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from pycocotools import mask as mask_utils
 
 # mmdet's panoptic ids are label + 1000 * (number of the instance).
-_INSTANCE_OFFSET = 1000
+INSTANCE_OFFSET = 1000
 
 
 class Segment(NamedTuple):
@@ -16,15 +16,45 @@ class Segment(NamedTuple):
 
     Attributes:
         label: index of the class.
-        mask: shape (h, w), bool; None from a model without masks.
+        mask: shape (h, w), bool, of the image or a part of it; None from a
+            model without masks.
         box: x1, y1, x2, y2 in pixels, shape (4,).
         score: in [0, 1]; None for annotations and for regions.
+        offset: column and row of the image where the mask starts.
     """
 
     label: int
     mask: np.ndarray | None
     box: np.ndarray
     score: float | None = None
+    offset: tuple[int, int] = (0, 0)
+
+    def whole_mask(self, size: tuple[int, int]) -> np.ndarray:
+        """The mask of all of the image, bool.
+
+        Args:
+            size: height and width of the image.
+
+        Raises:
+            ValueError: there is no mask, or it does not fit.
+        """
+        if self.mask is None:
+            raise ValueError('the segment has no mask')
+        whole = np.zeros(size, bool)
+        x, y = self.offset
+        height, width = self.mask.shape
+        whole[y : y + height, x : x + width] = self.mask
+        return whole
+
+    def cropped(self) -> 'Segment':
+        """The same with no more of the mask than its pixels need."""
+        if self.mask is None:
+            return self
+        x1, y1, x2, y2 = box_of(self.mask).astype(int).tolist()
+        x, y = self.offset
+        # A copy, so that the larger mask can be freed.
+        mask = self.mask[y1:y2, x1:x2].copy()
+        return self._replace(mask=mask, offset=(x + x1, y + y1))
 
 
 def box_of(mask: np.ndarray) -> np.ndarray:
@@ -48,15 +78,18 @@ def segments_of(
     """
     kinds = {}
     if 'pred_instances' in result:
-        kinds['instances'] = _instances(result.pred_instances)
+        kinds['instances'] = instances_of(result.pred_instances)
     if 'pred_panoptic_seg' in result:
-        kinds['panoptic'] = _regions(result.pred_panoptic_seg, num_classes)
+        ids = id_map(result.pred_panoptic_seg)
+        kinds['panoptic'] = regions_of(ids, num_classes)
     if 'pred_sem_seg' in result:
-        kinds['semantic'] = _regions(result.pred_sem_seg, num_classes)
+        ids = id_map(result.pred_sem_seg)
+        kinds['semantic'] = regions_of(ids, num_classes)
     return kinds
 
 
-def _instances(found: InstanceData) -> list[Segment]:
+def instances_of(found: InstanceData) -> list[Segment]:
+    """Takes apart the instances of one image, on the CPU."""
     masks = found.masks.numpy() if 'masks' in found else [None] * len(found)
     segments = []
     for label, mask, box, score in zip(
@@ -75,16 +108,27 @@ def _instances(found: InstanceData) -> list[Segment]:
     return segments
 
 
-def _regions(pixels: PixelData, num_classes: int) -> list[Segment]:
+def id_map(pixels: PixelData) -> np.ndarray:
+    """Ids of a panoptic or semantic result, shape (h, w), int."""
     # mmdet and mmseg give the map, shape (1, h, w), two names.
     labels = pixels.sem_seg if 'sem_seg' in pixels else pixels.data
-    ids = labels[0].numpy()
-    masks = {int(i): ids == i for i in np.unique(ids)}
-    return [
-        Segment(i % _INSTANCE_OFFSET, mask, box_of(mask))
-        for i, mask in masks.items()
-        if i % _INSTANCE_OFFSET < num_classes
-    ]
+    return labels[0].numpy().astype(int)
+
+
+def regions_of(ids: np.ndarray, num_classes: int) -> list[Segment]:
+    """Takes a map of ids apart.
+
+    Args:
+        ids: index of the class, in panoptic maps of things plus
+            ``INSTANCE_OFFSET`` times the number of the object, shape (h, w).
+        num_classes: ids from here on are void.
+    """
+    segments = []
+    for i in np.unique(ids).tolist():
+        if i % INSTANCE_OFFSET < num_classes:
+            mask = ids == i
+            segments.append(Segment(i % INSTANCE_OFFSET, mask, box_of(mask)))
+    return segments
 
 
 def coco_results(
@@ -92,6 +136,7 @@ def coco_results(
     image_id: int | str,
     category_ids: Sequence[int],
     classes: Sequence[str],
+    size: tuple[int, int],
 ) -> list[dict]:
     """Segments in COCO's results format, masks as compressed RLE.
 
@@ -100,9 +145,12 @@ def coco_results(
         image_id: id of the image.
         category_ids: id of each class.
         classes: name of each class, added as ``category_name``.
+        size: height and width of the image.
     """
     rows = []
-    for label, mask, (x1, y1, x2, y2), score in segments:
+    for segment in segments:
+        label, score = segment.label, segment.score
+        x1, y1, x2, y2 = segment.box
         row: dict[str, Any] = {
             'image_id': image_id,
             'category_id': category_ids[label],
@@ -110,7 +158,8 @@ def coco_results(
             'bbox': [float(v) for v in (x1, y1, x2 - x1, y2 - y1)],
             'score': 1.0 if score is None else score,
         }
-        if mask is not None:
+        if segment.mask is not None:
+            mask = segment.whole_mask(size)
             rle = mask_utils.encode(np.asfortranarray(mask, np.uint8))
             row['segmentation'] = {
                 'size': rle['size'],

@@ -120,6 +120,23 @@ def test_panoptic_and_semantic_results(run, root):
     assert picture.shape[1] == 4 * 60 * round(768 / 60)
 
 
+def test_tiles_give_what_the_whole_image_gives(run, root):
+    # Seams cut squares of both images.
+    kinds = ('instances', 'panoptic', 'semantic')
+    tiled, whole = root / 'tiled', root / 'whole'
+    tiles = ('--tile', 32, '--overlap', 20)
+    run(root / 'images', *tiles, kinds=kinds).rename(tiled)
+    run(root / 'images', kinds=kinds).rename(whole)
+    for kind in kinds[:2]:
+        found, truth = rows(tiled, kind), rows(whole, kind)
+        assert sorted(found, key=str) == sorted(truth, key=str), kind
+    # Around the squares is void, which the shrunk image fills.
+    for found, truth in zip(
+        rows(tiled, 'semantic'), rows(whole, 'semantic'), strict=True
+    ):
+        np.testing.assert_allclose(found['bbox'], truth['bbox'], atol=1)
+
+
 def test_panoptic_truth(run, root):
     ids = np.zeros((*SIZE, 3), np.uint8)
     # Id 2 + 256 * 1: blue, green, red.
@@ -172,6 +189,12 @@ def test_bad_input(run, root):
         ([root / 'nothing'], 'holds no images'),
         ([root / 'images', '--limit', 0], '--limit must be 1'),
         ([root], 'lies in the input folder'),
+        ([root / 'images', '--tile', 31], '--tile must be 32'),
+        ([root / 'images', '--overlap', 8], 'give --tile SIZE too'),
+        (
+            [root / 'images', '--tile', 32, '--overlap', 32],
+            '--overlap must be from 0 to 31, less than --tile, got 32',
+        ),
         ([root / 'images', '--ann', root / 'no.json'], r'no\.json cannot be'),
         ([root / 'images', '--ann', root / 'config.py'], 'is not JSON'),
     ]:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
@@ -25,7 +26,7 @@ def test_detector_without_masks():
     boxes = torch.tensor([[1.0, 2.0, 5.0, 8.0], [0.0, 0.0, 2.0, 2.0]])
     result = sample(pred_instances=instances(bboxes=boxes))
     (segments,) = segments_of(result, 2).values()
-    rows = coco_results(segments, 3, [7, 9], CLASSES)
+    rows = coco_results(segments, 3, [7, 9], CLASSES, (10, 10))
     assert rows[0] == {
         'image_id': 3,
         'category_id': 9,
@@ -44,6 +45,30 @@ def test_empty_mask_is_left_out_and_zero_box_comes_from_the_mask():
     segments = segments_of(sample(pred_instances=found), 2)['instances']
     assert [s.label for s in segments] == [0]
     assert segments[0].box.tolist() == [3, 2, 8, 4]
+
+
+def test_cropped_mask_is_the_same_object():
+    mask = np.zeros((10, 12), bool)
+    mask[3:6, 4:9] = True
+    mask[3, 4] = False
+    whole = Segment(1, mask, np.array([4.0, 3.0, 9.0, 6.0]), 0.5)
+    part = whole.cropped()
+    assert part.mask.shape == (3, 5)
+    assert part.offset == (4, 3)
+    np.testing.assert_array_equal(part.whole_mask((10, 12)), mask)
+    np.testing.assert_array_equal(part.cropped().mask, part.mask)
+    both = [
+        coco_results([segment], 3, [7, 9], CLASSES, (10, 12))
+        for segment in (whole, part)
+    ]
+    assert both[0] == both[1]
+    pictures = [
+        draw_segments(np.zeros((10, 12, 3), np.uint8), [segment], CLASSES, '')
+        for segment in (whole, part)
+    ]
+    np.testing.assert_array_equal(*pictures)
+    with pytest.raises(ValueError, match='no mask'):
+        part._replace(mask=None).whole_mask((10, 12))
 
 
 def test_void_is_no_segment():
