@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import torch
-from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import (
     SinePositionalEncoding,
     coordinate_to_encoding,
@@ -13,8 +12,11 @@ from mmdet.models.layers import (
 from torch import Tensor
 
 from mmseg_plugin.models.dense_heads import MaskDINOHead
+from mmseg_plugin.models.layers.deformable_attention import (
+    DeformableAttention,
+    level_geometry,
+)
 from mmseg_plugin.models.layers.denoising import NoiseDraws
-from mmseg_plugin.models.layers.mask_dino_decoder import level_starts
 from mmseg_plugin.models.layers.mask_dino_queries import (
     boxes_from_masks,
     encoder_proposals,
@@ -261,20 +263,20 @@ def _attend(case: Case, kind: str) -> Tensor:
     state = case.group('state/msda.')
     num_levels, num_points = reference.shape[2], 4
     heads = len(state['attention_weights.bias']) // (num_levels * num_points)
-    attention = MultiScaleDeformableAttention(
+    attention = DeformableAttention(
         value.shape[-1], heads, num_levels, num_points, batch_first=True
     )
     attention.load_state_dict(state)
     sizes = _pyramid(value.shape[1], num_levels)
-    lengths = [height * width for height, width in sizes]
+    shapes, starts = level_geometry(sizes, value.device)
     query = case.tensor('in/msda/query')
     return attention.eval()(
         query,
         value=value,
         identity=torch.zeros_like(query),
         reference_points=reference,
-        spatial_shapes=torch.tensor(sizes),
-        level_start_index=level_starts(lengths, value.device),
+        spatial_shapes=shapes,
+        level_start_index=starts,
     )
 
 

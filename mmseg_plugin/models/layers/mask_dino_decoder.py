@@ -14,8 +14,11 @@ from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
+from mmseg_plugin.models.layers.deformable_attention import (
+    level_geometry,
+    use_deformable_attention,
+)
 from mmseg_plugin.models.layers.fused_attention import fuse_attention
-from mmseg_plugin.models.layers.mask_dino_encoder import level_starts
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -66,6 +69,7 @@ class MaskDINODecoder(BaseModule):
             for _ in range(num_layers)
         )
         fuse_attention(self.layers)
+        use_deformable_attention(self.layers)
         self.embed_dims = embed_dims
         self.norm = nn.LayerNorm(embed_dims)
         self.ref_point_head = MLP(2 * embed_dims, embed_dims, embed_dims, 2)
@@ -106,11 +110,7 @@ class MaskDINODecoder(BaseModule):
             being those given.
         """
         query, memory = at_least_float32(query), at_least_float32(memory)
-        lengths = [height * width for height, width in sizes]
-        levels = {
-            'spatial_shapes': torch.tensor(sizes, device=memory.device),
-            'level_start_index': level_starts(lengths, memory.device),
-        }
+        shapes, starts = level_geometry(sizes, memory.device)
         # A layer looks at ``boxes``, cut from the gradient of the layers
         # before; ``reference`` is the same with that of the last of them
         # (DINO, look forward twice).
@@ -128,7 +128,8 @@ class MaskDINODecoder(BaseModule):
                 reference_points=boxes[:, :, None].expand(
                     -1, -1, len(sizes), -1
                 ),
-                **levels,
+                spatial_shapes=shapes,
+                level_start_index=starts,
             )
             outputs.append(self.norm(query))
             predicted.append(_moved(reference, bbox_embed(outputs[-1])))

@@ -14,6 +14,10 @@ from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule, ModuleList, caffe2_xavier_init
 from torch import Tensor, nn
 
+from mmseg_plugin.models.layers.deformable_attention import (
+    level_geometry,
+    use_deformable_attention,
+)
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
@@ -98,6 +102,7 @@ class MaskDINOEncoder(BaseModule):
                 },
             },
         )
+        use_deformable_attention(self.encoder)
         self.mask_feature = None
         if out_channels:
             self.lateral_convs = ModuleList(
@@ -204,7 +209,6 @@ class MaskDINOEncoder(BaseModule):
         )
 
     def _encode(self, levels: list[Tensor]) -> list[Tensor]:
-        device = levels[0].device
         sizes = [tuple(level.shape[-2:]) for level in levels]
         lengths = [height * width for height, width in sizes]
         positions = []
@@ -215,21 +219,16 @@ class MaskDINOEncoder(BaseModule):
             position = self.positional_encoding(no_padding).to(level)
             positions.append(position.flatten(2).mT + encoding)
         query = torch.cat([level.flatten(2).mT for level in levels], 1)
+        shapes, starts = level_geometry(sizes, query.device)
         memory = self.encoder(
             query=query,
             query_pos=torch.cat(positions, 1).expand_as(query),
             key_padding_mask=None,
-            spatial_shapes=torch.tensor(sizes, device=device),
-            level_start_index=level_starts(lengths, device),
+            spatial_shapes=shapes,
+            level_start_index=starts,
             valid_ratios=query.new_ones(len(query), len(levels), 2),
         )
         return [
             part.mT.unflatten(2, size)
             for part, size in zip(memory.split(lengths, 1), sizes, strict=True)
         ]
-
-
-def level_starts(lengths: list[int], device: torch.device) -> Tensor:
-    """Where each level begins in the concatenation of flattened levels."""
-    ends = torch.tensor(lengths, device=device).cumsum(0)
-    return torch.cat((ends.new_zeros(1), ends[:-1]))
