@@ -1,0 +1,1 @@
+"""Measures models of the zoos of mmdet and mmseg beside the plugin's."""
