@@ -7,11 +7,13 @@ from mmseg_plugin.datasets.street_panoptic import (
     MapillaryInstanceDataset,
     MapillaryPanopticDataset,
 )
+from mmseg_plugin.datasets.tt100k import TT100KDataset
 
 __all__ = [
     'CategoryCropPairs',
     'CityscapesPanopticDataset',
     'MapillaryInstanceDataset',
     'MapillaryPanopticDataset',
+    'TT100KDataset',
     'collate_pairs',
 ]
