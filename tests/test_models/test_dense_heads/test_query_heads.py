@@ -1,8 +1,12 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mmseg_plugin.models.dense_heads.mask2former_head import (
+    attention_features,
+)
 from mmseg_plugin.models.dense_heads.mask_query_head import name_layers
 from mmseg_plugin.structures import Targets
 from mmseg_plugin.utils.host import host_copies
@@ -91,6 +95,17 @@ def test_mask2former_decodes_pixels_in_float32_under_autocast():
         got = head(x, None)
     assert got.masks.features.dtype == torch.float32
     assert got.masks.embed.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    'size', [(16, 24), (8, 12), (4, 6), (2, 3), (1, 1), (5, 7), (16, 6)]
+)
+def test_attention_features_are_resized_bilinearly(size):
+    torch.manual_seed(0)
+    features = torch.randn(2, 3, 32, 48, dtype=torch.float64)
+    want = F.interpolate(features, size, mode='bilinear', align_corners=False)
+    got = attention_features(features, size)
+    torch.testing.assert_close(got, want.flatten(2), rtol=0, atol=1e-12)
 
 
 class Shapes(TorchDispatchMode):
