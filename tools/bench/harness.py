@@ -4,6 +4,7 @@ Speed: both arms in one process, interleaved, process CPU time, the minimum of
 the rounds. Memory: each arm alone in a fresh process, growth of its peak.
 """
 
+import ctypes
 import gc
 import json
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -26,8 +27,8 @@ class Arms(NamedTuple):
         peer: does the same work with the other implementation.
     """
 
-    ours: Callable[[], object]
-    peer: Callable[[], object]
+    ours: Callable[[], Any]
+    peer: Callable[[], Any]
 
 
 class Bench(NamedTuple):
@@ -85,10 +86,12 @@ def race(arms: Arms, budget: float = 20.0) -> tuple[float, float]:
 def peak_growth(call: Callable[[], object]) -> float:
     """Megabytes by which this process grows during one call, at most.
 
-    Linux only: the kernel's record of the peak is reset before the call, so
-    that preparing the inputs does not hide what the call needs.
+    Linux with glibc only: what the allocator kept is given back and the
+    kernel's record of the peak is reset before the call, so that preparing
+    the inputs does not hide what the call needs.
     """
     gc.collect()
+    ctypes.CDLL('libc.so.6').malloc_trim(0)
     Path('/proc/self/clear_refs').write_text('5')
     before = _resident('VmRSS')
     call()

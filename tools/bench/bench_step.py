@@ -1,0 +1,110 @@
+"""Whole Mask2Former models, against mmdet's: a training step, inference."""
+
+from typing import Any
+
+import torch
+from harness import Arms, bench
+from mask_path import ellipses
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.structures import InstanceData, PixelData
+from model_pairs import demo_configs, r50_configs, with_equal_weights
+from torch import Tensor, nn
+
+CONFIGS = {
+    'r50_512': (r50_configs, 512, 2),
+    # Size of image and batch of its config.
+    'demo': (demo_configs, 256, 4),
+}
+TARGETS = 20
+
+
+def models(name: str) -> tuple[nn.Module, nn.Module]:
+    """Our detector and mmdet's, with the same weights."""
+    return with_equal_weights(*CONFIGS[name][0]())
+
+
+def batch(model: Any, name: str) -> tuple[Tensor, list[DetDataSample]]:
+    """Noise to look at; ellipses, and one stuff class, to find in it."""
+    torch.manual_seed(0)
+    _, size, count = CONFIGS[name]
+    num_things = model.panoptic_head.num_things_classes
+    samples = []
+    for _ in range(count):
+        masks = ellipses(TARGETS, size)
+        meta = {
+            'batch_input_shape': (size, size),
+            'img_shape': (size, size),
+            'ori_shape': (size, size),
+            'scale_factor': (1.0, 1.0),
+        }
+        sample = DetDataSample(metainfo=meta)
+        sample.gt_instances = InstanceData(
+            labels=torch.randint(num_things, (TARGETS,)),
+            masks=BitmapMasks(masks.byte().numpy(), size, size),
+        )
+        if model.panoptic_head.num_stuff_classes:
+            stuff = torch.full((1, size, size), num_things)
+            sample.gt_sem_seg = PixelData(sem_seg=stuff)
+        samples.append(sample)
+    return torch.randn(count, 3, size, size), samples
+
+
+def step(model: Any, inputs: Tensor, samples: list[DetDataSample]) -> Tensor:
+    """Forward and backward pass; the loss."""
+    losses = model.loss(inputs, samples)
+    total = torch.stack([loss.sum() for loss in losses.values()]).sum()
+    model.zero_grad()
+    total.backward()
+    return total.detach()
+
+
+def step_arms(name: str) -> Arms:
+    ours, peer = models(name)
+    data = batch(ours, name)
+    return Arms(lambda: step(ours, *data), lambda: step(peer, *data))
+
+
+def checked_step(name: str) -> Arms:
+    both = step_arms(name)
+    # Random points: the losses agree in the mean only. The outputs and, at
+    # given points, the losses are compared by the tests.
+    torch.testing.assert_close(both.ours(), both.peer(), rtol=0.05, atol=0)
+    return both
+
+
+def inference(name: str) -> Arms:
+    ours, peer = models(name)
+    inputs, samples = batch(ours, name)
+
+    @torch.no_grad()
+    def outputs(model: Any) -> tuple[Tensor, Tensor]:
+        head = model.eval().panoptic_head
+        logits, masks = head.predict(model.extract_feat(inputs), samples)
+        return logits, masks if isinstance(masks, Tensor) else masks.dense()
+
+    for mine, other in zip(outputs(ours), outputs(peer), strict=True):
+        size = other.shape[-2:]
+        if mine.dim() == 4 and mine.shape != other.shape:
+            mine = nn.functional.interpolate(mine, size, mode='bilinear')
+        atol = 1e-2 * other.abs().max().item()
+        wrong = (mine - other).abs() > atol
+        assert wrong.float().mean() < 1e-2
+
+    @torch.no_grad()
+    def predict(model: Any) -> object:
+        return model.eval().predict(inputs, samples)
+
+    return Arms(lambda: predict(ours), lambda: predict(peer))
+
+
+for _name, _target in (('r50_512', 1.2), ('demo', 1.5)):
+    bench(f'step_m2f_{_name}', 'mmdet model', _target)(
+        lambda name=_name: checked_step(name)
+    )
+    bench(f'step_m2f_{_name}_memory', 'mmdet model', _target, unit='MB')(
+        lambda name=_name: step_arms(name)
+    )
+    bench(f'inference_m2f_{_name}', 'mmdet model', 1.2)(
+        lambda name=_name: inference(name)
+    )
