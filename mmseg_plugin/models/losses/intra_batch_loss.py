@@ -241,8 +241,12 @@ class _NegativeLosses(torch.autograd.Function):
         """(N, D), (B, D, h, w) -> (N,)."""
         losses = embed.new_zeros(len(embed))
         points, logits = [], []
+        pixels = features.flatten(2)
+        # One buffer: the system hands out fresh large ones slowly.
+        room = embed.new_empty(min(plan.step, len(embed)), pixels.shape[2])
         for image, rows in plan.chunks():
-            maps = embed[rows] @ features[image].flatten(1)
+            part = embed[rows]
+            maps = torch.mm(part, pixels[image], out=room[: len(part)])
             if plan.sampler:
                 maps = maps.unflatten(1, features.shape[2:])
                 given = None if plan.uniform is None else plan.uniform[rows]
