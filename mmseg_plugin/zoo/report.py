@@ -72,7 +72,7 @@ def rate(result: dict[str, Any], key: str) -> str:
 def named(metrics: dict[str, Any]) -> str:
     """Overall metrics; those of single classes or sizes are left out."""
     return ', '.join(
-        f'{name.rsplit("/")[-1]} {value:g}'
+        f'{name.rsplit("/")[-1]} {value:.4g}'
         for name, value in metrics.items()
         if isinstance(value, int | float)
         and not name.endswith(('_s', '_m', '_l'))
