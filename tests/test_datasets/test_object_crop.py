@@ -62,6 +62,12 @@ def test_everything_is_resized():
     assert found['crop_object'].box == (80, 40, 120, 80)
 
 
+def test_no_semantic_map():
+    given = results(CropObject(0, (40, 20, 60, 40), 40))
+    del given['gt_seg_map']
+    assert 'gt_seg_map' not in ResizeToObject(*RESIZE)(given)
+
+
 def test_box_of_stuff_is_that_of_its_class():
     found = ResizeToObject(*RESIZE)(results(CropObject(3, None, None)))
     assert found['crop_object'].box == pytest.approx((80, 40, 120, 48))

@@ -128,6 +128,8 @@ class ResizeToObject(Resize):
         results['gt_masks'] = BitmapMasks(masks, *self.scale[::-1])
 
     def _resize_seg(self, results: dict) -> None:
+        if 'gt_seg_map' not in results:
+            return
         # Pillow takes bytes only; 255, nothing, is the greatest label.
         labels = results['gt_seg_map']
         results['gt_seg_map'] = labels.astype(np.uint8)
