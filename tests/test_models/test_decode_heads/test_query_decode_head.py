@@ -222,59 +222,59 @@ def test_slide_over_padded_images(size):
 # ---- weights ----
 
 
-def mmseg_head():
-    """mmseg's own Mask2Former decode head, of the same size."""
-    ours = mask2former_config()
-    pixel_decoder = {
-        **ours['pixel_decoder'],
-        'type': 'mmdet.MSDeformAttnPixelDecoder',
-        'num_outs': 3,
-        'norm_cfg': {'type': 'GN', 'num_groups': 32},
-        'act_cfg': {'type': 'ReLU'},
-    }
-    config = {
-        'type': 'mmseg.Mask2FormerHead',
+def mmseg_head(config):
+    """mmseg's own decode head of the same name and size."""
+    ours = config()
+    pixel_decoder = ours['pixel_decoder']
+    if 'encoder' in pixel_decoder:
+        pixel_decoder = {
+            **pixel_decoder,
+            'type': 'mmdet.MSDeformAttnPixelDecoder',
+            'num_outs': 3,
+            'norm_cfg': {'type': 'GN', 'num_groups': 32},
+            'act_cfg': {'type': 'ReLU'},
+        }
+    peer = {
+        'type': ours['type'].replace('mmseg_plugin.', 'mmseg.'),
         'in_channels': list(CHANNELS),
-        'strides': [4, 8, 16, 32],
         'feat_channels': DIMS,
         'out_channels': DIMS,
         'num_classes': NUM_CLASSES,
         'num_queries': ours['num_queries'],
-        'num_transformer_feat_level': 3,
         'pixel_decoder': pixel_decoder,
-        'enforce_decoder_input_project': False,
         'positional_encoding': {'num_feats': DIMS // 2, 'normalize': True},
         'transformer_decoder': ours['transformer_decoder'],
         'loss_cls': {
             'type': 'mmdet.CrossEntropyLoss',
             'class_weight': [1.0] * NUM_CLASSES + [0.1],
         },
-        'loss_mask': {'type': 'mmdet.CrossEntropyLoss', 'use_sigmoid': True},
+        'loss_mask': {'type': 'mmdet.FocalLoss'},
         'loss_dice': {'type': 'mmdet.DiceLoss'},
     }
     with DefaultScope.overwrite_default_scope('mmseg'):
-        head = MODELS.build(Config(config))
+        head = MODELS.build(Config(peer))
     for parameter in head.parameters():
         fan_in = parameter[0].numel() if parameter.dim() > 1 else 9
         parameter.data.normal_(std=1.5 / fan_in**0.5)
     return head.eval()
 
 
+@pytest.mark.parametrize('config', [mask2former_config, maskformer_config])
 @torch.no_grad()
-def test_weights_and_outputs_are_those_of_mmseg():
+def test_weights_and_outputs_are_those_of_mmseg(config):
     torch.manual_seed(0)
-    peer = mmseg_head()
+    peer = mmseg_head(config)
+    model = build(head=config())
     state = {f'decode_head.{k}': v for k, v in peer.state_dict().items()}
-    model = build()
     state |= {
         f'backbone.{k}': v for k, v in model.backbone.state_dict().items()
     }
     model.load_state_dict(state, strict=True)
     maps = backbone_maps()
-    metas = [{'img_shape': (61, 92), 'pad_shape': (64, 96)}] * 2
+    metas = [{'img_shape': (64, 96)} for _ in maps[0]]
+    got = model.decode_head.predict(maps, metas, {'mode': 'whole'})
     want = peer.predict(maps, metas, None)
     assert want.std() > 0.01
-    got = model.decode_head.predict(maps, metas, {'mode': 'whole'})
     torch.testing.assert_close(got, want, rtol=0, atol=1e-4)
 
 
