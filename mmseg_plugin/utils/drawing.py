@@ -61,7 +61,7 @@ def draw_segments(
         cv2.rectangle(picture, corners[:2], corners[2:], color, 1)
     for segment in in_order:
         _write_label(picture, segment, classes[segment.label], scale)
-    return _with_title(picture, title)
+    return with_title(picture, title)
 
 
 def _paint_mask(
@@ -102,7 +102,8 @@ def _write(
     cv2.putText(picture, text, place, _FONT, size, _WHITE, 1, cv2.LINE_AA)
 
 
-def _with_title(picture: np.ndarray, title: str) -> np.ndarray:
+def with_title(picture: np.ndarray, title: str) -> np.ndarray:
+    """The picture, uint8 (h, w, 3), below a bar with the title."""
     bar = np.zeros((22, picture.shape[1], 3), np.uint8)
     _write(bar, title, (4, 16), 0.5)
     return np.concatenate([bar, picture])
