@@ -114,12 +114,15 @@ def main() -> None:
     if predictors[1].meta['classes'] != meta['classes']:
         raise UserError('the two models have different classes')
     truth = GroundTruth(args.ann, meta['classes'])
-    ids = {path: truth.find(path) for path in find_images(args.input)}
-    annotated = [path for path in ids if ids[path] is not None][: args.limit]
+    annotated = [
+        (path, image_id)
+        for path in find_images(args.input)
+        if (image_id := truth.find(path)) is not None
+    ][: args.limit]
     if not annotated:
         raise UserError(f'{args.ann} has no image of {args.input}')
     with atomic_path(args.out) as part:
-        for path in tqdm(annotated, unit='image'):
+        for path, image_id in tqdm(annotated, unit='image'):
             image = read_image(path)
             found = [
                 Panel(
@@ -130,7 +133,7 @@ def main() -> None:
                 )
                 for name, model in zip(args.names, predictors, strict=True)
             ]
-            draw(path, truth.segments(ids[path]), found, meta, part)
+            draw(path, truth.segments(image_id), found, meta, part)
 
 
 if __name__ == '__main__':
