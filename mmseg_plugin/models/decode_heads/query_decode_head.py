@@ -40,7 +40,8 @@ class QueryDecodeHead(BaseModule):
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: less than two classes.
+        ValueError: less than two classes, or a head that classifies by
+            sigmoid.
     """
 
     threshold = None
@@ -65,6 +66,11 @@ class QueryDecodeHead(BaseModule):
             'num_stuff_classes': num_classes,
         }
         self.head = MODELS.build({**head, **classes})
+        if self.head.cls_embed.out_features != num_classes + 1:
+            raise ValueError(
+                'head must classify by softmax, with a no-object class: set '
+                'use_sigmoid=False'
+            )
 
     def forward(self, inputs: Sequence[Tensor]) -> QueryPredictions:
         """Predictions of all layers of the head.

@@ -135,6 +135,11 @@ def test_one_class_is_refused():
         build(num_classes=1)
 
 
+def test_classes_by_sigmoid_are_refused():
+    with pytest.raises(ValueError, match='set use_sigmoid=False'):
+        build(head=mask2former_config(use_sigmoid=True))
+
+
 # ---- inference ----
 
 
