@@ -20,7 +20,6 @@ from mmseg_plugin.zoo.report import markdown
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog='benchmark_zoo',
         description=__doc__,
         epilog='Each model is measured in a process of its own. Results are '
         'kept in OUT, one file for each model, and not measured again; zoo.md '
