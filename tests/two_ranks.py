@@ -1,41 +1,65 @@
-"""Runs a function on both ranks of a gloo group."""
+"""Runs a function in two processes that are joined by gloo."""
 
 import datetime
-import os
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
 
-def _run(rank, function, folder):
+def _run(function, rank, store, results):
     dist.init_process_group(
         'gloo',
-        init_method=f'file://{folder / "store"}',
+        init_method=f'file://{store}',
         rank=rank,
         world_size=2,
-        timeout=datetime.timedelta(seconds=120),
+        timeout=datetime.timedelta(seconds=60),
     )
     torch.set_num_threads(1)
-    torch.save(function(rank), folder / f'{rank}.pt')
-    # Not by returning: gloo's tear-down sometimes never ends.
-    os._exit(0)
+    torch.manual_seed(0)
+    results.put((rank, function(rank)))
+    dist.destroy_process_group()
 
 
-def on_two_ranks(function, folder, start_method='spawn'):
-    """What ``function(rank)`` returns on rank 0 and on rank 1.
+def on_two_ranks(function, tmp_path):
+    """What the function returns for rank 0 and for rank 1.
 
     Args:
-        function: of a module; returns tensors, numbers, strings and lists.
-        folder: for the group's files; empty.
-        start_method: ``'fork'`` saves the imports, where nothing was
-            differentiated before.
+        function: of a module, takes the rank; its result is sent to the
+            parent, so it should hold plain numbers.
+        tmp_path: an empty folder, where the ranks meet.
     """
-    mp.start_processes(
-        _run,
-        (function, folder),
-        nprocs=2,
-        daemon=True,
-        start_method=start_method,
-    )
-    return [torch.load(folder / f'{rank}.pt') for rank in range(2)]
+    context = torch.multiprocessing.get_context('spawn')
+    results = context.Queue()
+    workers = [
+        context.Process(
+            target=_run, args=(function, rank, tmp_path / 'store', results)
+        )
+        for rank in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    found = dict(results.get(timeout=120) for _ in workers)
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    return found[0], found[1]
+
+
+def gradients_of_steps(model, losses_of, num_steps=2):
+    """Trains without an optimizer; what all ranks have to agree on.
+
+    Args:
+        model: wrapped for distributed training, returns losses.
+        losses_of: calls it once.
+        num_steps: how often to.
+
+    Returns:
+        Names of the last losses, names of parameters without a gradient and
+        the sum of the gradients' sizes.
+    """
+    for _ in range(num_steps):
+        losses = losses_of(model)
+        sum(losses.values()).backward()
+    missing = [n for n, p in model.named_parameters() if p.grad is None]
+    sizes = [p.grad.abs().sum() for p in model.parameters()]
+    return sorted(losses), missing, float(sum(sizes))

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import torch
+from growth import measure_growth
 from harness import BENCHES, measure, peak_growth, write_line
 
 from mmseg_plugin.utils.cli import UserError, run
@@ -31,6 +32,11 @@ def main() -> None:
     )
     parser.add_argument('names', nargs='*', help='parts of names; all if none')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
+    parser.add_argument(
+        '--growth',
+        action='store_true',
+        help='instead, how the mask path grows: a plot for each size',
+    )
     # How a memory benchmark starts its arms.
     parser.add_argument('--arm', nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -38,6 +44,9 @@ def main() -> None:
     if args.arm:
         name, arm = args.arm
         print(peak_growth(getattr(BENCHES[name].make(), arm)))
+        return
+    if args.growth:
+        measure_growth(args.out)
         return
     out = args.out / f'{time.strftime("%Y%m%d_%H%M%S")}.jsonl'
     header = ('bench', 'ours', 'peer', 'unit', 'ratio', 'target', 'peer is')
