@@ -1,0 +1,61 @@
+"""Fit a checkpoint to a config with other classes, queries or levels.
+
+Weights whose name and shape fit are kept; the others are listed and start
+anew. Weights of mmdet's DINO are renamed for Mask DINO. Load the result by
+--cfg-options load_from=OUT.
+"""
+
+import argparse
+import pickle
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+
+from mmseg_plugin.converters.dino import from_dino, is_dino
+from mmseg_plugin.converters.files import read_state, write_state
+from mmseg_plugin.converters.fit import fit
+from mmseg_plugin.utils.cli import UserError, atomic_path, run
+from mmseg_plugin.utils.configs import find_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='path or name of a shipped config')
+    parser.add_argument('source', type=Path, metavar='IN')
+    parser.add_argument('target', type=Path, metavar='OUT')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    config = Config.fromfile(find_config(args.config))
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        model = MODELS.build(config.model)
+    try:
+        state = read_state(args.source, 'mmdet')
+    except (OSError, ValueError, pickle.UnpicklingError) as error:
+        raise UserError(str(error)) from None
+    if is_dino(state):
+        order = config.model.panoptic_head.pixel_decoder.feature_order
+        state = from_dino(state, order)
+    result = fit(state, model.state_dict())
+    if not result.state:
+        raise UserError(f'no weight in {args.source} fits {args.config}')
+    with atomic_path(args.target) as part:
+        write_state(result.state, part, 'mmdet')
+    for name, why in result.fresh:
+        print(f'starts anew  {name}: {why}')
+    for name in result.unused:
+        print(f'not used     {name}')
+    print(
+        f'{args.target}: {len(result.state)} tensors kept, '
+        f'{len(result.fresh)} start anew, {len(result.unused)} not used'
+    )
+
+
+if __name__ == '__main__':
+    run(main)
