@@ -25,8 +25,12 @@ class Window(NamedTuple):
 
     def intersect(self, other: 'Window') -> 'Window':
         """What both share; it may be empty."""
-        starts = np.maximum(self[:2], other[:2]).tolist()
-        return Window(*starts, *np.minimum(self[2:], other[2:]).tolist())
+        return Window(
+            max(self.x1, other.x1),
+            max(self.y1, other.y1),
+            min(self.x2, other.x2),
+            min(self.y2, other.y2),
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -207,20 +211,36 @@ def _as_one(group: Sequence[Fragment]) -> Segment:
 
 
 def _is_repeated(
-    coarse: Fragment, groups: Sequence[Sequence[Fragment]]
+    found: Fragment,
+    windows: set[int],
+    better: Sequence[tuple[Fragment, set[int]]],
 ) -> bool:
-    """Whether better finds in tiles cover half of a coarse one."""
-    region = coarse.extent
-    covered = np.zeros_like(coarse.pixels(region))
-    for best, *_ in groups:
-        if (
-            not best.coarse
-            and best.segment.label == coarse.segment.label
-            and _order(best) < _order(coarse)
-        ):
-            covered |= best.pixels(region)
-    shared = (covered & coarse.pixels(region)).sum()
-    return bool(shared >= _SHARED * coarse.area)
+    """Whether better finds cover half of one.
+
+    A find that is whole in its tile stands against what that tile shows
+    besides it, and against the shrunk image.
+
+    Args:
+        found: what a group was made one.
+        windows: numbers of the windows of the group.
+        better: the same of groups before.
+    """
+    region = found.extent
+    mask = found.pixels(region)
+    covered = np.zeros_like(mask)
+    for other, seen in better:
+        whole = not (found.cut or found.coarse)
+        apart = other.extent.intersect(region).is_empty
+        if apart or (whole and (other.coarse or windows & seen)):
+            continue
+        pixels = other.pixels(region)
+        # Boxes of two objects may well lie in each other.
+        if found.segment.mask is None:
+            shared = pixels.sum()
+            if shared < _SHARED * (mask.sum() + other.area - shared):
+                continue
+        covered |= pixels
+    return bool((covered & mask).sum() >= _SHARED * mask.sum())
 
 
 def merge_fragments(fragments: Sequence[Fragment]) -> list[Segment]:
@@ -228,7 +248,8 @@ def merge_fragments(fragments: Sequence[Fragment]) -> list[Segment]:
 
     An object has the mask and box of the best fragment of a tile that is not
     cut; else the union of its parts, if they cover what the whole image
-    shows; else that of the whole image. Its score is the best one.
+    shows; else that of the whole image. Its score is the best one. What is
+    left of an object that better ones cover is dropped.
 
     Args:
         fragments: of one image.
@@ -236,10 +257,19 @@ def merge_fragments(fragments: Sequence[Fragment]) -> list[Segment]:
     Returns:
         Objects, those with the highest scores first.
     """
-    groups = group_fragments(fragments)
-    return [
-        _as_one(group)
-        for group in groups
-        if not (group[0].coarse and len(group) == 1)
-        or not _is_repeated(group[0], groups)
-    ]
+    kept: list[tuple[Fragment, set[int]]] = []
+    for group in group_fragments(fragments):
+        one = Fragment(
+            _as_one(group),
+            group[0].window,
+            group[0].number,
+            cut=all(part.cut for part in group),
+            coarse=all(part.coarse for part in group),
+        )
+        windows = {part.number for part in group}
+        rivals = [
+            pair for pair in kept if pair[0].segment.label == one.segment.label
+        ]
+        if not _is_repeated(one, windows, rivals):
+            kept.append((one, windows))
+    return [one.segment for one, _ in kept]

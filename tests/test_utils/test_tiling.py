@@ -172,6 +172,42 @@ def test_blob_of_the_shrunk_image_gives_way_to_its_objects():
     assert scores(blob._replace(score=0.95)) == [0.95, 0.9, 0.8]
 
 
+def fragment(box, score, number, cut=False):
+    x1, y1, x2, y2 = box
+    mask = np.ones((y2 - y1, x2 - x1), bool)
+    segment = Segment(0, mask, np.array(box, float), score, (x1, y1))
+    window = Window(*[(0, 0, 48, 48), (32, 0, 80, 48)][number])
+    return Fragment(segment, window, number, cut)
+
+
+def test_rest_of_an_object_that_a_better_find_covers_is_dropped():
+    whole = fragment((30, 10, 44, 24), 0.9, 0)
+    parts = [
+        fragment((32, 10, 44, 24), 0.8, 1, cut=True),
+        fragment((32, 10, 38, 30), 0.7, 1, cut=True),
+    ]
+    (one,) = merge_fragments([whole, *parts])
+    assert one.score == 0.9
+    # What one tile shows twice without a seam is up to the model.
+    twice = [
+        fragment((34, 10, 44, 24), 0.8, 1),
+        fragment((34, 10, 40, 24), 0.7, 1),
+    ]
+    found = merge_fragments([whole, *twice])
+    assert [segment.score for segment in found] == [0.9, 0.7]
+
+
+def test_box_in_a_box_is_an_object():
+    boxes_only = [
+        part._replace(segment=part.segment._replace(mask=None))
+        for part in (
+            fragment((33, 4, 47, 44), 0.9, 0),
+            fragment((35, 8, 40, 14), 0.8, 1),
+        )
+    ]
+    assert len(merge_fragments(boxes_only)) == 2
+
+
 def test_boxes_without_masks():
     parts = [
         Fragment(Segment(0, None, np.array(box), score), window, i, cut=True)

@@ -4,6 +4,7 @@ Images: against the same detector with an FPN that sees the image at twice the
 size. Training of the extension: against a teacher that keeps its graph.
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from unittest.mock import patch
@@ -27,7 +28,7 @@ def detector(name: str) -> TwoStageDetector:
         return MODELS.build(config.model).eval()
 
 
-def predictor(name: str, side: int) -> object:
+def predictor(name: str, side: int) -> Callable[[], object]:
     model = detector(name)
     meta = {
         'img_shape': (side, side),
