@@ -29,6 +29,11 @@ class Matches(NamedTuple):
         """Number of pairs of each image."""
         return [sum(image) for image in self.repeats]
 
+    def sum_by_layer(self, values: Tensor, num_layers: int) -> Tensor:
+        """Sums values of the pairs, (n, M), to (n, L), L = ``num_layers``."""
+        sums = values.new_zeros(len(values), num_layers)
+        return sums.index_add(1, self.layer, values)
+
     @classmethod
     def fixed(cls, queries: list[Tensor], num_layers: int) -> 'Matches':
         """Pairs known beforehand, the same in every layer.

@@ -41,11 +41,19 @@ class Targets(NamedTuple):
             size: padded height and width, to which masks are padded.
             img_shape: height and width by which boxes are divided; boxes
                 are left out if it is None.
+
+        Raises:
+            ValueError: the masks are larger than ``size``.
         """
         labels, masks = instances.labels, instances.masks
         if not isinstance(masks, Tensor):
             masks = masks.to_tensor(torch.uint8, labels.device)
         missing = (size[0] - masks.shape[-2], size[1] - masks.shape[-1])
+        if min(missing) < 0:
+            raise ValueError(
+                f'masks of {tuple(masks.shape[-2:])} pixels are larger than '
+                f'the padded images, {tuple(size)}'
+            )
         if any(missing):
             masks = F.pad(masks, (0, missing[1], 0, missing[0]))
         if masks.dtype not in (torch.bool, torch.uint8):

@@ -28,3 +28,11 @@ def test_fixed_repeats_every_pair_in_every_layer():
     ]
     assert matches.repeats == ((4, 4), (), (2,))
     assert matches.counts == [8, 0, 2]
+
+
+def test_values_are_summed_by_layer():
+    matches = Matches.fixed([torch.tensor([[0], [1]])], num_layers=3)
+    assert matches.layer.tolist() == [0, 1, 2, 0, 1, 2]
+    values = torch.tensor([[1.0, 2, 3, 10, 20, 30], [0, 0, 1, 0, 0, 1]])
+    sums = matches.sum_by_layer(values, 4)
+    assert sums.tolist() == [[11, 22, 33, 0], [0, 0, 2, 0]]

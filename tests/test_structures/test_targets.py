@@ -1,6 +1,7 @@
 """Targets from mmdet's ground truth."""
 
 import numpy as np
+import pytest
 import torch
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
@@ -25,6 +26,12 @@ def test_masks_are_padded_and_stay_bits():
     assert target.masks.sum((1, 2)).tolist() == [20, 20]
     assert target.masks[:, :4, :5].all()
     assert target.boxes is None
+
+
+def test_masks_larger_than_the_images_are_refused():
+    masks = torch.ones(2, 4, 5, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r'\(4, 5\) pixels .* \(8, 4\)'):
+        Targets.from_instances(instances(masks), (8, 4))
 
 
 def test_integer_masks_become_bits():

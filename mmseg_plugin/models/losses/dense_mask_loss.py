@@ -79,9 +79,8 @@ class DenseMaskLoss(nn.Module):
                 image.split(step), indices.split(step), strict=True
             )
         ]
-        per_layer = maps[0].new_zeros(2, masks.num_layers)
-        per_layer = per_layer.index_add(1, matches.layer, torch.cat(losses, 1))
-        focal, dice = per_layer / avg_factor
+        sums = matches.sum_by_layer(torch.cat(losses, 1), masks.num_layers)
+        focal, dice = sums / avg_factor
         return self.mask_weight * focal, self.dice_weight * dice
 
     def _losses(self, maps: Tensor, masks: Tensor, index: Tensor) -> Tensor:

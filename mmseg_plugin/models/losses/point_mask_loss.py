@@ -97,9 +97,8 @@ class PointMaskLoss(nn.Module):
             losses = self._dense_losses(
                 embed, features, targets, matches, points
             )
-        per_layer = features.new_zeros(2, masks.num_layers)
-        per_layer = per_layer.index_add(1, matches.layer, losses)
-        bce, dice = per_layer / avg_factor
+        sums = matches.sum_by_layer(losses, masks.num_layers)
+        bce, dice = sums / avg_factor
         return self.mask_weight * bce, self.dice_weight * dice
 
     def draw_points(

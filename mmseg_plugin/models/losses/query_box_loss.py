@@ -71,8 +71,5 @@ class QueryBoxLoss(nn.Module):
         losses = torch.stack((l1, iou))
         if counted:
             losses = losses * torch.cat(counted)
-        per_layer = losses.new_zeros(2, len(boxes)).index_add(
-            1, matches.layer, losses
-        )
-        l1, iou = per_layer / avg_factor
+        l1, iou = matches.sum_by_layer(losses, len(boxes)) / avg_factor
         return self.l1_weight * l1, self.iou_weight * iou

@@ -75,7 +75,7 @@ class QueryClassLoss(nn.Module):
             raise ValueError(
                 f'class_weight has {len(weights)} values for {num_classes} '
                 f'classes: give {num_classes}, or {num_classes + 1} with that '
-                f'of no object last'
+                'of no object last'
             )
         if len(weights) == num_classes:
             last = 0.1 if no_object_weight is None else no_object_weight

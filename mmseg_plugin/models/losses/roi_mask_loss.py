@@ -1,8 +1,9 @@
 """What the mask losses of RoI heads share: precision and reduction."""
 
-import torch
 from mmdet.models.losses.utils import weight_reduce_loss
 from torch import Tensor, nn
+
+from mmseg_plugin.utils.precision import without_autocast
 
 
 class RoIMaskLoss(nn.Module):
@@ -33,6 +34,7 @@ class RoIMaskLoss(nn.Module):
         """
         raise NotImplementedError
 
+    @without_autocast
     def forward(
         self,
         pred: Tensor,
@@ -65,10 +67,10 @@ class RoIMaskLoss(nn.Module):
                 'must have the same shape (R, H, W)'
             )
         reduction = reduction_override or self.reduction
-        with torch.autocast(pred.device.type, enabled=False):
-            pred = pred.float()
-            if len(pred) == 0 and reduction != 'none':
-                return pred.sum()
-            loss = self.loss_by_roi(pred, target.float())
-            loss = weight_reduce_loss(loss, weight, reduction, avg_factor)
-        return self.loss_weight * loss
+        pred = pred.float()
+        if len(pred) == 0 and reduction != 'none':
+            return pred.sum()
+        loss = self.loss_by_roi(pred, target.float())
+        return self.loss_weight * weight_reduce_loss(
+            loss, weight, reduction, avg_factor
+        )

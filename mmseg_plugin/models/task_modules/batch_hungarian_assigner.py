@@ -109,7 +109,7 @@ class BatchHungarianAssigner:
             ]
             warnings.warn(
                 f'matching costs of images {names} are NaN or infinite; '
-                f'this is said once',
+                'this is said once',
                 RuntimeWarning,
                 stacklevel=2,
             )
