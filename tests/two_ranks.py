@@ -12,7 +12,7 @@ def _run(function, rank, store, results):
         init_method=f'file://{store}',
         rank=rank,
         world_size=2,
-        timeout=datetime.timedelta(seconds=60),
+        timeout=datetime.timedelta(minutes=5),
     )
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -38,7 +38,7 @@ def on_two_ranks(function, tmp_path):
     ]
     for worker in workers:
         worker.start()
-    found = dict(results.get(timeout=120) for _ in workers)
+    found = dict(results.get(timeout=300) for _ in workers)
     for worker in workers:
         worker.join(30)
         assert worker.exitcode == 0
