@@ -1,0 +1,73 @@
+"""Mask DINO: losses against dense masks; step and inference of the demo."""
+
+import copy
+from typing import Any
+
+import torch
+from bench_step import batch, step
+from harness import Arms, bench
+from mask_dino_path import (
+    Size,
+    dense_step,
+    factored_step,
+    loss_path,
+    make_inputs,
+)
+from mmcv.ops import MultiScaleDeformableAttention
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from model_pairs import CONFIGS
+from torch import Tensor
+
+bench('mask_dino_loss_path_time', 'dense masks', 8)(loss_path)
+
+
+@bench('mask_dino_loss_path_memory', 'dense masks', 6, unit='MB')
+def memory() -> Arms:
+    # That both agree is asserted where they are timed.
+    inputs = make_inputs(Size())
+    return Arms(lambda: factored_step(inputs), lambda: dense_step(inputs))
+
+
+def demo_model() -> Any:
+    path = CONFIGS.parent / 'maskdino' / 'maskdino_tiny_demo_scenes.py'
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(Config.fromfile(path).model)
+    model.init_weights()
+    return model
+
+
+@bench('step_mask_dino_demo', "mmcv's attention", 1.0)
+def demo_step() -> Arms:
+    ours = demo_model()
+    peer = copy.deepcopy(ours)
+    for part in peer.modules():
+        if isinstance(part, MultiScaleDeformableAttention):
+            part.__class__ = MultiScaleDeformableAttention
+    inputs, samples = batch(ours, 'demo')
+
+    def seeded_step(model: Any) -> Tensor:
+        torch.manual_seed(0)
+        return step(model, inputs, samples)
+
+    arms = Arms(lambda: seeded_step(ours), lambda: seeded_step(peer))
+    torch.testing.assert_close(arms.ours(), arms.peer(), rtol=1e-3, atol=0)
+    return arms
+
+
+@bench('inference_mask_dino_demo', 'no post-processing', 0.9)
+def inference() -> Arms:
+    """What post-processing adds: a ratio below 1, the closer the better."""
+    model = demo_model().eval()
+    inputs, samples = batch(model, 'demo')
+
+    @torch.no_grad()
+    def results() -> object:
+        return model.predict(inputs, samples)
+
+    @torch.no_grad()
+    def outputs() -> object:
+        return model.panoptic_head.predict(model.extract_feat(inputs), samples)
+
+    return Arms(results, outputs)
