@@ -1,0 +1,82 @@
+"""Shows one query's mask, box and sampled points layer by layer.
+
+Several models stand below each other: Mask2Former beside Mask DINO.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from mmseg_plugin.utils.cli import UserError, atomic_path, run
+from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.utils.inference import Predictor, read_image
+from mmseg_plugin.utils.query_views import draw_views, query_views
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('image', type=Path)
+    parser.add_argument('out', type=Path, help='picture to write, .png')
+    parser.add_argument(
+        '--model',
+        nargs=2,
+        action='append',
+        required=True,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='path or name of a config and its weights; once a model',
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        '--query', type=int, help='number (default: the surest query)'
+    )
+    which.add_argument(
+        '--at',
+        type=float,
+        nargs=2,
+        metavar=('X', 'Y'),
+        help='the surest query whose mask covers this pixel of the image',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    image = read_image(args.image)
+    rows = []
+    for name, checkpoint in args.model:
+        config = Config.fromfile(find_config(name))
+        predictor = Predictor(config, checkpoint, 'cpu')
+        if not hasattr(predictor.model, 'panoptic_head'):
+            raise UserError(f'{name} is no query model of mmdet')
+        data = predictor.pipeline({'img': image, 'img_id': 0})
+        batch = predictor.model.data_preprocessor(
+            {
+                'inputs': [data['inputs']],
+                'data_samples': [data['data_samples']],
+            }
+        )
+        (sample,) = batch['data_samples']
+        size = sample.metainfo['batch_input_shape']
+        at = None
+        if args.at:
+            scale = np.divide(sample.img_shape[::-1], image.shape[1::-1])
+            x, y = np.array(args.at) * scale / size[::-1]
+            at = (float(x), float(y))
+        try:
+            query, views = query_views(
+                predictor.model, batch['inputs'], sample, args.query, at
+            )
+        except ValueError as error:
+            raise UserError(f'{name}: {error}') from None
+        rows.append((f'{config.model.type} query {query}', views))
+        seen = data['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
+    figure = draw_views(seen, size, rows, predictor.meta['classes'])
+    with atomic_path(args.out) as part:
+        figure.savefig(part, dpi=80, format='png')
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    run(main)
