@@ -44,16 +44,13 @@ def main() -> None:
     args = parse_args()
     try:
         state = read_state(args.source, args.side)
-        if args.side == 'd2':
-            state = converters.current_names(state)
+    except (OSError, ValueError, pickle.UnpicklingError) as error:
+        raise UserError(str(error)) from None
+    if args.side == 'd2':
+        state = converters.current_names(state)
+    try:
         table = converters.choose_table(args.method, state, args.side)
         conversion = converters.convert(state, table, args.to)
-    except FileNotFoundError as error:
-        raise UserError(str(error)) from None
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise UserError(
-            f'{args.source} cannot be read as weights: {error}'
-        ) from None
     except ValueError as error:
         raise UserError(
             f'{args.source} was not converted as {args.method}: {error}'

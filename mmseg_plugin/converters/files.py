@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmseg_plugin.engine.checkpoint import load_file
+from mmseg_plugin.engine.checkpoint import load_file, unreadable
 
 # Where each side keeps the weights in its file.
 STATE_KEYS = {'d2': 'model', 'mmdet': 'state_dict'}
@@ -28,14 +28,20 @@ class _ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f'it holds a {module}.{name}')
+            raise pickle.UnpicklingError(f'GLOBAL {module}.{name}')
         return super().find_class(module, name)
 
 
 def _load_pickle(path: Path) -> Any:
     """Official ``.pkl`` files: a dict of NumPy arrays."""
-    with path.open('rb') as file:
-        return _ArrayUnpickler(file, encoding='latin1').load()
+    try:
+        with path.open('rb') as file:
+            return _ArrayUnpickler(file, encoding='latin1').load()
+    except OSError:
+        raise
+    except Exception as error:
+        # Bytes that mean something else can fail in any way.
+        raise unreadable(path, error) from None
 
 
 def read_state(path: str | Path, side: str) -> dict[str, Tensor]:
@@ -49,8 +55,8 @@ def read_state(path: str | Path, side: str) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        pickle.UnpicklingError: the file holds more than weights; nothing of
-            it was executed.
+        pickle.UnpicklingError: the file is damaged or holds more than
+            weights; nothing of it was executed.
         ValueError: the file holds no state dict.
     """
     path = Path(path).expanduser()

@@ -6,6 +6,7 @@ unpickling. Both are replaced by ``weights_only=True`` with a closed list.
 """
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ _FUNCTIONS = {
     )
     for name in names
 }
+# How torch and the loaders here name what is no data.
+_REFUSED = re.compile(r'GLOBAL ([\w.]+)|(getattr\(.*\)) is not allowed')
 
 
 def _listed_function(owner: Any, name: str) -> Any:
@@ -70,6 +73,31 @@ def _safe_globals() -> list:
     return allowed
 
 
+def unreadable(path: Path, error: Exception) -> pickle.UnpicklingError:
+    """The error to raise for a checkpoint that could not be read.
+
+    torch's own text recommends to load the file unsafely.
+
+    Args:
+        path: the file.
+        error: what reading it raised.
+    """
+    found = _REFUSED.search(str(error))
+    if found:
+        return pickle.UnpicklingError(
+            f'checkpoint {path} was refused, since it holds '
+            f'{found[1] or found[2]} beside weights and training state; '
+            'save it again with plain tensors and containers only'
+        )
+    reason = re.split(r'\. |\n', str(error))[0]
+    if isinstance(error, pickle.UnpicklingError):
+        reason = 'no pickle of data'
+    return pickle.UnpicklingError(
+        f'checkpoint {path} cannot be read ({type(error).__name__}: {reason});'
+        ' it may be damaged, or no checkpoint at all'
+    )
+
+
 def load_file(filename: str | Path, map_location: Any = None) -> Any:
     """Reads a checkpoint file as data.
 
@@ -79,9 +107,9 @@ def load_file(filename: str | Path, map_location: Any = None) -> Any:
 
     Raises:
         FileNotFoundError: there is no such file.
-        pickle.UnpicklingError: the file holds more than tensors, plain
-            containers and what MMEngine's runner writes; nothing of it was
-            executed.
+        pickle.UnpicklingError: the file is damaged, or it holds more than
+            tensors, plain containers and what MMEngine's runner writes;
+            nothing of it was executed.
     """
     path = Path(filename).expanduser()
     if not path.is_file():
@@ -91,13 +119,11 @@ def load_file(filename: str | Path, map_location: Any = None) -> Any:
             return torch.load(
                 path, map_location=map_location, weights_only=True
             )
-    except pickle.UnpicklingError as error:
-        reason = str(error).partition('\n')[0]
-        raise pickle.UnpicklingError(
-            f'checkpoint {path} was refused, since it holds objects other '
-            f'than weights and training state ({reason}); save it again '
-            'with plain tensors and containers only'
-        ) from None
+    except OSError:
+        raise
+    except Exception as error:
+        # Bytes that mean something else can fail in any way.
+        raise unreadable(path, error) from None
 
 
 def load_from_http(
@@ -106,7 +132,10 @@ def load_from_http(
     model_dir: str | None = None,
     progress: bool = True,
 ) -> Any:
-    """Downloads once per node, keeps the file, reads it as data.
+    """Downloads where the file is missing, keeps it, reads it as data.
+
+    The first process downloads before the others look: they find the file,
+    unless they run on another machine with a disk of its own.
 
     Args:
         filename: URL of the checkpoint.
@@ -116,18 +145,25 @@ def load_from_http(
     """
     folder = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
     path = folder / Path(urlsplit(filename).path).name
-    if get_dist_info()[0] == 0 and not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        # The hash that torch's own files carry in their name is verified.
-        named_hash = HASH_REGEX.search(path.name)
-        torch.hub.download_url_to_file(
-            filename,
-            str(path),
-            named_hash.group(1) if named_hash else None,
-            progress,
-        )
+    is_first = get_dist_info()[0] == 0
+    if is_first:
+        _download(filename, path, progress)
     barrier()
+    if not is_first:
+        _download(filename, path, progress)
     return load_file(path, map_location)
+
+
+def _download(url: str, path: Path, progress: bool) -> None:
+    """Downloads a file that is missing; it appears whole or not at all."""
+    if path.is_file():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The hash that torch's own files carry in their name is verified.
+    named_hash = HASH_REGEX.search(path.name)
+    torch.hub.download_url_to_file(
+        url, str(path), named_hash.group(1) if named_hash else None, progress
+    )
 
 
 def register_safe_loaders() -> None:

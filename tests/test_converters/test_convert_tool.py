@@ -94,6 +94,15 @@ def test_code_in_a_file_does_not_run(run_tool, tmp_path, name, save):
     assert 'code of the file ran' not in done.stdout
 
 
+@pytest.mark.parametrize('name', ['in.pkl', 'in.pth'])
+def test_a_damaged_file_is_refused(run_tool, tmp_path, name):
+    (tmp_path / name).write_bytes(b'version https://git-lfs.github.com')
+    done = run_convert(run_tool, name, 'out.pth')
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'error: checkpoint {name} cannot be read')
+    assert not (tmp_path / 'out.pth').exists()
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

@@ -17,6 +17,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch.utils.data import DataLoader
 
 import mmseg_plugin.registry  # noqa: F401  (puts the loaders in place)
+from mmseg_plugin.engine import checkpoint
 
 
 class Call:
@@ -48,8 +49,13 @@ def test_a_file_with_code_is_refused_and_not_executed(malicious):
         CheckpointLoader.load_checkpoint,
         functools.partial(load_checkpoint, torch.nn.Linear(1, 1)),
     ):
-        with pytest.raises(pickle.UnpicklingError, match='malicious.pth'):
+        with pytest.raises(pickle.UnpicklingError) as caught:
             load(str(path))
+        message = str(caught.value)
+        assert 'malicious.pth was refused' in message
+        assert 'posix.mkdir' in message
+        # As torch recommends it.
+        assert 'weights_only' not in message
     assert not trace.exists()
 
 
@@ -88,6 +94,20 @@ def test_history_and_numpy_values_survive(tmp_path):
     assert np.array_equal(got['array'], values['array'])
 
 
+@pytest.mark.parametrize(
+    'content',
+    [b'', b'hello', b'<html>not found</html>', b'PK\x03\x04 cut off'],
+)
+def test_a_damaged_file_is_named(tmp_path, content):
+    path = tmp_path / 'damaged.pth'
+    path.write_bytes(content)
+    with pytest.raises(
+        pickle.UnpicklingError, match=r'damaged.pth cannot be read \(.*\);'
+    ) as caught:
+        CheckpointLoader.load_checkpoint(str(path))
+    assert 'weights_only' not in str(caught.value)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='absent.pth'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'absent.pth'))
@@ -118,6 +138,21 @@ def test_http_files_are_data_too(server, malicious, tmp_path, monkeypatch):
     with pytest.raises(pickle.UnpicklingError):
         CheckpointLoader.load_checkpoint(f'{url}/bad.pth')
     assert not trace.exists()
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_every_machine_downloads_a_file_once(
+    server, tmp_path, monkeypatch, rank
+):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'hub'))
+    folder, url = server
+    torch.save({'weight': torch.ones(2)}, folder / 'good.pth')
+    # Rank 1 on a disk of its own finds nothing after the barrier.
+    monkeypatch.setattr(checkpoint, 'get_dist_info', lambda: (rank, 2))
+    CheckpointLoader.load_checkpoint(f'{url}/good.pth')
+    (folder / 'good.pth').unlink()
+    got = CheckpointLoader.load_checkpoint(f'{url}/good.pth')
+    assert got['weight'].tolist() == [1, 1]
 
 
 class Toy(BaseModel):
