@@ -36,7 +36,7 @@ def main() -> None:
         return
     if name not in tools:
         sys.exit(f'error: no tool {name!r}; there are: {", ".join(tools)}')
-    sys.argv = [f'python -m mmseg_plugin {name}', *sys.argv[2:]]
+    del sys.argv[1]
     path = tools[name]
     # A folder is run whole, so that its modules find each other.
     target = path.parent if path.stem == '__main__' else path

@@ -20,7 +20,6 @@ from mmseg_plugin.utils.runs import Run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog='compare_runs',
         description=__doc__,
         epilog='Each run is evaluated on its own validation images by its '
         'last checkpoint, once: the masks are kept in results.segm.json of '

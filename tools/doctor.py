@@ -8,6 +8,7 @@ import sys
 from typing import NamedTuple
 
 import mmseg_plugin
+from mmseg_plugin.utils.cli import run
 from mmseg_plugin.utils.stack import (
     STACKS,
     active_stack,
@@ -150,4 +151,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

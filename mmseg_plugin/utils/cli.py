@@ -18,6 +18,8 @@ def run(main: Callable[[], None]) -> None:
     Args:
         main: parses ``sys.argv`` and does the work.
     """
+    # argparse shows it; a tool run by name finds its file's path there.
+    sys.argv[0] = f'python -m mmseg_plugin {Path(sys.argv[0]).stem}'
     try:
         main()
     except UserError as error:
@@ -34,12 +36,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     Args:
         path: final place; its parent folders are made.
+
+    Raises:
+        UserError: nothing can be written there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f'.{path.name}.', dir=path.parent
-    ) as folder:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(
+            prefix=f'.{path.name}.', dir=path.parent
+        )
+    except OSError as error:
+        raise UserError(
+            f'{path} cannot be written: {error.strerror}'
+        ) from error
+    with scratch as folder:
         part = Path(folder) / path.name
         yield part
         os.replace(part, path)

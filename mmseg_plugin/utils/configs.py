@@ -1,9 +1,15 @@
-"""Finds the configs that ship with the plugin."""
+"""Finds the configs that ship with the plugin, and reads any."""
+
+from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmseg_plugin.utils.cli import UserError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 
@@ -41,3 +47,24 @@ def find_config(name: str) -> Path:
         f'{name} is neither a config file nor a shipped config{hint}; '
         'list those with: python -m mmseg_plugin config'
     )
+
+
+def read_config(path: str | Path) -> Config:
+    """Reads a config file.
+
+    Args:
+        path: of the file, as :func:`find_config` gives it.
+
+    Raises:
+        UserError: it cannot be read; the message says why.
+    """
+    # Configs are found without a stack too.
+    from mmengine.config import Config
+
+    try:
+        return Config.fromfile(path)
+    except Exception as error:
+        # A config is a program: it can fail in any way.
+        raise UserError(
+            f'config {path} cannot be read: {type(error).__name__}: {error}'
+        ) from error

@@ -1,12 +1,13 @@
 """Runs the installed mmdet's or mmseg's own train and test tools."""
 
 import importlib.util
+import pickle
 import runpy
 import sys
 from pathlib import Path
 
 from mmseg_plugin.utils.cli import UserError
-from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.utils.configs import find_config, read_config
 from mmseg_plugin.utils.stack import (
     STACKS,
     active_stack,
@@ -26,32 +27,31 @@ def run_installed_tool(tool: str) -> None:
         tool: ``'train'`` or ``'test'``.
 
     Raises:
-        UserError: no such config, or the framework it needs is missing.
+        UserError: no such config, or the framework or a file that it needs
+            is missing.
     """
+    check_stack()
+    scope = 'mmdet'
     # Their options take values: the config is the first argument or none is.
     if len(sys.argv) > 1 and not sys.argv[1].startswith('-'):
-        sys.argv[1] = str(find_config(sys.argv[1]))
-    check_stack()
-    scope = _default_scope(sys.argv[1]) if len(sys.argv) > 1 else 'mmdet'
+        config = find_config(sys.argv[1])
+        sys.argv[1] = str(config)
+        scope = read_config(config).get('default_scope', scope)
     path = _framework_folder(scope) / '.mim' / 'tools' / f'{tool}.py'
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401
 
-    runpy.run_path(str(path), run_name='__main__')
-
-
-def _default_scope(config: str) -> str:
-    from mmengine.config import Config
-
-    if not config.endswith('.py'):
-        return 'mmdet'
     try:
-        return Config.fromfile(config).get('default_scope', 'mmdet')
-    except Exception as error:
-        # A config is a program: it can fail in any way.
+        runpy.run_path(str(path), run_name='__main__')
+    except FileNotFoundError as error:
+        if error.filename is None:
+            raise UserError(str(error)) from error
         raise UserError(
-            f'config {config} cannot be read: {type(error).__name__}: {error}'
+            f'{error.filename} cannot be found; start where it can be, or '
+            'name another file with --cfg-options'
         ) from error
+    except pickle.UnpicklingError as error:
+        raise UserError(str(error)) from error
 
 
 def _framework_folder(scope: str) -> Path:

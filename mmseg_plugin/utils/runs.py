@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
 import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
 from mmseg_plugin.utils.cli import UserError, atomic_path
+from mmseg_plugin.utils.configs import read_config
 from mmseg_plugin.utils.inference import dataset_meta
 
 
@@ -34,7 +34,7 @@ class Run:
                 f'{folder} is not the work_dir of a run: it holds no '
                 '*/vis_data/config.py'
             )
-        self.config = Config.fromfile(configs[-1])
+        self.config = read_config(configs[-1])
         last = find_latest_checkpoint(str(folder))
         # The stored path was right when and where the run was made.
         self.checkpoint = self.folder / Path(last or 'last_checkpoint').name

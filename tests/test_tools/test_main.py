@@ -24,7 +24,11 @@ def test_an_unknown_tool_is_refused(run_tool):
 
 @pytest.mark.parametrize('tool', tool_paths())
 def test_every_tool_has_help_and_refuses_an_unknown_flag(run_tool, tool):
-    assert run_tool(tool, '--help').returncode == 0
+    done = run_tool(tool, '--help')
+    assert done.returncode == 0
+    # As it is typed, but for the tools of mmdet.
+    if tool not in ('train', 'test'):
+        assert f'{tool}.py' not in done.stdout
     done = run_tool(tool, '--no-such-flag')
     assert done.returncode not in (0, None)
     assert 'Traceback' not in done.stderr
@@ -57,6 +61,15 @@ def test_train_and_test_refuse_bad_input(run_tool, tmp_path):
     done = run_tool('test', empty, 'absent.pth')
     assert done.returncode == 1
     assert 'absent.pth cannot be found' in done.stderr
+
+
+def test_train_names_missing_data(run_tool):
+    done = run_tool('train', 'mask-rcnn_tiny_fpn_demo_scenes')
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('error: data/scenes/')
+    assert 'cannot be found' in last
+    assert 'Traceback' not in done.stderr
 
 
 def test_doctor_finds_nothing_wrong(run_tool):

@@ -41,3 +41,12 @@ def test_atomic_path_takes_a_folder(tmp_path):
         part.mkdir()
         (part / 'a').write_text('a')
     assert (tmp_path / 'out' / 'a').read_text() == 'a'
+
+
+def test_atomic_path_names_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / 'file').touch()
+    with (
+        pytest.raises(UserError, match='file/x cannot be written'),
+        atomic_path(tmp_path / 'file' / 'x'),
+    ):
+        pass
