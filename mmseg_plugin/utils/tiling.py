@@ -94,7 +94,9 @@ class TiledPredictor:
     """Detects and segments in tiles, for objects small in a large image.
 
     The model sees one tile after the other, and the whole image shrunk to
-    the size of a tile: what it needs is bounded by the tile.
+    the size of a tile: what it needs is bounded by the tile. What the
+    whole image shows counts for objects larger than the overlap; some tile
+    holds all of a smaller one.
 
     - Instances: those that several windows show are returned once, see
       :func:`merge_fragments`.
@@ -138,7 +140,7 @@ class TiledPredictor:
         """
         height, width = size = image.shape[0], image.shape[1]
         tiles = tiles_of(size, self.tile, self.overlap)
-        mosaic = _Mosaic(size, self.num_classes)
+        mosaic = _Mosaic(size, self.num_classes, self.overlap)
         if len(tiles) > 1:
             factor = self.tile / max(size)
             shape = [max(round(side * factor), 1) for side in (width, height)]
@@ -149,15 +151,18 @@ class TiledPredictor:
         for tile in tiles:
             part = np.ascontiguousarray(image[tile.window.slices])
             mosaic.add(tile, self.predict(part), part.shape)
-        return mosaic.segments(self.overlap)
+        return mosaic.segments()
 
 
 class _Mosaic:
     """Collects the results of one image, those of the shrunk image first."""
 
-    def __init__(self, size: tuple[int, int], num_classes: int) -> None:
+    def __init__(
+        self, size: tuple[int, int], num_classes: int, overlap: int
+    ) -> None:
         self.size = size
         self.num_classes = num_classes
+        self.overlap = overlap
         self.cores: dict[int, Window] = {}
         self.fragments: dict[str, list[Fragment]] = {}
         self.maps: dict[str, np.ndarray] = {}
@@ -182,14 +187,14 @@ class _Mosaic:
         if 'pred_sem_seg' in result:
             self._add_map('semantic', tile, self._labels(tile, result))
 
-    def segments(self, overlap: int) -> dict[str, list[Segment]]:
+    def segments(self) -> dict[str, list[Segment]]:
         """Results of each kind; see :class:`TiledPredictor`."""
         kinds = {}
         if 'instances' in self.fragments:
             kinds['instances'] = merge_fragments(self.fragments['instances'])
         if 'panoptic' in self.maps:
             groups = group_fragments(self.fragments['panoptic'])
-            self._paint_things(groups, overlap)
+            self._paint_things(groups)
         for kind, ids in self.maps.items():
             regions = regions_of(ids, self.num_classes)
             kinds[kind] = [region.cropped() for region in regions]
@@ -205,6 +210,10 @@ class _Mosaic:
         fragments = self.fragments.setdefault(kind, [])
         for segment in found:
             placed = _placed(segment.cropped(), tile.window, shape)
+            # A tile holds all of it, and shows it better.
+            sides = placed.box[2:] - placed.box[:2]
+            if tile.coarse and sides.max() <= self.overlap:
+                continue
             cut = is_cut(placed.box, tile.window, self.size)
             fragments.append(
                 Fragment(placed, tile.window, tile.number, cut, tile.coarse)
@@ -230,9 +239,7 @@ class _Mosaic:
                 return scores.argmax(dim=0).numpy()
         return id_map(result.pred_sem_seg)
 
-    def _paint_things(
-        self, groups: Sequence[Sequence[Fragment]], overlap: int
-    ) -> None:
+    def _paint_things(self, groups: Sequence[Sequence[Fragment]]) -> None:
         """Gives the pixels of each group one id."""
         ids = self.maps['panoptic']
         parts = [
@@ -250,8 +257,7 @@ class _Mosaic:
             if part.coarse:
                 if (target[inside] == own).sum() >= COVERED * inside.sum():
                     continue
-                side = max(np.subtract(region[2:], region[:2]))
-                limit = 0 if alone and side > overlap else self.num_classes
+                limit = 0 if alone else self.num_classes
                 inside &= (target >= limit) & (target < INSTANCE_OFFSET)
             target[inside] = own
 
