@@ -37,9 +37,10 @@ def normalized_boxes(boxes: Tensor, img_shape: tuple[int, int]) -> Tensor:
     """
     boxes = getattr(boxes, 'tensor', boxes)
     height, width = img_shape[:2]
-    first, last = boxes.split(2, dim=-1)
-    center_size = torch.cat(((first + last) / 2, last - first), -1)
-    return center_size / boxes.new_tensor([width, height] * 2)
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    # Numbers, not a tensor of them: that would wait for the device.
+    x, y = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+    return torch.stack((x, y, (x2 - x1) / width, (y2 - y1) / height), -1)
 
 
 def generalized_iou(first: Tensor, second: Tensor) -> Tensor:

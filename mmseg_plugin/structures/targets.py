@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmseg_plugin.structures.boxes import boxes_of, normalized_boxes
-from mmseg_plugin.utils.host import to_host
+from mmseg_plugin.utils.host import to_device, to_host
 
 
 class Targets(NamedTuple):
@@ -47,7 +47,9 @@ class Targets(NamedTuple):
         """
         labels, masks = instances.labels, instances.masks
         if not isinstance(masks, Tensor):
-            masks = masks.to_tensor(torch.uint8, labels.device)
+            # By itself it would wait for the device.
+            masks = masks.to_tensor(torch.uint8, 'cpu')
+            masks = to_device(masks, labels.device)
         missing = (size[0] - masks.shape[-2], size[1] - masks.shape[-1])
         if min(missing) < 0:
             raise ValueError(
@@ -123,7 +125,7 @@ def add_stuff(
     on_host = to_host(torch.stack(present), 'stuff')
     results = []
     for target, stuff, seen in zip(targets, maps, on_host, strict=True):
-        index = seen.nonzero()[:, 0].to(stuff.device, non_blocking=True)
+        index = to_device(seen.nonzero()[:, 0], stuff.device)
         masks = (stuff == index[:, None, None]).to(target.masks.dtype)
         results.append(
             Targets(

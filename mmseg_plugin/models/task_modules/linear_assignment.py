@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mmseg_plugin.structures import Matches
-from mmseg_plugin.utils.host import to_host
+from mmseg_plugin.utils.host import to_device, to_host
 
 Solution = tuple[Matches, list[bool]]
 
@@ -69,8 +69,9 @@ def solve_with_scipy(costs: list[Tensor]) -> Solution:
         found.append(np.stack(pairs)[:, order])
         counts = np.bincount(target, minlength=cost.shape[2])
         repeats.append(counts.tolist())
-    indices = torch.from_numpy(np.concatenate(found, 1))
-    indices = indices.to(costs[0].device, non_blocking=True)
+    indices = to_device(
+        torch.from_numpy(np.concatenate(found, 1)), costs[0].device
+    )
     matches = _as_matches(indices, repeats)
     return matches, problems[-1].astype(bool).tolist()
 
