@@ -98,7 +98,8 @@ def make_jobs(args: argparse.Namespace) -> list[dict[str, Any]]:
                 'model': name,
                 'config': str(find_any_config(name)),
                 'checkpoint': checkpoint or None,
-                'options': dict(args.cfg_options),
+                # As a result file gives it back: no tuples.
+                'options': json.loads(json.dumps(args.cfg_options)),
                 'images': [str(path.resolve()) for path in images],
                 'size': args.size,
                 'batch': args.batch,

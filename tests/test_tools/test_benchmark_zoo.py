@@ -84,7 +84,8 @@ def test_other_settings_are_measured(run_zoo, measured):
     run_zoo(DEMO)
     run_zoo(DEMO, '--batch', 1)
     run_zoo(DEMO, '--batch', 1)
-    run_zoo(DEMO, '--batch', 1, '--cfg-options', 'model.test_cfg.x=1')
+    run_zoo(DEMO, '--batch', 1, '--cfg-options', 'model.test_cfg.x=(1,2)')
+    run_zoo(DEMO, '--batch', 1, '--cfg-options', 'model.test_cfg.x=(1,2)')
     assert measured.names == [DEMO] * 3
 
 
