@@ -2,8 +2,9 @@
 
 import torch
 from harness import Arms, bench
-from mask_path import Inputs, Size, heads, make_inputs, ours_step
+from mask_path import Size, heads, make_inputs, ours_step
 from peers.full_ibs_loss import full_ibs_loss
+from torch import Tensor
 
 from mmseg_plugin.models.losses import IntraBatchLoss
 from mmseg_plugin.structures import MaskLogits, Matches
@@ -31,9 +32,8 @@ def with_and_without(size: Size) -> Arms:
 
 @bench('ibs_overhead', 'without IBS', 0.8)
 def overhead() -> Arms:
-    size = Size()
-    assert_agreement(make_inputs(Size(image=256, targets=4, layers=3)))
-    return with_and_without(size)
+    assert_agreement()
+    return with_and_without(Size())
 
 
 @bench('ibs_overhead_memory', 'without IBS', 0.8, unit='MB')
@@ -42,20 +42,43 @@ def memory() -> Arms:
     return with_and_without(Size())
 
 
-def assert_agreement(inputs: Inputs) -> None:
-    """Our loss is the published one on maps of all queries."""
-    loss = IntraBatchLoss(range(80), loss_weight=100.0, num_points=None)
-    _, embed, features = inputs.factors
-    masks = MaskLogits(embed, features)
-    layers = len(embed)
-    matches = Matches.fixed([torch.arange(4)[:, None]] * 2, num_layers=layers)
+def against_all_queries(size: Size) -> Arms:
+    """The loss on all pixels and its gradients, ours and as published."""
+    inputs = make_inputs(size)
+    _, *factors = inputs.factors
+    masks = MaskLogits(*factors)
+    layers = len(masks.embed)
+    loss = IntraBatchLoss(range(80), num_points=None, first_layer=0)
+    queries = torch.arange(size.targets)[:, None]
+    matches = Matches.fixed([queries] * size.images, num_layers=layers)
     partners = torch.tensor([[1, 0]]).expand(layers, -1)
-    ours = loss(masks, inputs.targets, matches, partners=partners)
-    peer = full_ibs_loss(masks, matches, partners)
-    torch.testing.assert_close(ours[1:], 100 * peer[1:], rtol=1e-4, atol=0)
-    for mine, other in zip(
-        torch.autograd.grad(ours[1:].sum(), inputs.factors[1:]),
-        torch.autograd.grad(100 * peer[1:].sum(), inputs.factors[1:]),
-        strict=True,
-    ):
-        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-6)
+
+    def ours() -> tuple[Tensor, ...]:
+        total = loss(masks, inputs.targets, matches, partners=partners).sum()
+        return total, *torch.autograd.grad(total, factors)
+
+    def peer() -> tuple[Tensor, ...]:
+        total = full_ibs_loss(masks, matches, partners).sum()
+        return total, *torch.autograd.grad(total, factors)
+
+    return Arms(ours, peer)
+
+
+def assert_agreement() -> None:
+    """Our loss and gradients are the published ones."""
+    arms = against_all_queries(Size(image=256, targets=4, layers=3))
+    for mine, other in zip(arms.ours(), arms.peer(), strict=True):
+        atol = 1e-4 * other.abs().max().item()
+        torch.testing.assert_close(mine, other, rtol=1e-3, atol=atol)
+
+
+@bench('ibs_loss', 'maps of all queries', 2)
+def loss_speed() -> Arms:
+    assert_agreement()
+    return against_all_queries(Size())
+
+
+@bench('ibs_loss_memory', 'maps of all queries', 3, unit='MB')
+def loss_memory() -> Arms:
+    # That both agree is asserted where they are timed.
+    return against_all_queries(Size())
