@@ -11,7 +11,6 @@ check_stack()
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS  # noqa: E402
-from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
 from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS  # noqa: E402
@@ -40,4 +39,3 @@ DATASETS = _child(MMENGINE_DATASETS, 'datasets')
 FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'datasets')
 TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets.transforms')
 METRICS = _child(MMENGINE_METRICS, 'evaluation')
-HOOKS = _child(MMENGINE_HOOKS, 'engine')

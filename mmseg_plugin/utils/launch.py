@@ -36,7 +36,10 @@ def run_installed_tool(tool: str) -> None:
     if len(sys.argv) > 1 and not sys.argv[1].startswith('-'):
         config = find_config(sys.argv[1])
         sys.argv[1] = str(config)
-        scope = read_config(config).get('default_scope', scope)
+        settings = read_config(config)
+        if 'model' not in settings:
+            raise UserError(f'config {config} has no model; is it a base?')
+        scope = settings.get('default_scope', scope)
     path = _framework_folder(scope) / '.mim' / 'tools' / f'{tool}.py'
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401

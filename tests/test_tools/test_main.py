@@ -55,9 +55,11 @@ def test_train_and_test_refuse_bad_input(run_tool, tmp_path):
     assert done.returncode == 1
     assert 'broken.py cannot be read' in done.stderr
     empty = tmp_path / 'empty.py'
-    empty.write_text("default_scope = 'mmocr'\n")
-    assert "'mmocr'" in run_tool('train', empty).stderr
     empty.write_text("default_scope = 'mmdet'\n")
+    assert 'empty.py has no model' in run_tool('train', empty).stderr
+    empty.write_text("default_scope = 'mmocr'\nmodel = dict()\n")
+    assert "'mmocr'" in run_tool('train', empty).stderr
+    empty.write_text("default_scope = 'mmdet'\nmodel = dict()\n")
     done = run_tool('test', empty, 'absent.pth')
     assert done.returncode == 1
     assert 'absent.pth cannot be found' in done.stderr
