@@ -11,5 +11,9 @@ num_stuff_classes = 53
 train_dataloader = _base_.published_lsj_train_dataloader
 val_dataloader = _base_.panoptic_val_dataloader
 test_dataloader = val_dataloader
-val_evaluator = _base_.panoptic_evaluator
+# PQ, AP of things and mIoU from one run.
+val_evaluator = [
+    *_base_.panoptic_evaluator,
+    dict(type='mmdet.SemSegMetric', iou_metrics=['mIoU']),
+]
 test_evaluator = val_evaluator

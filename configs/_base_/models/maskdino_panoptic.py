@@ -9,6 +9,7 @@ maskdino_panoptic = dict(
     test_cfg=dict(
         panoptic_on=True,
         instance_on=True,
+        semantic_on=True,
         object_mask_thr=0.25,
         iou_thr=0.8,
         filter_low_score=True,

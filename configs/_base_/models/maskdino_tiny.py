@@ -6,7 +6,7 @@ queries and points. The config that uses it gives the numbers of classes.
 
 _base_ = './maskdino_r50.py'
 
-num_points = 1024
+num_points = 400
 
 model = dict(
     backbone=dict(
@@ -22,6 +22,8 @@ model = dict(
         feat_channels=64,
         out_channels=64,
         num_queries=40,
+        # Masks are too poor at first for boxes around them to be a help.
+        initialize_box_type='no',
         pixel_decoder=dict(
             num_extra_levels=0,
             feature_order='high2low',

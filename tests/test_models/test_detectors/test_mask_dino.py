@@ -2,8 +2,10 @@ import copy
 
 import pytest
 import torch
+from mmdet.evaluation import SemSegMetric
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
 
 from mmseg_plugin.registry import MODELS
 from tests.test_configs import CONFIGS
@@ -53,6 +55,19 @@ def test_predicts_what_is_asked_for(key):
             assert result.pred_instances.masks.shape == (100, 30, 45)
         else:
             assert result.get(key).sem_seg.shape == (1, 30, 45)
+
+
+@pytest.mark.parametrize(('shift', 'iou'), [(0, 100), (1, 0)])
+def test_one_panoptic_run_gives_everything(shift, iou):
+    """Also what mmdet's metric of semantic maps wants."""
+    metric = SemSegMetric(iou_metrics=['mIoU'])
+    metric.dataset_meta = {'classes': [str(i) for i in range(9)]}
+    for result in build().eval().predict(*batch()):
+        assert set(RESULTS) <= set(result.all_keys())
+        truth = (result.pred_sem_seg.sem_seg + shift) % 9
+        result.gt_sem_seg = PixelData(sem_seg=truth)
+        metric.process({}, [result.to_dict()])
+    assert metric.evaluate(2)['mIoU'] == iou
 
 
 def test_boxes_are_predicted_not_drawn_around_masks():

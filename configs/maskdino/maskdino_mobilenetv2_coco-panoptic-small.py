@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/maskdino_mobilenetv2.py',
+    '../_base_/datasets/coco_panoptic_small.py',
+    '../_base_/models/maskdino_panoptic.py',
+    '../_base_/schedules/schedule_short.py',
+]
+classes = dict(num_things_classes=80, num_stuff_classes=53)
+model = dict(
+    _base_.maskdino_panoptic,
+    panoptic_head=classes,
+    panoptic_fusion_head=classes,
+)
