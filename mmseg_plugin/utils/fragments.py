@@ -62,10 +62,12 @@ class Fragment(NamedTuple):
 
     @property
     def extent(self) -> Window:
-        """Pixels of the mask; without one, of the box."""
+        """Pixels of the mask; without one, those that the box touches."""
         mask = self.segment.mask
         if mask is None:
-            return Window(*np.rint(self.segment.box).astype(int).tolist())
+            starts = np.floor(self.segment.box[:2]).astype(int).tolist()
+            ends = np.ceil(self.segment.box[2:]).astype(int).tolist()
+            return Window(*starts, *ends)
         x, y = self.segment.offset
         return Window(x, y, x + mask.shape[1], y + mask.shape[0])
 
@@ -228,8 +230,8 @@ def _is_repeated(
     region = found.extent
     mask = found.pixels(region)
     covered = np.zeros_like(mask)
+    whole = not (found.cut or found.coarse)
     for other, seen in better:
-        whole = not (found.cut or found.coarse)
         apart = other.extent.intersect(region).is_empty
         if apart or (whole and (other.coarse or windows & seen)):
             continue

@@ -222,6 +222,9 @@ def test_boxes_without_masks():
     assert joined.box.tolist() == [30, 10, 60, 30]
     assert (joined.score, joined.mask) == (0.7, None)
     assert merge_fragments([]) == []
+    tiny = Segment(0, None, np.array([3.1, 5.2, 3.4, 5.4]), 0.5)
+    alone = Fragment(tiny, Window(0, 0, 48, 48), 0)
+    assert merge_fragments([alone]) == [tiny]
 
 
 @pytest.mark.parametrize('overlap', [0, 8, 16])
