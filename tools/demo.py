@@ -30,6 +30,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--val', type=int, default=100, help='number of unseen scenes'
     )
+    parser.add_argument(
+        '--config', default=CONFIG, help='a model for the synthetic scenes'
+    )
+    parser.add_argument(
+        '--epochs', type=int, default=2, help='times that it sees each scene'
+    )
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args()
 
@@ -80,6 +86,8 @@ def main() -> None:
                 f'--{name} must be at least {DRAWN_IMAGES}, '
                 f'got {getattr(args, name)}'
             )
+    if args.epochs < 1:
+        raise UserError(f'--epochs must be at least 1, got {args.epochs}')
     start = time.monotonic()
     out = args.out.resolve()
     clear(out)
@@ -89,10 +97,18 @@ def main() -> None:
     # Kept for compare_runs, which would evaluate once more otherwise.
     results = f'val_evaluator.outfile_prefix={work_dir}/results'
     options = ['--cfg-options', f'randomness.seed={args.seed}', results]
-    call('train', CONFIG, '--work-dir', work_dir, *options, root=root)
+    options += [
+        f'{key}={args.epochs}'
+        for key in (
+            'train_cfg.max_epochs',
+            'train_cfg.val_interval',
+            'param_scheduler.1.T_max',
+        )
+    ]
+    call('train', args.config, '--work-dir', work_dir, *options, root=root)
     checkpoint = (work_dir / 'last_checkpoint').read_text()
     drawing = ['--out', out / 'predictions', '--limit', DRAWN_IMAGES]
-    call('predict', CONFIG, checkpoint, root / 'val', *drawing, root=root)
+    call('predict', args.config, checkpoint, root / 'val', *drawing, root=root)
     call('compare_runs', work_dir, '--out', out / 'curves', root=root)
     metrics = read_metrics(work_dir)
     seconds = time.monotonic() - start

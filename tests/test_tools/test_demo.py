@@ -56,6 +56,23 @@ def test_too_few_images(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_no_epoch(tmp_path):
+    done = _demo('--out', tmp_path / 'demo', '--epochs', 0)
+    assert done.returncode == 1
+    assert '--epochs must be at least 1, got 0' in done.stderr
+
+
+@pytest.mark.slow
+def test_another_model(tmp_path):
+    out = tmp_path / 'demo'
+    few = ('--train', 16, '--val', 8, '--epochs', 1)
+    done = _demo('--out', out, *few, '--config', 'maskdino_tiny_demo_scenes')
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'segm_mAP_50' in json.loads((out / 'metrics.json').read_text())
+    assert (out / 'run' / 'maskdino_tiny_demo_scenes.py').is_file()
+    assert (out / 'run' / 'epoch_1.pth').is_file()
+
+
 def test_a_failing_step_is_named(tmp_path):
     done = _demo('--out', tmp_path / 'demo', '--seed', -1)
     assert done.returncode == 1
