@@ -20,6 +20,9 @@ from model_pairs import CONFIGS
 from torch import Tensor
 
 bench('mask_dino_loss_path_time', 'dense masks', 8)(loss_path)
+bench('mask_dino_loss_path_shared_time', 'dense masks', 8)(
+    lambda: loss_path(shared=True)
+)
 
 
 @bench('mask_dino_loss_path_memory', 'dense masks', 6, unit='MB')

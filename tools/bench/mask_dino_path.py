@@ -56,20 +56,26 @@ class Inputs(NamedTuple):
     noise: DenoisingQueries
 
 
-def r50_head(size: Size) -> MaskDINOHead:
+def r50_head(size: Size, shared: bool) -> MaskDINOHead:
     """With the losses of the R50 config and as few layers as possible."""
     name = 'maskdino_r50_8xb2-lsj-50e_coco.py'
     model = Config.fromfile(CONFIGS.parent / 'maskdino' / name).model
     model.panoptic_head.num_queries = size.queries
+    model.panoptic_head.loss_mask.shared_points = shared
     for part in ('pixel_decoder', 'transformer_decoder'):
         model.panoptic_head[part].num_layers = 1
     return MODELS.build({**model.panoptic_head, 'train_cfg': model.train_cfg})
 
 
-def make_inputs(size: Size) -> Inputs:
-    """Random predictions, masks with logits of about +-5."""
+def make_inputs(size: Size, shared: bool = False) -> Inputs:
+    """Random predictions, masks with logits of about +-5.
+
+    Args:
+        size: of the inputs.
+        shared: our loss draws its points once for all masks of an image.
+    """
     torch.manual_seed(0)
-    head = r50_head(size)
+    head = r50_head(size, shared)
     target = Targets(
         torch.randint(NUM_CLASSES, (size.targets,)),
         ellipses(size.targets, size.image),
@@ -195,8 +201,13 @@ def _named(sets: list[dict[str, Tensor]], prefix: str = '') -> dict:
     )
 
 
-def loss_path() -> Arms:
-    """Both arms; they agree on a small image, the full size is timed."""
+def loss_path(shared: bool = False) -> Arms:
+    """Both arms; they agree on a small image, the full size is timed.
+
+    Args:
+        shared: see :func:`make_inputs`. Agreement is that of given points,
+            on which this has no bearing.
+    """
     small = make_inputs(Size(image=128, targets=5, queries=40))
     points = Points.draw(small)
     got, got_grads = factored_step(small, points)
@@ -207,5 +218,5 @@ def loss_path() -> Arms:
     for grad, expected in zip(got_grads, want_grads, strict=True):
         atol = 1e-4 * expected.abs().max().item()
         torch.testing.assert_close(grad, expected, rtol=1e-3, atol=atol)
-    inputs = make_inputs(Size())
+    inputs = make_inputs(Size(), shared)
     return Arms(lambda: factored_step(inputs), lambda: dense_step(inputs))
