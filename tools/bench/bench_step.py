@@ -98,13 +98,13 @@ def inference(name: str) -> Arms:
     return Arms(lambda: predict(ours), lambda: predict(peer))
 
 
-for _name, _target in (('r50_512', 1.2), ('demo', 1.5)):
-    bench(f'step_m2f_{_name}', 'mmdet model', _target)(
+for _name in CONFIGS:
+    bench(f'step_m2f_{_name}', 'mmdet model', 1.5)(
         lambda name=_name: checked_step(name)
     )
-    bench(f'step_m2f_{_name}_memory', 'mmdet model', _target, unit='MB')(
+    bench(f'step_m2f_{_name}_memory', 'mmdet model', 1, unit='MB')(
         lambda name=_name: step_arms(name)
     )
-    bench(f'inference_m2f_{_name}', 'mmdet model', 1.2)(
+    bench(f'inference_m2f_{_name}', 'mmdet model', 1)(
         lambda name=_name: inference(name)
     )

@@ -40,8 +40,7 @@ def measure_growth(out: Path) -> None:
             Curve(label, np.array(values), seconds)
             for label, seconds in zip(NAMES, np.array(times).T, strict=True)
         ]
-        title = f'image {BASE.image}, {BASE.targets} targets'
-        panel = Panel(title, LABELS[name], 'CPU seconds', curves)
+        panel = Panel('', LABELS[name], 'CPU seconds', curves)
         with atomic_path(out / f'growth_{name}.png') as path:
             save_plot([panel], path)
 
