@@ -36,4 +36,4 @@ def count_on_rank(rank):
 
 
 def test_all_ranks_divide_by_their_mean(tmp_path):
-    assert on_two_ranks(count_on_rank, tmp_path, 'fork') == [5.5, 5.5]
+    assert on_two_ranks(count_on_rank, tmp_path) == [5.5, 5.5]
