@@ -6,15 +6,13 @@ Panoptic FCN's with 4. `pairs` are published with Intra-Batch Supervision: two
 crops of one category, so a loader's batch size counts pairs.
 """
 
+_base_ = './panoptic_parts.py'
+
 things_and_stuff = dict(num_things_classes=8, num_stuff_classes=11)
 query_model = dict(
     panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
 )
 
-load = [
-    dict(type='LoadImageFromFile'),
-    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
-]
 resize = dict(
     type='RandomResize',
     scale=(2048, 1024),
@@ -28,21 +26,8 @@ crop = dict(
     recompute_bbox=True,
     allow_negative_crop=True,
 )
-color = dict(type='mmdet.PhotoMetricDistortion')
-pack = [
-    dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmdet.PackDetInputs'),
-]
 around_object = dict(
     type='mmseg_plugin.CropAroundObject', crop_size=(1024, 512)
-)
-# Objects of one pixel or none are no targets.
-visible = dict(
-    type='mmdet.FilterAnnotations',
-    by_box=False,
-    by_mask=True,
-    min_gt_mask_area=2,
-    keep_empty=False,
 )
 to_object = dict(
     type='mmseg_plugin.ResizeToObject',
@@ -66,34 +51,43 @@ train_set = dict(
         img='leftImg8bit/train/', seg='gtFine/cityscapes_panoptic_train/'
     ),
 )
-loader = dict(
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler'),
-)
 crops = dict(
-    loader,
+    _base_.loader,
     batch_size=4,
-    dataset=dict(train_set, pipeline=[*load, resize, crop, *pack]),
+    dataset=dict(
+        train_set, pipeline=[*_base_.load, resize, crop, *_base_.pack]
+    ),
 )
 crops_color = dict(
-    loader,
+    _base_.loader,
     batch_size=2,
-    dataset=dict(train_set, pipeline=[*load, resize, crop, color, *pack]),
+    dataset=dict(
+        train_set,
+        pipeline=[*_base_.load, resize, crop, _base_.color, *_base_.pack],
+    ),
 )
 images = dict(
-    loader,
+    _base_.loader,
     batch_size=1,
-    dataset=dict(train_set, pipeline=[*load, resize, *pack]),
+    dataset=dict(train_set, pipeline=[*_base_.load, resize, *_base_.pack]),
 )
-pair_loader = dict(loader, collate_fn=dict(type='mmseg_plugin.collate_pairs'))
+pair_loader = dict(
+    _base_.loader, collate_fn=dict(type='mmseg_plugin.collate_pairs')
+)
 pairs = dict(
     pair_loader,
     batch_size=2,
     dataset=dict(
         type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
-            train_set, pipeline=[*load, near, around_object, visible, *pack]
+            train_set,
+            pipeline=[
+                *_base_.load,
+                near,
+                around_object,
+                _base_.visible,
+                *_base_.pack,
+            ],
         ),
     ),
 )
@@ -104,7 +98,14 @@ pairs_color = dict(
         type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
-            pipeline=[*load, near_color, around_object, visible, color, *pack],
+            pipeline=[
+                *_base_.load,
+                near_color,
+                around_object,
+                _base_.visible,
+                _base_.color,
+                *_base_.pack,
+            ],
         ),
     ),
 )
@@ -121,21 +122,10 @@ val = dict(
         ),
         test_mode=True,
         pipeline=[
-            load[0],
+            _base_.load[0],
             dict(type='mmdet.Resize', scale=(2048, 1024), keep_ratio=True),
-            load[1],
-            dict(
-                type='mmdet.PackDetInputs',
-                meta_keys=(
-                    'img_id',
-                    'img_path',
-                    'ori_shape',
-                    'img_shape',
-                    'scale_factor',
-                    'seg_map_path',
-                    'segments_info',
-                ),
-            ),
+            _base_.load[1],
+            _base_.pack_truth,
         ],
     ),
 )

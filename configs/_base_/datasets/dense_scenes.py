@@ -9,16 +9,12 @@ hyper-parameters, the others for testing, both in full size.
 category and scale, as published with Intra-Batch Supervision.
 """
 
-_base_ = './scenes_classes.py'
+_base_ = ['./scenes_classes.py', './panoptic_parts.py']
 
 data_root = '{{$DENSE_SCENES_ROOT:data/dense_scenes/}}'
 num_things_classes = len(_base_.thing_classes)
 num_stuff_classes = len(_base_.stuff_classes)
 
-load = [
-    dict(type='LoadImageFromFile'),
-    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
-]
 resize = dict(
     type='RandomResize',
     scale=(1536, 768),
@@ -42,18 +38,6 @@ resize_to_object = dict(
 around_object = dict(
     type='mmseg_plugin.CropAroundObject', crop_size=(512, 512)
 )
-# Objects of one pixel or none are no targets.
-visible = dict(
-    type='mmdet.FilterAnnotations',
-    by_box=False,
-    by_mask=True,
-    min_gt_mask_area=2,
-    keep_empty=False,
-)
-pack = [
-    dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmdet.PackDetInputs'),
-]
 train_set = dict(
     type='mmdet.CocoPanopticDataset',
     data_root=data_root,
@@ -66,15 +50,14 @@ train_set = dict(
         palette=_base_.thing_palette + _base_.stuff_palette,
     ),
 )
-loader = dict(
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler'),
-)
+loader = dict(_base_.loader, num_workers=1)
 crops = dict(
     loader,
     batch_size=4,
-    dataset=dict(train_set, pipeline=[*load, resize, crop, visible, *pack]),
+    dataset=dict(
+        train_set,
+        pipeline=[*_base_.load, resize, crop, _base_.visible, *_base_.pack],
+    ),
 )
 pairs = dict(
     loader,
@@ -85,11 +68,11 @@ pairs = dict(
         dataset=dict(
             train_set,
             pipeline=[
-                *load,
+                *_base_.load,
                 resize_to_object,
                 around_object,
-                visible,
-                *pack,
+                _base_.visible,
+                *_base_.pack,
             ],
         ),
     ),
@@ -105,22 +88,11 @@ val_dataloader = dict(
         test_mode=True,
         indices=16,
         pipeline=[
-            load[0],
+            _base_.load[0],
             # For its scale_factor, which mask heads ask for.
             dict(type='mmdet.Resize', scale_factor=1.0),
-            load[1],
-            dict(
-                type='mmdet.PackDetInputs',
-                meta_keys=(
-                    'img_id',
-                    'img_path',
-                    'ori_shape',
-                    'img_shape',
-                    'scale_factor',
-                    'seg_map_path',
-                    'segments_info',
-                ),
-            ),
+            _base_.load[1],
+            _base_.pack_truth,
         ],
     ),
 )

@@ -6,6 +6,8 @@ Panoptic FCN's with 4. `pairs` are published with Intra-Batch Supervision: two
 crops of one category, so a loader's batch size counts pairs.
 """
 
+_base_ = './panoptic_parts.py'
+
 things_and_stuff = dict(num_things_classes=37, num_stuff_classes=28)
 query_model = dict(
     panoptic_head=things_and_stuff,
@@ -13,10 +15,6 @@ query_model = dict(
     test_cfg=dict(object_mask_thr=0.0),
 )
 
-load = [
-    dict(type='LoadImageFromFile'),
-    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
-]
 resize = dict(
     type='RandomChoiceResize',
     scales=[(4096, side) for side in range(1024, 2049, 128)],
@@ -29,21 +27,8 @@ crop = dict(
     recompute_bbox=True,
     allow_negative_crop=True,
 )
-color = dict(type='mmdet.PhotoMetricDistortion')
-pack = [
-    dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmdet.PackDetInputs'),
-]
 around_object = dict(
     type='mmseg_plugin.CropAroundObject', crop_size=(1024, 1024)
-)
-# Objects of one pixel or none are no targets.
-visible = dict(
-    type='mmdet.FilterAnnotations',
-    by_box=False,
-    by_mask=True,
-    min_gt_mask_area=2,
-    keep_empty=False,
 )
 to_object = dict(
     type='mmseg_plugin.ResizeToObject',
@@ -67,34 +52,43 @@ train_set = dict(
     ann_file='training/panoptic/panoptic_2018.json',
     data_prefix=dict(img='training/images/', seg='training/panoptic/'),
 )
-loader = dict(
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler'),
-)
 crops = dict(
-    loader,
+    _base_.loader,
     batch_size=4,
-    dataset=dict(train_set, pipeline=[*load, resize, crop, *pack]),
+    dataset=dict(
+        train_set, pipeline=[*_base_.load, resize, crop, *_base_.pack]
+    ),
 )
 crops_color = dict(
-    loader,
+    _base_.loader,
     batch_size=2,
-    dataset=dict(train_set, pipeline=[*load, resize, crop, color, *pack]),
+    dataset=dict(
+        train_set,
+        pipeline=[*_base_.load, resize, crop, _base_.color, *_base_.pack],
+    ),
 )
 images = dict(
-    loader,
+    _base_.loader,
     batch_size=1,
-    dataset=dict(train_set, pipeline=[*load, resize, *pack]),
+    dataset=dict(train_set, pipeline=[*_base_.load, resize, *_base_.pack]),
 )
-pair_loader = dict(loader, collate_fn=dict(type='mmseg_plugin.collate_pairs'))
+pair_loader = dict(
+    _base_.loader, collate_fn=dict(type='mmseg_plugin.collate_pairs')
+)
 pairs = dict(
     pair_loader,
     batch_size=2,
     dataset=dict(
         type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
-            train_set, pipeline=[*load, near, around_object, visible, *pack]
+            train_set,
+            pipeline=[
+                *_base_.load,
+                near,
+                around_object,
+                _base_.visible,
+                *_base_.pack,
+            ],
         ),
     ),
 )
@@ -105,7 +99,14 @@ pairs_color = dict(
         type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
-            pipeline=[*load, near_color, around_object, visible, color, *pack],
+            pipeline=[
+                *_base_.load,
+                near_color,
+                around_object,
+                _base_.visible,
+                _base_.color,
+                *_base_.pack,
+            ],
         ),
     ),
 )
@@ -120,21 +121,10 @@ val = dict(
         data_prefix=dict(img='validation/images/', seg='validation/panoptic/'),
         test_mode=True,
         pipeline=[
-            load[0],
+            _base_.load[0],
             dict(type='mmdet.Resize', scale=(2048, 2048), keep_ratio=True),
-            load[1],
-            dict(
-                type='mmdet.PackDetInputs',
-                meta_keys=(
-                    'img_id',
-                    'img_path',
-                    'ori_shape',
-                    'img_shape',
-                    'scale_factor',
-                    'seg_map_path',
-                    'segments_info',
-                ),
-            ),
+            _base_.load[1],
+            _base_.pack_truth,
         ],
     ),
 )
