@@ -83,7 +83,7 @@ class QueryDecodeHead(BaseModule):
     def get_targets(
         self, batch_data_samples: list[BaseDataElement]
     ) -> list[Targets]:
-        """One mask, and the box around it, for each class in each image.
+        """One mask for each class in each image; boxes if the head has any.
 
         Args:
             batch_data_samples: with ``gt_sem_seg``, (1, H, W) of the padded
@@ -102,6 +102,8 @@ class QueryDecodeHead(BaseModule):
             for seg in sem_segs
         ]
         targets = add_stuff(no_things, sem_segs, 0, self.num_classes)
+        if not self.head.with_bbox:
+            return targets
         return [
             target.with_boxes(None, sample.img_shape)
             for target, sample in zip(targets, batch_data_samples, strict=True)

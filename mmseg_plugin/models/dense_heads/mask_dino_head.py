@@ -73,6 +73,8 @@ class MaskDINOHead(MaskQueryHead):
             stages or masks which are not there.
     """
 
+    with_bbox = True
+
     def __init__(
         self,
         pixel_decoder: ConfigType,

@@ -52,6 +52,9 @@ class MaskQueryHead(BaseModule):
 
     transformer_decoder: nn.Module
 
+    # Whether targets need boxes.
+    with_bbox = False
+
     def __init__(
         self,
         embed_dims: int,

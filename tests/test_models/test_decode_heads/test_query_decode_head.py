@@ -67,6 +67,14 @@ def test_targets_are_the_classes_present():
     ]
     assert second.labels.shape == (0,)
     assert second.masks.shape == (0, 2, 4)
+    assert first.boxes is None
+
+
+def test_boxes_are_made_for_heads_that_have_them():
+    labels = torch.tensor([[3, 3, 255, 1], [0, 3, 255, 255]])
+    nothing = torch.full((2, 4), 255)
+    head = build(head=mask_dino_config()).decode_head
+    first, second = head.get_targets(semantic_samples(labels, nothing))
     # (cx, cy, w, h): the first class's pixel is the first of the second row.
     assert first.boxes[0].tolist() == [0.125, 0.75, 0.25, 0.5]
     assert second.boxes.shape == (0, 4)
