@@ -19,7 +19,6 @@ from mmseg_plugin.utils.segments import Segment, segments_of
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog='compare_predictions',
         description=__doc__,
         epilog='Writes OUT/panoptic/<image>, ground truth and both results '
         'with a colour and a number for each thing, and OUT/things/<image>, '

@@ -15,8 +15,11 @@ from mmseg_plugin.utils.stack import (
     installed_version,
     mend,
     stack_problems,
+    version_tuple,
 )
 
+# As in setup.cfg.
+LEAST_TORCH = '2.6'
 OPS = 'python -m mmseg_plugin install_ops'
 
 
@@ -50,7 +53,13 @@ def check_torch() -> list[Finding]:
     except ImportError as error:
         mend_torch = 'pip install --force-reinstall torch'
         return [Finding('torch', f'{version}, broken: {error}', mend_torch)]
-    found = [Finding('torch', torch.__version__)]
+    if version_tuple(version) < version_tuple(LEAST_TORCH):
+        state = f'{version} is older than {LEAST_TORCH}'
+        found = [
+            Finding('torch', state, f"pip install 'torch>={LEAST_TORCH}'")
+        ]
+    else:
+        found = [Finding('torch', torch.__version__)]
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name(0)
         state = f'{torch.cuda.device_count()} x {name}'

@@ -19,7 +19,9 @@ def run(main: Callable[[], None]) -> None:
         main: parses ``sys.argv`` and does the work.
     """
     # argparse shows it; a tool run by name finds its file's path there.
-    sys.argv[0] = f'python -m mmseg_plugin {Path(sys.argv[0]).stem}'
+    path = Path(sys.argv[0])
+    name = path.parent.name if path.stem == '__main__' else path.stem
+    sys.argv[0] = f'python -m mmseg_plugin {name}'
     try:
         main()
     except UserError as error:

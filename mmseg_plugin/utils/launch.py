@@ -1,6 +1,5 @@
 """Runs the installed mmdet's or mmseg's own train and test tools."""
 
-import importlib.util
 import pickle
 import runpy
 import sys
@@ -13,6 +12,7 @@ from mmseg_plugin.utils.stack import (
     active_stack,
     check_stack,
     mend,
+    mim_folder,
     stack_problems,
 )
 
@@ -40,7 +40,7 @@ def run_installed_tool(tool: str) -> None:
         if 'model' not in settings:
             raise UserError(f'config {config} has no model; is it a base?')
         scope = settings.get('default_scope', scope)
-    path = _framework_folder(scope) / '.mim' / 'tools' / f'{tool}.py'
+    path = _framework_folder(scope) / 'tools' / f'{tool}.py'
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401
 
@@ -64,7 +64,7 @@ def _framework_folder(scope: str) -> Path:
             "'mmseg'"
         )
     problems = stack_problems((scope,))
-    spec = importlib.util.find_spec(scope)
-    if problems or spec is None or spec.origin is None:
+    folder = mim_folder(scope)
+    if problems or folder is None:
         raise UserError(f'{problems[0]}; run: {mend(active_stack())}')
-    return Path(spec.origin).parent
+    return folder

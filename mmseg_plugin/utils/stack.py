@@ -1,7 +1,9 @@
 """The two OpenMMLab stacks: what they are made of, and whether one is here."""
 
+import importlib.util
 import re
 from importlib import metadata
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -89,6 +91,14 @@ def stack_problems(imports: tuple[str, ...] = _REQUIRED) -> list[str]:
         elif version_tuple(found) < version_tuple(lowest):
             problems.append(f'{distribution} {found} is older than {lowest}')
     return problems
+
+
+def mim_folder(package: str) -> Path | None:
+    """Folder of the configs and tools that an installed package brings."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / '.mim'
 
 
 def mend(stack: str) -> str:

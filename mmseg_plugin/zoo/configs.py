@@ -1,6 +1,5 @@
 """Finds configs of the model zoos, and what was published about them."""
 
-import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,15 @@ import yaml
 
 from mmseg_plugin.utils.cli import UserError
 from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.utils.stack import mim_folder
 
 ZOOS = ('mmdet', 'mmseg')
 
 
 def zoo_configs(zoo: str) -> Path | None:
     """Folder of the configs that an installed framework brings."""
-    spec = importlib.util.find_spec(zoo)
-    if spec is None or spec.origin is None:
-        return None
-    return Path(spec.origin).parent / '.mim' / 'configs'
+    folder = mim_folder(zoo)
+    return folder and folder / 'configs'
 
 
 def find_any_config(name: str) -> Path:

@@ -81,3 +81,10 @@ def test_doctor_names_the_mend_for_missing_ops(monkeypatch, capsys):
         doctor.main()
     assert caught.value.code == 1
     assert 'install_ops' in capsys.readouterr().out
+
+
+def test_doctor_names_the_mend_for_an_old_torch(monkeypatch):
+    monkeypatch.setattr(doctor, 'installed_version', lambda name: '2.5.1+cpu')
+    found = doctor.check_torch()[0]
+    assert found.state == '2.5.1+cpu is older than 2.6'
+    assert found.mend == "pip install 'torch>=2.6'"

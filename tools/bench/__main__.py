@@ -27,9 +27,7 @@ def choose(patterns: list[str]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog='python -m mmseg_plugin bench', description=__doc__
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('names', nargs='*', help='parts of names; all if none')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
     parser.add_argument(

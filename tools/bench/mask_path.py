@@ -17,6 +17,8 @@ from mmseg_plugin.structures import MaskLogits, QueryPredictions, Targets
 
 CHANNELS, NUM_CLASSES = 256, 80
 
+Step = tuple[dict[str, Tensor], tuple[Tensor, ...]]
+
 
 class Size(NamedTuple):
     """How large the inputs are; masks are square, features at stride 4."""
@@ -89,7 +91,7 @@ def ours_step(
     inputs: Inputs,
     match_points: Tensor | None = None,
     loss_points: Tensor | None = None,
-) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+) -> Step:
     """Losses and gradients of the factors, our way."""
     logits, embed, features = inputs.factors
     predictions = QueryPredictions(logits, MaskLogits(embed, features))
@@ -100,49 +102,37 @@ def ours_step(
     return losses, torch.autograd.grad(total, inputs.factors)
 
 
-def peer_step(
-    head: PeerHead, inputs: Inputs
-) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+def peer_step(head: PeerHead, inputs: Inputs) -> Step:
     """The same in mmdet; the product is part of its forward pass."""
-    logits, embed, features = inputs.factors
-    maps = [torch.einsum('bqc,bchw->bqhw', layer, features) for layer in embed]
+    logits, _, features = inputs.factors
     metas: list[dict] = [{}] * len(features)
-    losses = head.loss_by_feat([*logits], maps, inputs.instances, metas)
+    losses = head.loss_by_feat(
+        [*logits], dense_maps(inputs), inputs.instances, metas
+    )
     return losses, torch.autograd.grad(sum(losses.values()), inputs.factors)
 
 
-class RecordedPoints:
-    """The points at which a step of mmdet's compared masks."""
+def dense_maps(inputs: Inputs) -> list[Tensor]:
+    """Mask logits (B, Q, h, w) of each layer, multiplied out."""
+    _, embed, features = inputs.factors
+    return [torch.einsum('bqc,bchw->bqhw', layer, features) for layer in embed]
 
-    def __init__(self, head: PeerHead, inputs: Inputs) -> None:
-        self.matching: list[Tensor] = []
-        self.losses: list[Tensor] = []
-        self.queries: list[Tensor] = []
-        sample = head.sampler.sample
 
-        def sample_and_record(*args: Any, **kwargs: Any) -> object:
-            result = sample(*args, **kwargs)
-            self.queries.append(result.pos_inds)
-            return result
+class Recorded(NamedTuple):
+    """A step of a peer's, and where it compared masks.
 
-        point_sample = mask2former_head.point_sample
-        with (
-            mock.patch.object(head.sampler, 'sample', sample_and_record),
-            mock.patch.object(
-                mask2former_head, 'point_sample', wraps=point_sample
-            ) as sampled,
-        ):
-            self.result = peer_step(head, inputs)
-        layers, images = inputs.factors[0].shape[:2]
-        calls = [call.args[1] for call in sampled.call_args_list]
-        # Each layer: predictions and targets of each image, then the losses.
-        per_layer = len(calls) // layers
-        for first in range(0, len(calls), per_layer):
-            layer = calls[first : first + per_layer]
-            self.matching.append(
-                torch.stack([c[0] for c in layer[: 2 * images : 2]])
-            )
-            self.losses.append(layer[-1])
+    Attributes:
+        step: its losses and gradients.
+        matching: points (L, B, K, 2) of the matching.
+        losses: points (M, K, 2) of the losses, sorted by layer, image and
+            query.
+        queries: those that were matched (M,), sorted in the same way.
+    """
+
+    step: Step
+    matching: Tensor
+    losses: Tensor
+    queries: Tensor
 
     def for_ours(
         self, head: Mask2FormerHead, inputs: Inputs
@@ -150,34 +140,71 @@ class RecordedPoints:
         """Points of matching and of losses for our ``loss_by_feat``.
 
         Raises:
-            AssertionError: we match other queries than mmdet.
+            AssertionError: we match other queries than the peer.
         """
         logits, embed, features = inputs.factors
-        layers, images, queries = logits.shape[:3]
-        matching = torch.stack(self.matching)
+        images, queries = logits.shape[1:3]
         matches = head.assigner.assign(
             QueryPredictions(logits, MaskLogits(embed, features)),
             inputs.targets,
-            matching,
+            self.matching,
         )
-        # mmdet's rows are sorted by layer, image and query.
         key = (matches.layer * images + matches.image) * queries
         order = (key + matches.query).argsort()
-        assert torch.equal(matches.query[order], torch.cat(self.queries))
-        rows = torch.empty_like(order)
-        rows[order] = torch.arange(len(order))
-        points = torch.cat(self.losses)[rows]
-        return matching, points
+        assert torch.equal(matches.query[order], self.queries)
+        return self.matching, self.losses[order.argsort()]
+
+
+def points_of(
+    sampling: mock.Mock, layers: int, images: int
+) -> tuple[Tensor, Tensor]:
+    """Points of matching and losses, see :class:`Recorded`.
+
+    Args:
+        sampling: stood in for the function of maps and points by which a
+            peer samples; for each layer first two maps of each image, to
+            match them, and last what the losses compare.
+        layers: number of layers, in the order of the calls.
+        images: B.
+    """
+    calls = [call.args[1] for call in sampling.call_args_list]
+    per_layer = len(calls) // layers
+    matching = [
+        torch.stack([points[0] for points in calls[first:][: 2 * images : 2]])
+        for first in range(0, len(calls), per_layer)
+    ]
+    return torch.stack(matching), torch.cat(calls[per_layer - 1 :: per_layer])
+
+
+def recorded_mmdet(head: PeerHead, inputs: Inputs) -> Recorded:
+    """A step of mmdet's."""
+    queries = []
+    sample = head.sampler.sample
+
+    def sample_and_record(*args: Any, **kwargs: Any) -> object:
+        result = sample(*args, **kwargs)
+        queries.append(result.pos_inds)
+        return result
+
+    point_sample = mask2former_head.point_sample
+    with (
+        mock.patch.object(head.sampler, 'sample', sample_and_record),
+        mock.patch.object(
+            mask2former_head, 'point_sample', wraps=point_sample
+        ) as sampling,
+    ):
+        step = peer_step(head, inputs)
+    points = points_of(sampling, *inputs.factors[0].shape[:2])
+    return Recorded(step, *points, torch.cat(queries))
 
 
 def assert_agreement(
-    ours: Mask2FormerHead, peer: PeerHead, inputs: Inputs
+    head: Mask2FormerHead, recorded: Recorded, inputs: Inputs
 ) -> None:
     """Same matches, losses and gradients at the same points."""
-    recorded = RecordedPoints(peer, inputs)
-    want, want_grads = recorded.result
-    points = recorded.for_ours(ours, inputs)
-    got, got_grads = ours_step(ours, inputs, *points)
+    want, want_grads = recorded.step
+    points = recorded.for_ours(head, inputs)
+    got, got_grads = ours_step(head, inputs, *points)
     assert got.keys() == want.keys()
     for key, value in want.items():
         torch.testing.assert_close(
@@ -206,7 +233,8 @@ def mask_path(size: Size, shared: bool = False) -> Arms:
     """
     ours, peer = heads(size, shared)
     inputs = make_inputs(size)
-    assert_agreement(ours, peer, first_layers(inputs, 2))
+    first = first_layers(inputs, 2)
+    assert_agreement(ours, recorded_mmdet(peer, first), first)
     return unchecked(ours, peer, inputs)
 
 

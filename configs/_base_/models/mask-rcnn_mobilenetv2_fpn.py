@@ -1,22 +1,9 @@
-"""The tiny Mask R-CNN with an ImageNet backbone, for up to 300 instances.
+"""The tiny Mask R-CNN with an ImageNet backbone, for up to 300 instances."""
 
-Other weights:
---cfg-options model.backbone.init_cfg.checkpoint=FILE_OR_URL
-"""
-
-_base_ = './mask-rcnn_tiny_fpn.py'
+_base_ = ['./mask-rcnn_tiny_fpn.py', './mobilenet-v2.py']
 
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmdet.MobileNetV2',
-        out_indices=(1, 2, 4, 6),
-        frozen_stages=2,
-        norm_eval=True,
-        init_cfg=dict(
-            type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2'
-        ),
-    ),
+    backbone=dict(_base_.mobilenet_v2, _delete_=True),
     neck=dict(in_channels=[24, 32, 96, 320]),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200),

@@ -1,22 +1,9 @@
-"""The tiny Mask DINO with an ImageNet backbone, for photos.
+"""The tiny Mask DINO with an ImageNet backbone, for photos."""
 
-Other weights:
---cfg-options model.backbone.init_cfg.checkpoint=FILE_OR_URL
-"""
-
-_base_ = './maskdino_tiny.py'
+_base_ = ['./maskdino_tiny.py', './mobilenet-v2.py']
 
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmdet.MobileNetV2',
-        out_indices=(1, 2, 4, 6),
-        frozen_stages=2,
-        norm_eval=True,
-        init_cfg=dict(
-            type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2'
-        ),
-    ),
+    backbone=dict(_base_.mobilenet_v2, _delete_=True),
     panoptic_head=dict(
         in_channels=[24, 32, 96, 320],
         num_queries=100,
