@@ -20,6 +20,18 @@ from mmseg_plugin.models.fusion.semantic import semantic_scores
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits
 
+TEST_KEYS = {
+    'panoptic_on',
+    'instance_on',
+    'semantic_on',
+    'object_mask_thr',
+    'temperature',
+    'mask_softmax',
+    'resize_masks',
+    *PanopticRules._fields,
+    *InstanceRules._fields,
+}
+
 
 @MODELS.register_module()
 class QueryFusionHead(BaseModule):
@@ -52,7 +64,8 @@ class QueryFusionHead(BaseModule):
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: ``thing_classes`` do not fit the counts.
+        ValueError: ``thing_classes`` do not fit the counts, or ``test_cfg``
+            has an unknown key.
     """
 
     def __init__(
@@ -85,6 +98,12 @@ class QueryFusionHead(BaseModule):
         self.register_buffer('is_thing', is_thing, persistent=False)
         self.use_sigmoid = use_sigmoid
         self.test_cfg = test_cfg or {}
+        unknown = sorted(self.test_cfg.keys() - TEST_KEYS)
+        if unknown:
+            raise ValueError(
+                f'test_cfg has unknown keys {unknown}; it can have '
+                f'{sorted(TEST_KEYS)}'
+            )
 
     def _rules(self, kind: type) -> InstanceRules | PanopticRules:
         given = {k: v for k, v in self.test_cfg.items() if k in kind._fields}

@@ -81,6 +81,11 @@ def test_thing_classes_that_do_not_fit_are_refused(things):
         QueryFusionHead(3, 2, thing_classes=things)
 
 
+def test_unknown_keys_of_test_cfg_are_refused():
+    with pytest.raises(ValueError, match=r"\['iou_thresh'\].*'iou_thr'"):
+        head(iou_thresh=0.5, panoptic_on=True)
+
+
 @pytest.mark.parametrize('factors', [False, True])
 def test_instances_equal_the_naive_path_bit_for_bit(factors):
     logits, masks = class_logits(20, sharp=2.0), smooth_masks(20)
