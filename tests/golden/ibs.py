@@ -56,7 +56,7 @@ def _linear(state: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     return F.linear(x, state[f'{name}.weight'], state[f'{name}.bias'])
 
 
-def _predictions(case: Case) -> tuple[Tensor, Tensor]:
+def predictions(case: Case) -> tuple[Tensor, Tensor]:
     """Class logits (B, Q, C + 1) and mask embeddings (B, Q, D)."""
     state = case.group('state/')
     query = case.tensor('in/decoder_output').transpose(0, 1)
@@ -112,7 +112,7 @@ def run_mask2former(case: Case) -> dict:
         data = case.group(f'target/img{len(targets)}/')
         targets.append(Targets(data['labels'], data['masks']))
     matches, order = _matches(case, targets)
-    cls_logits, embed = _predictions(case)
+    cls_logits, embed = predictions(case)
     features = case.tensor('in/mask_features')
     partner = case.tensor('in/partner')
     masks = MaskLogits(embed, features)
@@ -193,7 +193,7 @@ def run_panoptic_fcn(case: Case) -> dict:
     targets = make_targets(case, head, sizes)
     partner = case.tensor('in/partner')
     if adjacent:
-        drawn = head.loss_ibs.draw_partners(1, len(partner), partner.device)
+        drawn = head.loss_ibs.draw_partners(1, len(partner))
         assert torch.equal(drawn[0], partner)
     losses = head.loss_by_feat(maps, targets, partner[None])
     sum(losses.values()).backward()

@@ -1,7 +1,9 @@
 """Mask losses on every pixel of the image, as before Mask2Former's points.
 
 Source: "Masked-attention Mask Transformer for Universal Image Segmentation"
-(arXiv 2112.01527), section 3.3 and table 6, the row without points.
+(arXiv 2112.01527), section 3.3 and table 6, the row without points. The dice
+loss passes MaskFormer's golden cases; none has BCE on full masks, which is
+that of PyTorch.
 """
 
 import torch

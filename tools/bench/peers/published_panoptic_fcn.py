@@ -132,6 +132,6 @@ def published_losses(
     return {
         'loss_pos_th': torch.stack(centers).sum(),
         'loss_pos_st': torch.stack(stuff).sum(),
-        'loss_seg_th': factor * torch.stack(things).sum() / pairs,
+        'loss_seg_th': factor * sum(things, torch.zeros(())) / pairs,
         'loss_seg_st': factor * torch.stack(regions).sum() / max(counts, 1),
     }
