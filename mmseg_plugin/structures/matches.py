@@ -16,6 +16,8 @@ class Matches(NamedTuple):
         target: index among the targets of the pair's image, int64 (M,).
         repeats: for each image, how many pairs each of its targets has,
             known to the host.
+        on_host: layer, image and class of each pair, int64 (3, M) on the
+            CPU; None if only the device knows.
     """
 
     layer: Tensor
@@ -23,6 +25,7 @@ class Matches(NamedTuple):
     query: Tensor
     target: Tensor
     repeats: tuple[tuple[int, ...], ...]
+    on_host: Tensor | None = None
 
     @property
     def counts(self) -> list[int]:
@@ -33,6 +36,19 @@ class Matches(NamedTuple):
         """Sums values of the pairs, (n, M), to (n, L), L = ``num_layers``."""
         sums = values.new_zeros(len(values), num_layers)
         return sums.index_add(1, self.layer, values)
+
+    def pairs_on_host(self, layer: Tensor, labels: Tensor) -> Tensor:
+        """What ``on_host`` has to be.
+
+        Args:
+            layer: of each pair, int64 (M,) on the CPU.
+            labels: of the targets of all images, int64 (G,) on the CPU.
+        """
+        image = torch.arange(len(self.repeats))
+        image = image.repeat_interleave(torch.tensor(self.counts))
+        repeats = [count for image in self.repeats for count in image]
+        labels = labels.repeat_interleave(torch.tensor(repeats).long())
+        return torch.stack((layer, image, labels))
 
     @classmethod
     def fixed(cls, queries: list[Tensor], num_layers: int) -> 'Matches':

@@ -368,7 +368,7 @@ class MaskDINOHead(MaskQueryHead):
             )
             dropped = noise.num_dropped
         named = name_layers({f'dn_{k}': v for k, v in layers.items()}, first)
-        return named | {'dn_dropped': avg_factor.new_tensor(float(dropped))}
+        return named | {'dn_dropped': avg_factor.new_full((), dropped)}
 
     def _no_denoising(
         self, matching: QueryPredictions, first: int

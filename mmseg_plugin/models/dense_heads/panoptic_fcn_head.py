@@ -31,6 +31,7 @@ from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.utils.host import to_device
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -247,7 +248,7 @@ class PanopticFCNHead(PanopticFCNLayers):
         order = thing.argsort(stable=True)
         thing = thing[order]
         batch = len(maps.features)
-        counts = targets.image[thing].bincount(minlength=batch).tolist()
+        counts = targets.pair_image.bincount(minlength=batch).tolist()
         rows = self.thing_embed(torch.cat(kernels)[order]).split(counts)
         embed = pad_sequence(list(rows), batch_first=True).flatten(1, 2)
         things = [
@@ -258,6 +259,10 @@ class PanopticFCNHead(PanopticFCNLayers):
             -1, self.num_kernels
         )
         matches = Matches.fixed([numbers[:count] for count in counts], 1)
+        one_layer = torch.zeros(len(thing) * self.num_kernels).long()
+        matches = matches._replace(
+            on_host=matches.pairs_on_host(one_layer, targets.pair_labels)
+        )
         return (
             MaskLogits(embed, maps.features),
             things,
@@ -275,9 +280,9 @@ class PanopticFCNHead(PanopticFCNLayers):
             for kernels, masks in zip(maps.kernels, filled, strict=True)
         ]
         embed = self.region_embed(torch.stack(rows))
-        shown = torch.stack([masks.any(3).any(2) for masks in filled])
-        image, region, level = shown.permute(1, 2, 0).nonzero().unbind(1)
-        repeats = tuple(map(tuple, shown.sum(0).tolist()))
+        where = to_device(targets.shown.nonzero(), embed.device)
+        image, region, level = where.unbind(1)
+        repeats = tuple(map(tuple, targets.shown.sum(2).tolist()))
         masks = MaskLogits(embed, maps.features).of(
             Matches(level, image, region, region, repeats)
         )

@@ -140,6 +140,15 @@ def level_geometry(
     return to_device(shapes, device), to_device(starts, device)
 
 
+def pixel_centres(feat: Tensor) -> Tensor:
+    """(x, y) in [0, 1] of every pixel of a map, (h * w, 2)."""
+    rows, cols = (
+        (torch.arange(length, device=feat.device) + 0.5) / length
+        for length in feat.shape[-2:]
+    )
+    return torch.cartesian_prod(rows, cols).flip(-1).to(feat)
+
+
 def use_deformable_attention(module: nn.Module) -> None:
     """Puts :class:`DeformableAttention` in place of mmcv's in ``module``.
 

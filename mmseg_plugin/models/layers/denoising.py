@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmseg_plugin.structures import Targets
+from mmseg_plugin.utils.host import to_device
 
 CROWD_POLICIES = ('cap', 'published')
 
@@ -171,10 +172,9 @@ class DenoisingQueryGenerator(BaseModule):
             for count in counts
         ]
         query = torch.cat(queries).T.flatten()
-        image = torch.arange(len(counts), device=device).repeat_interleave(
-            torch.tensor(counts, device=device), output_size=sum(counts)
-        )
-        places = (image.repeat(groups), query)
+        image = torch.arange(len(counts))
+        image = image.repeat_interleave(torch.tensor(counts)).repeat(groups)
+        places = (to_device(image, device), query)
         content = self.label_embedding(labels)
         shape = (len(counts), groups * size)
         return DenoisingQueries(

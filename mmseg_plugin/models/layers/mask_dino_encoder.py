@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import (
-    DeformableDetrTransformerEncoder,
+    Mask2FormerTransformerEncoder,
     SinePositionalEncoding,
 )
 from mmdet.utils import OptMultiConfig
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mmseg_plugin.models.layers.deformable_attention import (
     level_geometry,
+    pixel_centres,
     use_deformable_attention,
 )
 from mmseg_plugin.registry import MODELS
@@ -85,7 +86,9 @@ class MaskDINOEncoder(BaseModule):
             feat_channels // 2, normalize=True
         )
         self.level_encoding = nn.Embedding(self.num_levels, feat_channels)
-        self.encoder = DeformableDetrTransformerEncoder(
+        # Deformable DETR's, with reference points given: by itself it waits
+        # for the device to make them.
+        self.encoder = Mask2FormerTransformerEncoder(
             num_layers,
             {
                 'self_attn_cfg': {
@@ -211,13 +214,14 @@ class MaskDINOEncoder(BaseModule):
     def _encode(self, levels: list[Tensor]) -> list[Tensor]:
         sizes = [tuple(level.shape[-2:]) for level in levels]
         lengths = [height * width for height, width in sizes]
-        positions = []
+        positions, centres = [], []
         for level, encoding in zip(
             levels, self.level_encoding.weight, strict=True
         ):
             no_padding = level.new_zeros((1, *level.shape[-2:]))
             position = self.positional_encoding(no_padding).to(level)
             positions.append(position.flatten(2).mT + encoding)
+            centres.append(pixel_centres(level))
         query = torch.cat([level.flatten(2).mT for level in levels], 1)
         shapes, starts = level_geometry(sizes, query.device)
         memory = self.encoder(
@@ -226,7 +230,10 @@ class MaskDINOEncoder(BaseModule):
             key_padding_mask=None,
             spatial_shapes=shapes,
             level_start_index=starts,
-            valid_ratios=query.new_ones(len(query), len(levels), 2),
+            valid_ratios=None,
+            reference_points=torch.cat(centres)[:, None].expand(
+                len(query), -1, len(levels), -1
+            ),
         )
         return [
             part.mT.unflatten(2, size)

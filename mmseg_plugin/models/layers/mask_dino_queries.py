@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmseg_plugin.structures import MaskLogits, boxes_of
+from mmseg_plugin.utils.host import to_device
 
 BOX_INITS = ('no', 'bitmask', 'mask2box')
 
@@ -123,10 +124,10 @@ def boxes_from_masks(masks: MaskLogits, kind: str) -> Tensor:
     for embed, features in zip(*masks, strict=True):
         maps = embed.float() @ features.float().flatten(1)
         corners, some = boxes_of(maps.unflatten(1, masks.size) > 0)
-        if kind == 'mask2box':
-            corners = corners - corners.new_tensor([0, 0, 1, 1])
-            empty = corners.new_tensor([1e8, 1e8, 0, 0])
-            corners = torch.where(some[:, None], corners, empty)
         first, last = corners.split(2, -1)
+        if kind == 'mask2box':
+            first = first.where(some[:, None], 1e8)
+            last = (last - 1).where(some[:, None], 0)
         boxes.append(torch.cat(((first + last) / 2, last - first), -1))
-    return torch.stack(boxes) / corners.new_tensor([width, height] * 2)
+    size = torch.tensor([width, height] * 2)
+    return torch.stack(boxes) / to_device(size, first.device)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmseg_plugin.models.layers.deformable_attention import (
     level_geometry,
+    pixel_centres,
     use_deformable_attention,
 )
 from mmseg_plugin.registry import MODELS
@@ -80,7 +81,7 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
             no_padding = feat.new_zeros((1, *size))
             position = self.postional_encoding(no_padding).to(feat)
             positions.append(position.flatten(2).mT + encoding)
-            centres.append(_pixel_centres(feat))
+            centres.append(pixel_centres(feat))
         query = torch.cat(levels, 1)
         sizes = [feat.shape[-2:] for feat in feats]
         shapes, starts = level_geometry(sizes, query.device)
@@ -100,12 +101,3 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
             part.mT.unflatten(2, size)
             for part, size in zip(parts, sizes, strict=True)
         ]
-
-
-def _pixel_centres(feat: Tensor) -> Tensor:
-    """(x, y) in [0, 1] of every pixel of a map, (h * w, 2)."""
-    rows, cols = (
-        (torch.arange(length, device=feat.device) + 0.5) / length
-        for length in feat.shape[-2:]
-    )
-    return torch.cartesian_prod(rows, cols).flip(-1).to(feat)

@@ -12,6 +12,7 @@ from mmseg_plugin.models.losses.matched_points import scatter_to_maps
 from mmseg_plugin.models.losses.point_mask_loss import PointMaskLoss
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, Matches, Targets, sample_maps
+from mmseg_plugin.utils.host import to_device, to_host
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 PAIRINGS = ('random', 'adjacent')
@@ -50,8 +51,6 @@ class IntraBatchLoss(nn.Module):
         ValueError: unknown pairing.
     """
 
-    classes: Tensor
-
     def __init__(
         self,
         thing_classes: Sequence[int],
@@ -81,14 +80,13 @@ class IntraBatchLoss(nn.Module):
         self.first_layer = first_layer
         self.chunk_size = chunk_size
         used = set(thing_classes) - ({0} if skip_class_zero else set())
-        self.register_buffer(
-            'classes', torch.tensor(sorted(used)), persistent=False
-        )
+        self.classes = sorted(used)
 
-    def draw_partners(
-        self, num_layers: int, batch_size: int, device: torch.device
-    ) -> Tensor:
-        """Another image for each image, int64 (L, B), from torch's generator.
+    def draw_partners(self, num_layers: int, batch_size: int) -> Tensor:
+        """Another image for each image, from the CPU's generator.
+
+        Returns:
+            int64 (L, B) on the CPU.
 
         Raises:
             ValueError: fewer than two images, or an odd number of them where
@@ -103,17 +101,17 @@ class IntraBatchLoss(nn.Module):
         images = torch.arange(batch_size)
         if self.pairing == 'random':
             steps = torch.randint(1, batch_size, (num_layers, batch_size))
-            return ((images + steps) % batch_size).to(device)
+            return (images + steps) % batch_size
         if batch_size % 2:
             raise ValueError(
                 "pairing='adjacent' needs an even number of images on each "
                 f'device, not {batch_size}'
             )
-        return (images ^ 1).expand(num_layers, -1).to(device)
+        return (images ^ 1).expand(num_layers, -1)
 
     def is_used(self, labels: Tensor) -> Tensor:
-        """Which labels the loss is about: bool, of the labels' shape."""
-        return torch.isin(labels, self.classes)
+        """Which labels the loss is about: bool, of their shape; on the CPU."""
+        return torch.isin(labels, torch.tensor(self.classes).long())
 
     @without_autocast
     def forward(
@@ -135,8 +133,8 @@ class IntraBatchLoss(nn.Module):
             weights: (M,), weight of each pair; ones if None.
             avg_factor: number by which the weighted sums are divided; the
                 layer's thing pairs on this device if None.
-            partners: int64 (L, B), the other image of each image, instead of
-                drawing it.
+            partners: int64 (L, B) on the CPU, the other image of each image,
+                instead of drawing it.
             uniform: (N, P, 2) for each of the N pairs that are used, in
                 their order, see :meth:`PointMaskLoss.draw_points`.
 
@@ -148,13 +146,12 @@ class IntraBatchLoss(nn.Module):
         """
         features = at_least_float32(masks.features)
         if partners is None:
-            partners = self.draw_partners(
-                masks.num_layers, len(features), features.device
-            )
-        used = self._used_pairs(targets, matches)
-        partner = partners[matches.layer[used], matches.image[used]]
-        partner, order = partner.sort(stable=True)
-        used = used[order]
+            partners = self.draw_partners(masks.num_layers, len(features))
+        layer, image, labels = _pairs_on_host(targets, matches)
+        is_used = self.is_used(labels) & (layer >= self.first_layer)
+        partner, order = partners[layer, image][is_used].sort(stable=True)
+        used = is_used.nonzero()[order, 0]
+        used, order = to_device(torch.stack((used, order)), features.device)
         embed = at_least_float32(masks.rows(matches))[used]
         plan = _Plan(
             partner.bincount(minlength=len(features)).tolist(),
@@ -175,13 +172,16 @@ class IntraBatchLoss(nn.Module):
         total = none.index_add(0, layer, losses)
         return self.loss_weight * total / avg_factor
 
-    def _used_pairs(self, targets: list[Targets], matches: Matches) -> Tensor:
-        """Numbers (N,) of the pairs that the loss is about."""
-        sizes = torch.tensor([0] + [len(t.labels) for t in targets[:-1]])
-        first = sizes.cumsum(0).to(matches.image)
-        labels = torch.cat([target.labels for target in targets])
-        used = self.is_used(labels)[first[matches.image] + matches.target]
-        return (used & (matches.layer >= self.first_layer)).nonzero()[:, 0]
+
+def _pairs_on_host(targets: list[Targets], matches: Matches) -> Tensor:
+    """Layer, image and class of each pair (3, M); copied if unknown."""
+    if matches.on_host is not None:
+        return matches.on_host
+    parts = [matches.layer, *(target.labels for target in targets)]
+    layer, labels = to_host(torch.cat(parts), 'ibs').tensor_split(
+        [len(matches.layer)]
+    )
+    return matches.pairs_on_host(layer, labels)
 
 
 class _Plan(NamedTuple):

@@ -1,5 +1,6 @@
 """RoI heads with heads of their own for the RoIs of P2'."""
 
+import torch
 from mmdet.models.roi_heads import CascadeRoIHead, StandardRoIHead
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.utils import ConfigType
@@ -7,18 +8,11 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmseg_plugin.registry import MODELS
+from mmseg_plugin.utils.host import to_host
 
 from .efpn_roi_extractor import EFPNRoIExtractor
 
 PREFIX = 'extended_'
-
-
-def _scatter(inside: Tensor, outside: Tensor, chosen: Tensor) -> Tensor:
-    """One row of ``inside`` for each chosen row, else of ``outside``."""
-    rows = outside.new_empty((len(chosen), *outside.shape[1:]))
-    rows[chosen] = inside
-    rows[~chosen] = outside
-    return rows
 
 
 def _run_heads(
@@ -35,12 +29,15 @@ def _run_heads(
     feats = extractor(x[: extractor.num_inputs], rois)
     # The extractor decides in the precision of the features too.
     extended = extractor.is_extended(rois.type_as(feats))
-    outputs = [extended_head(feats[extended]), head(feats[~extended])]
+    order = (~extended).byte().argsort(stable=True)
+    count = int(to_host(extended.sum(), "RoIs of P2'"))
+    inside, outside = feats[order].tensor_split([count])
+    outputs = [extended_head(inside), head(outside)]
     if isinstance(outputs[0], Tensor):
         outputs = [(output,) for output in outputs]
+    back = order.argsort()
     return feats, *(
-        _scatter(inside, outside, extended)
-        for inside, outside in zip(*outputs, strict=True)
+        torch.cat(pair)[back] for pair in zip(*outputs, strict=True)
     )
 
 

@@ -101,7 +101,8 @@ class BatchHungarianAssigner:
             L * sum(min(Q, G_i)) pairs.
         """
         costs = self.cost_matrices(predictions, targets, points)
-        matches, bad = SOLVERS[self.solver](costs)
+        labels = torch.cat([target.labels for target in targets])
+        matches, bad = SOLVERS[self.solver](costs, labels)
         if any(bad) and not self.has_warned:
             names = image_ids or range(len(bad))
             names = [

@@ -38,26 +38,37 @@ def finite_costs(costs: Tensor) -> Tensor:
     return costs.where(good, last[:, None, None])
 
 
-def _as_matches(indices: Tensor, repeats: list[list[int]]) -> Matches:
+def _as_matches(
+    indices: Tensor,
+    repeats: list[list[int]],
+    host_layer: Tensor,
+    host_labels: Tensor,
+) -> Matches:
     layer, image, query, target = indices
     counts = tuple(tuple(image_counts) for image_counts in repeats)
-    return Matches(layer, image, query, target, counts)
+    matches = Matches(layer, image, query, target, counts)
+    return matches._replace(
+        on_host=matches.pairs_on_host(host_layer, host_labels)
+    )
 
 
-def solve_with_scipy(costs: list[Tensor]) -> Solution:
+def solve_with_scipy(costs: list[Tensor], labels: Tensor) -> Solution:
     """Solves on the host, after one copy of all costs.
 
     Args:
         costs: (L, Q, G_i) for each image.
+        labels: of the targets of all images, int64 (G,), which others may
+            ask the matches for on the host.
 
     Returns:
         The matches, and which images have NaN or infinite costs.
     """
     bad = torch.stack([~cost.isfinite().all() for cost in costs])
     parts = [finite_costs(cost).flatten() for cost in costs]
-    host = to_host(torch.cat([*parts, bad.double()]), 'assigner').numpy()
-    ends = np.cumsum([cost.numel() for cost in costs])
-    problems = np.split(host, ends)
+    device_parts = [*parts, bad.double(), labels.double()]
+    host = to_host(torch.cat(device_parts), 'assigner').numpy()
+    ends = np.cumsum([part.numel() for part in device_parts[:-1]])
+    *problems, is_bad, classes = np.split(host, ends)
     found, repeats = [], []
     for image, cost in enumerate(costs):
         matrices = problems[image].reshape(cost.shape)
@@ -69,14 +80,17 @@ def solve_with_scipy(costs: list[Tensor]) -> Solution:
         found.append(np.stack(pairs)[:, order])
         counts = np.bincount(target, minlength=cost.shape[2])
         repeats.append(counts.tolist())
-    indices = to_device(
-        torch.from_numpy(np.concatenate(found, 1)), costs[0].device
+    indices = torch.from_numpy(np.concatenate(found, 1))
+    matches = _as_matches(
+        to_device(indices, costs[0].device),
+        repeats,
+        indices[0],
+        torch.from_numpy(classes).long(),
     )
-    matches = _as_matches(indices, repeats)
-    return matches, problems[-1].astype(bool).tolist()
+    return matches, is_bad.astype(bool).tolist()
 
 
-def solve_with_torch(costs: list[Tensor]) -> Solution:
+def solve_with_torch(costs: list[Tensor], labels: Tensor) -> Solution:
     """Solves on the device by ``torch-linear-assignment``.
 
     Args and results are those of :func:`solve_with_scipy`.
@@ -90,7 +104,8 @@ def solve_with_torch(costs: list[Tensor]) -> Solution:
         raise ImportError(
             "solver='torch' needs: pip install torch-linear-assignment"
         ) from error
-    found, host = [], [torch.stack([~c.isfinite().all() for c in costs])]
+    bad = torch.stack([~cost.isfinite().all() for cost in costs])
+    found, repeats = [], []
     for image, cost in enumerate(costs):
         queries, num_targets = cost.shape[1:]
         target = batch_linear_assignment(finite_costs(cost)).flatten()
@@ -101,19 +116,22 @@ def solve_with_torch(costs: list[Tensor]) -> Solution:
         target = target[pair]
         pairs = (pair // queries, torch.full_like(pair, image))
         found.append(torch.stack((*pairs, pair % queries, target)))
-        host.append(
+        repeats.append(
             target.new_zeros(num_targets).scatter_add_(
                 0, target, torch.ones_like(target)
             )
         )
-    sizes = [len(part) for part in host]
-    bad, *repeats = to_host(torch.cat(host), 'assigner').split(sizes)
-    counts = [part.tolist() for part in repeats]
-    matches = _as_matches(torch.cat(found, 1), counts)
-    return matches, bad.bool().tolist()
+    indices = torch.cat(found, 1)
+    parts = [bad, indices[0], labels, *repeats]
+    host = to_host(torch.cat(parts), 'assigner')
+    is_bad, layer, classes, *counts = host.split([len(p) for p in parts])
+    matches = _as_matches(
+        indices, [part.tolist() for part in counts], layer, classes
+    )
+    return matches, is_bad.bool().tolist()
 
 
-SOLVERS: dict[str, Callable[[list[Tensor]], Solution]] = {
+SOLVERS: dict[str, Callable[[list[Tensor], Tensor], Solution]] = {
     'scipy': solve_with_scipy,
     'torch': solve_with_torch,
 }

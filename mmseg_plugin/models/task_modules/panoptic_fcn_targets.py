@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmseg_plugin.registry import TASK_UTILS
 from mmseg_plugin.structures import Targets
+from mmseg_plugin.utils.host import to_device, to_host
 
 STRIDE = 4
 
@@ -42,6 +43,10 @@ class PanopticFCNTargets(NamedTuple):
         labels: int64 (G,), class of each thing.
         masks: (G, H/4, W/4) in [0, 1], of each thing.
         regions: (B, R, H/4, W/4) in [0, 1].
+        pair_image: int64 (P,), image of each (thing, level) pair, by number
+            of the thing, then by level; on the CPU.
+        pair_labels: int64 (P,), class of each pair; on the CPU.
+        shown: bool (B, R, L), the regions that each level shows; on the CPU.
     """
 
     levels: list[LevelTargets]
@@ -49,6 +54,9 @@ class PanopticFCNTargets(NamedTuple):
     labels: Tensor
     masks: Tensor
     regions: Tensor
+    pair_image: Tensor
+    pair_labels: Tensor
+    shown: Tensor
 
 
 @TASK_UTILS.register_module()
@@ -106,6 +114,9 @@ class PanopticFCNTargetGenerator:
     ) -> PanopticFCNTargets:
         """Targets of a batch.
 
+        Which things and regions the levels show reaches the host in one
+        copy.
+
         Args:
             targets: things of each image, boxes relative to the padded size.
             regions: int (B, H, W) of the padded size; region class of each
@@ -118,21 +129,32 @@ class PanopticFCNTargetGenerator:
         things = self._things(targets, masks)
         height, width = regions.shape[-2:]
         scale = (things.extent.prod(1) * height * width).sqrt()
+        is_here = torch.stack(
+            [(scale >= a) & (scale <= b) for a, b in self.instance_scales]
+        )
+        maps = [_at_least_half(quarters, size) for size in level_sizes]
+        shown = torch.stack([(m > 0).any(3).any(2) for m in maps], 2)
+        is_here, labels, shown = _on_host(is_here, things.label, shown)
         levels = []
-        for (low, high), size in zip(
-            self.instance_scales, level_sizes, strict=True
+        for size, region_maps, chosen in zip(
+            level_sizes, maps, is_here, strict=True
         ):
-            here = ((scale >= low) & (scale <= high)).nonzero()[:, 0]
-            chosen = _Things(*(values[here] for values in things))
-            levels.append(
-                LevelTargets(
-                    *self._heatmap(chosen, len(targets), size),
-                    _at_least_half(quarters, size),
-                    here,
-                )
-            )
+            here = to_device(chosen.nonzero()[:, 0], regions.device)
+            found = _Things(*(values[here] for values in things))
+            heatmap = self._heatmap(found, len(targets), size)
+            levels.append(LevelTargets(*heatmap, region_maps, here))
+        counts = torch.tensor([len(target.labels) for target in targets])
+        image = torch.arange(len(targets)).repeat_interleave(counts)
+        pairs = is_here.sum(0)
         return PanopticFCNTargets(
-            levels, things.image, things.label, masks, quarters
+            levels,
+            things.image,
+            things.label,
+            masks,
+            quarters,
+            image.repeat_interleave(pairs),
+            labels.repeat_interleave(pairs),
+            shown.bool(),
         )
 
     def _things(self, targets: list[Targets], masks: Tensor) -> '_Things':
@@ -152,7 +174,7 @@ class PanopticFCNTargetGenerator:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Heatmap, centres and radii of the things of one level."""
         height, width = size
-        unit = things.extent.new_tensor([width, height])
+        unit = to_device(torch.tensor([width, height]), things.extent.device)
         centers = (things.center * unit).long()
         radii = self._radii(things.extent * unit)
         heatmap = things.extent.new_zeros(
@@ -210,6 +232,16 @@ class _Things(NamedTuple):
     extent: Tensor
 
 
+def _on_host(*tensors: Tensor) -> list[Tensor]:
+    """Integers of any shapes, int64, in one copy."""
+    flat = torch.cat([tensor.long().flatten() for tensor in tensors])
+    parts = to_host(flat, 'targets').split([t.numel() for t in tensors])
+    return [
+        part.view_as(tensor)
+        for part, tensor in zip(parts, tensors, strict=True)
+    ]
+
+
 def _mass_centers(masks: Tensor) -> Tensor:
     """Mean (x, y) of the pixels that masks touch, relative to their size.
 
@@ -223,7 +255,8 @@ def _mass_centers(masks: Tensor) -> Tensor:
     for pixels in (inside.sum(1), inside.sum(2)):
         index = torch.arange(pixels.shape[1], device=masks.device)
         place.append((pixels * index).sum(1) / pixels.sum(1))
-    size = masks.new_tensor([masks.shape[2], masks.shape[1]])
+    size = torch.tensor([masks.shape[2], masks.shape[1]])
+    size = to_device(size, masks.device)
     return (torch.stack(place, 1) / size).nan_to_num(0)
 
 

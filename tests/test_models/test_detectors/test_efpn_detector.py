@@ -1,64 +1,10 @@
 """Stages of EFPN: what is compared, what trains, what stays."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from mmdet.structures import DetDataSample
-from mmdet.structures.mask import BitmapMasks
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
-from mmengine.structures import InstanceData
 from torch.nn import functional as F
 
-CONFIG = (
-    Path(__file__).parents[3]
-    / 'configs/efpn/mask-rcnn_tiny_efpn_joint_nuclei.py'
-)
-SIZE = 64
-
-
-def build(stage='joint', **options):
-    changes = {'stage': stage, 'neck.hidden_channels': 8, **options}
-    config = Config.fromfile(CONFIG)
-    config.merge_from_dict({f'model.{k}': v for k, v in changes.items()})
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        return MODELS.build(config.model).train()
-
-
-def batch(size=SIZE):
-    torch.manual_seed(1)
-    masks = torch.zeros(1, size, size, dtype=torch.uint8)
-    masks[0, 8:20, 8:24] = 1
-    sample = DetDataSample(
-        gt_instances=InstanceData(
-            bboxes=torch.tensor([[8.0, 8, 24, 20]]),
-            labels=torch.zeros(1, dtype=torch.long),
-            masks=BitmapMasks(masks.numpy(), size, size),
-        ),
-        ignored_instances=InstanceData(bboxes=torch.zeros(0, 4)),
-    )
-    sample.set_metainfo(
-        {
-            'img_shape': (size, size),
-            'ori_shape': (size, size),
-            'batch_input_shape': (size, size),
-            'pad_shape': (size, size),
-            'scale_factor': (1.0, 1.0),
-        }
-    )
-    return torch.randn(1, 3, size, size), [sample]
-
-
-def total(losses):
-    """Sum of all losses, as the runner takes it."""
-    return sum(
-        sum(value) if isinstance(value, list) else value
-        for key, value in losses.items()
-        if 'loss' in key
-    )
-
+from tests.tiny_efpn import SIZE, batch, build, total
 
 EXTENSION_LOSSES = {
     f'{level}.loss_{term}'

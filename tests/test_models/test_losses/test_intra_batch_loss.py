@@ -161,7 +161,7 @@ def test_partner_is_another_image_and_reproducible():
     draws = []
     for _ in range(2):
         torch.manual_seed(3)
-        draws.append(loss.draw_partners(500, 4, torch.device('cpu')))
+        draws.append(loss.draw_partners(500, 4))
     assert torch.equal(*draws)
     assert not (draws[0] == torch.arange(4)).any()
     # Every other image, equally often: a third of 500 each.
@@ -173,15 +173,15 @@ def test_partner_is_another_image_and_reproducible():
 
 def test_adjacent_pairs():
     loss = dense_loss(pairing='adjacent')
-    partners = loss.draw_partners(2, 4, torch.device('cpu'))
+    partners = loss.draw_partners(2, 4)
     assert partners.tolist() == [[1, 0, 3, 2]] * 2
     with pytest.raises(ValueError, match='even number'):
-        loss.draw_partners(1, 3, torch.device('cpu'))
+        loss.draw_partners(1, 3)
 
 
 def test_one_image_and_unknown_pairing_are_refused():
     with pytest.raises(ValueError, match='at least 2 images'):
-        dense_loss().draw_partners(1, 1, torch.device('cpu'))
+        dense_loss().draw_partners(1, 1)
     with pytest.raises(ValueError, match='pairing'):
         dense_loss(pairing='nearest')
 

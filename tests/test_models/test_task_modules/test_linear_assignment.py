@@ -22,6 +22,11 @@ def solve(request):
     return SOLVERS[request.param]
 
 
+def labels_of(costs):
+    """A class of its own for each target."""
+    return torch.arange(sum(cost.shape[2] for cost in costs)) + 7
+
+
 def pairs_of(matches, layer, image):
     chosen = (matches.layer == layer) & (matches.image == image)
     return sorted(
@@ -36,7 +41,7 @@ def pairs_of(matches, layer, image):
 def test_every_problem_has_the_optimum_of_scipy(solve):
     torch.manual_seed(0)
     costs = [torch.randn(3, *shape) for shape in SHAPES]
-    matches, bad = solve(costs)
+    matches, bad = solve(costs, labels_of(costs))
     assert bad == [False] * len(SHAPES)
     for image, layer in itertools.product(range(len(SHAPES)), range(3)):
         want = linear_sum_assignment(costs[image][layer].numpy())
@@ -50,12 +55,19 @@ def test_every_problem_has_the_optimum_of_scipy(solve):
         assert targets == list(itertools.chain(*want))
         assert len(repeats) == SHAPES[image][1]
     assert matches.image.tolist() == sorted(matches.image.tolist())
+    layer, image, label = matches.on_host
+    assert torch.equal(layer, matches.layer)
+    assert torch.equal(image, matches.image)
+    before = torch.tensor([0] + [shape[1] for shape in SHAPES]).cumsum(0)
+    assert torch.equal(label, before[image] + matches.target + 7)
 
 
 def test_no_targets_at_all(solve):
-    matches, bad = solve([torch.zeros(2, 5, 0), torch.zeros(2, 5, 0)])
+    costs = [torch.zeros(2, 5, 0)] * 2
+    matches, bad = solve(costs, labels_of(costs))
     assert len(matches.layer) == 0
     assert matches.repeats == ((), ())
+    assert matches.on_host.shape == (3, 0)
     assert bad == [False, False]
 
 
@@ -100,7 +112,8 @@ def test_finite_costs_are_not_touched():
 def test_rows_of_nan_leave_a_valid_assignment(solve, rows):
     cost = torch.rand(2, 4, 3)
     cost[0, rows] = torch.nan
-    matches, bad = solve([cost, torch.rand(2, 4, 3)])
+    costs = [cost, torch.rand(2, 4, 3)]
+    matches, bad = solve(costs, labels_of(costs))
     assert bad == [True, False]
     for layer, image in itertools.product(range(2), range(2)):
         queries, targets = zip(*pairs_of(matches, layer, image), strict=True)
@@ -113,4 +126,4 @@ def test_missing_package_is_named(monkeypatch):
         __import__('sys').modules, 'torch_linear_assignment', None
     )
     with pytest.raises(ImportError, match='pip install torch-linear'):
-        SOLVERS['torch']([torch.zeros(1, 1, 1)])
+        SOLVERS['torch']([torch.zeros(1, 1, 1)], torch.zeros(1).long())
