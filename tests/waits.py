@@ -141,6 +141,9 @@ class _Calls(TorchFunctionMode):
         out = function(*args, **kwargs)
         if runs(*CPU_CODE):
             return out
+        if name == 'prod' and out.requires_grad:
+            # Its gradient counts zeros, but not while modes look on.
+            self.waits.note('gradient of prod')
         if name in MOVES:
             return self.moved(name, out, args, kwargs)
         if name in READS and not self.waits.is_host(args[0]):

@@ -1,14 +1,17 @@
 """How often a training step waits for the device: losses of every head."""
 
+import sys
+
 import pytest
 import torch
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from mmseg_plugin.models import losses
+from mmseg_plugin.models import decode_heads, dense_heads, losses, roi_heads
 from mmseg_plugin.models.losses import RoIMaskLoss
 from mmseg_plugin.registry import MODELS
+from mmseg_plugin.utils import host
 from mmseg_plugin.utils.host import host_copies
 from tests import tiny_efpn, tiny_panoptic_fcn
 from tests.tiny_efpn import total
@@ -49,6 +52,7 @@ def head_step(head, **options):
     """Two images, one of them without things."""
 
     def step(device):
+        head.to(device)
         x = [level.to(device) for level in backbone_maps()]
         batch = [item.to(device) for item in samples(3, 0, **options)]
         return lambda: head.loss(x, batch)
@@ -110,7 +114,10 @@ def mask_dino_of_things():
 
 
 def detector_without_masks():
+    head = without_masks()
+
     def step(device):
+        head.to(device)
         batch = samples(3, 0, stuff=False)
         for item in batch:
             count = len(item.gt_instances.labels)
@@ -120,7 +127,6 @@ def detector_without_masks():
         x = [level.to(device) for level in backbone_maps()]
         return lambda: head.loss(x, batch)
 
-    head = without_masks()
     return head, step
 
 
@@ -198,6 +204,51 @@ def efpn(**changes):
     return model, step
 
 
+def cascade_of_efpn():
+    """The heads alone, on RoIs of both kinds."""
+    extractor = {
+        'type': 'mmseg_plugin.EFPNRoIExtractor',
+        'roi_layer': {'type': 'RoIAlign', 'output_size': 7},
+        'out_channels': 4,
+        'featmap_strides': [2, 4, 8],
+    }
+    small = {'in_channels': 4, 'num_classes': 2}
+    mask = {'num_convs': 1, 'conv_out_channels': 4}
+    config = ConfigDict(
+        type='mmseg_plugin.EFPNCascadeRoIHead',
+        num_stages=2,
+        stage_loss_weights=[1, 0.5],
+        bbox_roi_extractor=extractor,
+        bbox_head={
+            'type': 'mmdet.Shared2FCBBoxHead',
+            'fc_out_channels': 8,
+            **small,
+        },
+        mask_roi_extractor=extractor,
+        mask_head={'type': 'mmdet.FCNMaskHead', **mask, **small},
+    )
+    head = MODELS.build(config)
+
+    def step(device):
+        sides = [torch.randn(1, 4, 64 // s, 64 // s) for s in (2, 4, 8)]
+        x = tuple(level.to(device) for level in sides)
+        rois = torch.tensor([[0.0, 8, 8, 28, 28], [0, 0, 0, 62, 62]])
+        rois = rois.to(device)
+
+        def run_stages():
+            losses_by_name = {}
+            for stage in range(2):
+                boxes = head._bbox_forward(stage, x, rois)
+                masks = head._mask_forward(stage, x, rois)
+                for name, values in (boxes | masks).items():
+                    losses_by_name[f'loss_{stage}_{name}'] = values.sum()
+            return losses_by_name
+
+        return run_stages
+
+    return head, step
+
+
 def mask_losses_of_rois():
     config = {
         'type': 'mmseg_plugin.MultiLossMaskHead',
@@ -231,34 +282,34 @@ def mask_losses_of_rois():
 
 
 QUERY_MODEL = {'stuff': 1, 'assigner': 1}
-# Model, and its copies to the host in one step.
-CASES = [
-    (mask2former, QUERY_MODEL),
-    (mask2former_without_stuff, {'assigner': 1}),
-    (mask2former_with_ibs, QUERY_MODEL),
-    (mask2former_with_ibs_on_all_pixels, QUERY_MODEL),
-    (mask2former_with_shared_points, QUERY_MODEL),
-    (maskformer, QUERY_MODEL),
-    (maskformer_with_point_losses, QUERY_MODEL),
-    (mask_dino, QUERY_MODEL),
-    (mask_dino_with_ibs, QUERY_MODEL),
-    (mask_dino_with_inclusive_boxes, QUERY_MODEL),
-    (mask_dino_with_crowd, QUERY_MODEL),
-    (mask_dino_of_things, QUERY_MODEL),
-    (detector_without_masks, {'assigner': 1}),
-    (maskformer_segmentor, QUERY_MODEL),
-    (mask_dino_segmentor, QUERY_MODEL),
-    (per_pixel_baseline, {}),
-    (per_pixel_baseline_plus, {}),
-    (panoptic_fcn, {'targets': 1}),
-    (panoptic_fcn_with_box_centers, {'targets': 1}),
-    (panoptic_fcn_with_ibs, {'targets': 1}),
+# Copies to the host in one step.
+COPIES = {
+    mask2former: QUERY_MODEL,
+    mask2former_without_stuff: {'assigner': 1},
+    mask2former_with_ibs: QUERY_MODEL,
+    mask2former_with_ibs_on_all_pixels: QUERY_MODEL,
+    mask2former_with_shared_points: QUERY_MODEL,
+    maskformer: QUERY_MODEL,
+    maskformer_with_point_losses: QUERY_MODEL,
+    mask_dino: QUERY_MODEL,
+    mask_dino_with_ibs: QUERY_MODEL,
+    mask_dino_with_inclusive_boxes: QUERY_MODEL,
+    mask_dino_with_crowd: QUERY_MODEL,
+    mask_dino_of_things: QUERY_MODEL,
+    detector_without_masks: {'assigner': 1},
+    maskformer_segmentor: QUERY_MODEL,
+    mask_dino_segmentor: QUERY_MODEL,
+    per_pixel_baseline: {},
+    per_pixel_baseline_plus: {},
+    panoptic_fcn: {'targets': 1},
+    panoptic_fcn_with_box_centers: {'targets': 1},
+    panoptic_fcn_with_ibs: {'targets': 1},
     # Of the boxes, then of the masks.
-    (efpn, {"RoIs of P2'": 2}),
-    (mask_losses_of_rois, {}),
-]
-
-
+    efpn: {"RoIs of P2'": 2},
+    # Of the boxes of each stage, then of the masks of each stage.
+    cascade_of_efpn: {"RoIs of P2'": 4},
+    mask_losses_of_rois: {},
+}
 # Detectors and segmentors have parts of libraries which wait.
 WITH_OTHERS = {
     maskformer_segmentor,
@@ -269,12 +320,13 @@ WITH_OTHERS = {
     panoptic_fcn_with_box_centers,
     panoptic_fcn_with_ibs,
     efpn,
+    cascade_of_efpn,
     mask_losses_of_rois,
 }
 
 
-@pytest.mark.parametrize(('build', 'copies'), CASES)
-def test_a_step_waits_for_counted_copies_only(build, copies):
+@pytest.mark.parametrize('build', COPIES)
+def test_a_step_waits_for_counted_copies_only(build):
     torch.manual_seed(0)
     _, step = build()
     losses_of_step = step(torch.device('cpu'))
@@ -283,4 +335,42 @@ def test_a_step_waits_for_counted_copies_only(build, copies):
         total(losses_of_step()).backward()
     seen = waits.of_package() if build in WITH_OTHERS else waits.seen
     assert seen == []
-    assert host_copies == copies
+    assert host_copies == COPIES[build]
+
+
+def test_everything_that_trains_is_among_them():
+    parts = {part for build in COPIES for part in build()[0].modules()}
+    seen = {type(part).__name__ for part in parts}
+    no_losses = {'RoIMaskLoss', 'SegmentorPixelDecoder'}
+    for package in (dense_heads, decode_heads, losses, roi_heads):
+        trained = {
+            name
+            for name in package.__all__
+            if isinstance(getattr(package, name), type)
+        }
+        assert trained - no_losses <= seen
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize(
+    'build', [build for build in COPIES if build not in WITH_OTHERS]
+)
+def test_nothing_else_waits_on_a_gpu(build, monkeypatch):
+    _, step = build()
+    losses_of_step = step(torch.device('cuda'))
+    copy = host.to_host
+
+    def allowed(tensor, reason):
+        torch.cuda.set_sync_debug_mode('default')
+        copied = copy(tensor, reason)
+        torch.cuda.set_sync_debug_mode('error')
+        return copied
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith('mmseg_plugin') and hasattr(module, 'to_host'):
+            monkeypatch.setattr(module, 'to_host', allowed)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        total(losses_of_step()).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode('default')

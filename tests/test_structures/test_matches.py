@@ -28,6 +28,13 @@ def test_fixed_repeats_every_pair_in_every_layer():
     ]
     assert matches.repeats == ((4, 4), (), (2,))
     assert matches.counts == [8, 0, 2]
+    labels = torch.tensor([7, 5, 6])
+    on_host = matches.pairs_on_host(matches.layer, labels)
+    assert on_host.tolist() == [
+        [0, 0, 1, 1, 0, 0, 1, 1, 0, 1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 2, 2],
+        [7, 7, 7, 7, 5, 5, 5, 5, 6, 6],
+    ]
 
 
 def test_values_are_summed_by_layer():

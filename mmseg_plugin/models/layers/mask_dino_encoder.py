@@ -86,24 +86,22 @@ class MaskDINOEncoder(BaseModule):
             feat_channels // 2, normalize=True
         )
         self.level_encoding = nn.Embedding(self.num_levels, feat_channels)
+        attention = {
+            'embed_dims': feat_channels,
+            'num_heads': num_heads,
+            'num_levels': self.num_levels,
+            'dropout': dropout,
+            'batch_first': True,
+        }
+        ffn = {
+            'embed_dims': feat_channels,
+            'feedforward_channels': feedforward_channels,
+            'ffn_drop': dropout,
+        }
         # Deformable DETR's, with reference points given: by itself it waits
         # for the device to make them.
         self.encoder = Mask2FormerTransformerEncoder(
-            num_layers,
-            {
-                'self_attn_cfg': {
-                    'embed_dims': feat_channels,
-                    'num_heads': num_heads,
-                    'num_levels': self.num_levels,
-                    'dropout': dropout,
-                    'batch_first': True,
-                },
-                'ffn_cfg': {
-                    'embed_dims': feat_channels,
-                    'feedforward_channels': feedforward_channels,
-                    'ffn_drop': dropout,
-                },
-            },
+            num_layers, {'self_attn_cfg': attention, 'ffn_cfg': ffn}
         )
         use_deformable_attention(self.encoder)
         self.mask_feature = None

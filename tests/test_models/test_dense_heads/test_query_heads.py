@@ -8,9 +8,8 @@ from mmseg_plugin.models.dense_heads.mask2former_head import (
     attention_features,
 )
 from mmseg_plugin.models.dense_heads.mask_query_head import name_layers
-from mmseg_plugin.models.task_modules import linear_assignment
-from mmseg_plugin.structures import Targets, targets
-from mmseg_plugin.utils.host import host_copies, to_host
+from mmseg_plugin.structures import Targets
+from mmseg_plugin.utils.host import host_copies
 from tests.tiny_heads import (
     SIZE,
     backbone_maps,
@@ -174,57 +173,6 @@ def test_stuff_reaches_the_host_in_one_copy():
     host_copies.clear()
     head.get_targets(samples(2, 0, 1))
     assert host_copies.total() == 1
-
-
-class Waits(TorchDispatchMode):
-    """Names the operators for whose result a host waits."""
-
-    NAMES = ('_local_scalar_dense', 'nonzero', '_unique2', 'masked_select')
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function.overloadpacket.__name__
-        self.seen += [name] if name in self.NAMES else []
-        return function(*args, **kwargs or {})
-
-
-@pytest.mark.parametrize('build', HEADS)
-@pytest.mark.parametrize(('stuff', 'copies'), [(False, 1), (True, 2)])
-def test_a_step_waits_for_the_device_twice_at_most(build, stuff, copies):
-    head = build()
-    host_copies.clear()
-    with Waits() as waits:
-        losses = head.loss(backbone_maps(), samples(2, 3, stuff=stuff))
-        sum(losses.values()).backward()
-    assert host_copies.total() == copies
-    # Stuff classes are looked up on the host.
-    assert stuff or waits.seen == []
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-@pytest.mark.parametrize('build', [mask2former, maskformer])
-def test_nothing_else_waits_on_a_gpu(build, monkeypatch):
-    head = build().cuda()
-    x = [level.cuda() for level in backbone_maps()]
-    batch = [sample.cuda() for sample in samples(2, 3)]
-
-    def allowed(tensor, reason):
-        torch.cuda.set_sync_debug_mode('default')
-        host = to_host(tensor, reason)
-        torch.cuda.set_sync_debug_mode('error')
-        return host
-
-    for module in (targets, linear_assignment):
-        monkeypatch.setattr(module, 'to_host', allowed)
-    torch.cuda.set_sync_debug_mode('error')
-    try:
-        losses = head.loss(x, batch)
-        sum(losses.values()).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode('default')
 
 
 def test_instances_alone_need_no_semantic_map():

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from mmseg_plugin.models.losses import IntraBatchLoss
 from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.utils.host import host_copies
 
 LAYERS, BATCH, QUERIES, DIMS = 3, 3, 4, 5
 
@@ -144,6 +145,22 @@ def test_weights_and_avg_factor():
     weights = torch.rand(num, dtype=torch.float64)
     value = loss(masks, targets, matches, weights, 2, partners)
     torch.testing.assert_close(value, weights @ torch.stack(each))
+
+
+def test_pairs_that_the_host_knows_are_not_copied():
+    masks, targets, matches = data()
+    labels = torch.cat([target.labels for target in targets])
+    known = matches._replace(
+        on_host=matches.pairs_on_host(matches.layer, labels)
+    )
+    partners = torch.tensor([[1, 2, 0]] * LAYERS)
+    values = []
+    for pairs, copies in ((matches, 1), (known, 0)):
+        host_copies.clear()
+        loss = dense_loss()
+        values.append(loss(masks, targets, pairs, partners=partners))
+        assert host_copies.total() == copies
+    assert torch.equal(*values)
 
 
 def test_no_things_is_zero_and_keeps_the_graph():
