@@ -6,12 +6,11 @@ from pathlib import Path
 
 import mmcv
 import torch
-from mmengine.config import Config
 from tqdm import tqdm
 
 from mmseg_plugin.utils.cli import UserError, atomic_path, run
 from mmseg_plugin.utils.comparison import Panel, draw_panoptic, draw_thing
-from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.utils.configs import read_model_config
 from mmseg_plugin.utils.ground_truth import GroundTruth
 from mmseg_plugin.utils.inference import Predictor, find_images, read_image
 from mmseg_plugin.utils.segments import Segment, segments_of
@@ -57,8 +56,7 @@ def parse_args() -> argparse.Namespace:
 
 def build(config: str, checkpoint: str, device: str) -> Predictor:
     """A model that gives panoptic results."""
-    loaded = Config.fromfile(find_config(config))
-    predictor = Predictor(loaded, checkpoint, device)
+    predictor = Predictor(read_model_config(config), checkpoint, device)
     if 'thing_classes' not in predictor.meta:
         raise UserError(f'{config} is not for panoptic segmentation')
     return predictor

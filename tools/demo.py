@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from mmseg_plugin.utils.cli import UserError, atomic_path, run
+from mmseg_plugin.utils.configs import read_model_config
 
 CONFIG = 'mask-rcnn_tiny_fpn_demo_scenes'
 DRAWN_IMAGES = 8
@@ -56,12 +57,37 @@ def clear(out: Path) -> None:
     shutil.rmtree(out)
 
 
-def call(tool: str, *args: object, root: Path) -> None:
-    """Runs a tool on the scenes at ``root``."""
+def mask_metric(name: str, root: Path) -> str:
+    """Key of the metric that judges masks on the scenes.
+
+    Args:
+        name: path or name of a config.
+        root: folder of the scenes.
+
+    Raises:
+        UserError: the config has other data or does not judge masks.
+    """
+    config = read_model_config(name)
+    data = (config.get('train_dataloader') or {}).get('dataset', {})
+    evaluators = config.get('val_evaluator') or {}
+    keys = {'val_evaluator': evaluators}
+    if isinstance(evaluators, list):
+        keys = {f'val_evaluator.{i}': e for i, e in enumerate(evaluators)}
+    for key, evaluator in keys.items():
+        is_coco = evaluator.get('type', '').endswith('CocoMetric')
+        if is_coco and data.get('data_root') == f'{root}/':
+            return key
+    raise UserError(
+        f'--config {name} does not learn masks of the synthetic scenes; take '
+        f'{CONFIG} or another *_demo_scenes'
+    )
+
+
+def call(tool: str, *args: object) -> None:
+    """Runs a tool in a process of its own."""
     command = [sys.executable, '-m', 'mmseg_plugin', tool, *map(str, args)]
     print(f'\n== {" ".join(command[1:])}', flush=True)
-    env = {**os.environ, 'SCENES_ROOT': f'{root}/'}
-    code = subprocess.run(command, env=env, check=False).returncode
+    code = subprocess.run(command, check=False).returncode
     if code:
         raise UserError(f'{tool} failed with exit code {code}, see above')
 
@@ -90,12 +116,15 @@ def main() -> None:
         raise UserError(f'--epochs must be at least 1, got {args.epochs}')
     start = time.monotonic()
     out = args.out.resolve()
-    clear(out)
     root, work_dir = out / 'scenes', out / 'run'
+    # Where configs find the scenes, here and in the processes started.
+    os.environ['SCENES_ROOT'] = f'{root}/'
+    metric = mask_metric(args.config, root)
+    clear(out)
     counts = ['--train', args.train, '--val', args.val]
-    call('make_scenes', root, *counts, '--seed', args.seed, root=root)
+    call('make_scenes', root, *counts, '--seed', args.seed)
     # Kept for compare_runs, which would evaluate once more otherwise.
-    results = f'val_evaluator.outfile_prefix={work_dir}/results'
+    results = f'{metric}.outfile_prefix={work_dir}/results'
     options = ['--cfg-options', f'randomness.seed={args.seed}', results]
     options += [
         f'{key}={args.epochs}'
@@ -105,11 +134,11 @@ def main() -> None:
             'param_scheduler.1.T_max',
         )
     ]
-    call('train', args.config, '--work-dir', work_dir, *options, root=root)
+    call('train', args.config, '--work-dir', work_dir, *options)
     checkpoint = (work_dir / 'last_checkpoint').read_text()
     drawing = ['--out', out / 'predictions', '--limit', DRAWN_IMAGES]
-    call('predict', args.config, checkpoint, root / 'val', *drawing, root=root)
-    call('compare_runs', work_dir, '--out', out / 'curves', root=root)
+    call('predict', args.config, checkpoint, root / 'val', *drawing)
+    call('compare_runs', work_dir, '--out', out / 'curves')
     metrics = read_metrics(work_dir)
     seconds = time.monotonic() - start
     with atomic_path(out / 'metrics.json') as path:

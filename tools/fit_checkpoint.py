@@ -9,14 +9,14 @@ import argparse
 import pickle
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from mmseg_plugin.converters.dino import from_dino, is_dino
 from mmseg_plugin.converters.files import read_state, write_state
 from mmseg_plugin.converters.fit import fit
+from mmseg_plugin.models.dense_heads import MaskDINOHead
 from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.utils.configs import read_model_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,16 +32,22 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    config = Config.fromfile(find_config(args.config))
-    with DefaultScope.overwrite_default_scope(config.default_scope):
+    config = read_model_config(args.config)
+    scope = config.get('default_scope', 'mmdet')
+    with DefaultScope.overwrite_default_scope(scope):
         model = MODELS.build(config.model)
     try:
         state = read_state(args.source, 'mmdet')
     except (OSError, ValueError, pickle.UnpicklingError) as error:
         raise UserError(str(error)) from None
     if is_dino(state):
-        order = config.model.panoptic_head.pixel_decoder.feature_order
-        state = from_dino(state, order)
+        head = getattr(model, 'panoptic_head', None)
+        if not isinstance(head, MaskDINOHead):
+            raise UserError(
+                f'{args.source} holds a DINO, whose weights fit Mask DINO '
+                f'only; {args.config} is another model'
+            )
+        state = from_dino(state, head.pixel_decoder.feature_order)
     result = fit(state, model.state_dict())
     if not result.state:
         raise UserError(f'no weight in {args.source} fits {args.config}')

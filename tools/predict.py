@@ -12,7 +12,7 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.configs import find_config, read_config
+from mmseg_plugin.utils.configs import read_model_config
 from mmseg_plugin.utils.drawing import draw_segments
 from mmseg_plugin.utils.ground_truth import GroundTruth
 from mmseg_plugin.utils.inference import Predictor, find_images, read_image
@@ -206,7 +206,7 @@ def main() -> None:
         args.out.is_file() or next(args.out.iterdir(), None)
     ):
         raise UserError(f'--out {args.out} exists and is not an empty folder')
-    config = read_config(find_config(args.config))
+    config = read_model_config(args.config)
     predictor = Predictor(config, args.checkpoint, args.device)
     classes = list(predictor.meta['classes'])
     truth = ground_truth(args.ann, config, classes)

@@ -7,10 +7,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
 
 from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.utils.configs import read_model_config
 from mmseg_plugin.utils.inference import Predictor, read_image
 from mmseg_plugin.utils.query_views import draw_views, query_views
 
@@ -46,7 +45,7 @@ def main() -> None:
     image = read_image(args.image)
     rows = []
     for name, checkpoint in args.model:
-        config = Config.fromfile(find_config(name))
+        config = read_model_config(name)
         predictor = Predictor(config, checkpoint, 'cpu')
         if not hasattr(predictor.model, 'panoptic_head'):
             raise UserError(f'{name} is no query model of mmdet')

@@ -68,3 +68,20 @@ def read_config(path: str | Path) -> Config:
         raise UserError(
             f'config {path} cannot be read: {type(error).__name__}: {error}'
         ) from error
+
+
+def read_model_config(name: str) -> Config:
+    """Reads the config of a model.
+
+    Args:
+        name: see :func:`find_config`.
+
+    Raises:
+        UserError: there is no such config, it cannot be read, or it is only
+            a part of one.
+    """
+    path = find_config(name)
+    config = read_config(path)
+    if 'model' not in config:
+        raise UserError(f'config {path} has no model; is it a base?')
+    return config

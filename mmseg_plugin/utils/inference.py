@@ -7,7 +7,7 @@ import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import CheckpointLoader
@@ -44,9 +44,12 @@ def read_image(path: Path) -> np.ndarray:
     """An image as BGR, shape (h, w, 3), uint8.
 
     Raises:
-        UserError: the file is not an image, or is cut off.
+        UserError: there is no such file, or it is no whole image.
     """
-    image = mmcv.imread(path)
+    try:
+        image = mmcv.imread(path)
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror}') from error
     if image is None:
         raise UserError(f'{path} cannot be read as an image')
     return image
@@ -60,7 +63,7 @@ def dataset_meta(config: Config, split: str) -> dict:
         split: ``'train'``, ``'val'`` or ``'test'``.
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
-    dataset = config[f'{split}_dataloader'].dataset
+    dataset = _plain(config[f'{split}_dataloader'].dataset)
     # A pipeline may need what only reading the images needs.
     bare = {**dataset, 'lazy_init': True, 'pipeline': []}
     return DATASETS.build(bare).metainfo
@@ -79,9 +82,16 @@ def image_pipeline(config: Config) -> list[dict]:
         )
     return [
         step
-        for step in config.test_dataloader.dataset.pipeline
+        for step in _plain(config.test_dataloader.dataset).pipeline
         if not step['type'].endswith('Annotations')
     ]
+
+
+def _plain(dataset: ConfigDict) -> ConfigDict:
+    """The first data set inside those that repeat or join others."""
+    while inner := dataset.get('dataset') or dataset.get('datasets'):
+        dataset = inner[0] if isinstance(inner, list) else inner
+    return dataset
 
 
 class Predictor:
@@ -140,10 +150,14 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     """
     try:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-        state = loaded.get('state_dict', loaded)
+        state = loaded
+        if isinstance(loaded, dict):
+            state = loaded.get('state_dict', loaded)
         missing = model.load_state_dict(state, strict=False).missing_keys
     except (OSError, pickle.UnpicklingError) as error:
         raise UserError(str(error)) from error
+    except TypeError as error:
+        raise UserError(f'{checkpoint} holds no state dict') from error
     except RuntimeError as error:
         reason = ' '.join(str(error).split('\n')[:2])
         raise UserError(

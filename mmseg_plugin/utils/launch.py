@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mmseg_plugin.utils.cli import UserError
-from mmseg_plugin.utils.configs import find_config, read_config
+from mmseg_plugin.utils.configs import read_model_config
 from mmseg_plugin.utils.stack import (
     STACKS,
     active_stack,
@@ -34,13 +34,10 @@ def run_installed_tool(tool: str) -> None:
     scope = 'mmdet'
     # Their options take values: the config is the first argument or none is.
     if len(sys.argv) > 1 and not sys.argv[1].startswith('-'):
-        config = find_config(sys.argv[1])
-        sys.argv[1] = str(config)
-        settings = read_config(config)
-        if 'model' not in settings:
-            raise UserError(f'config {config} has no model; is it a base?')
-        scope = settings.get('default_scope', scope)
-    path = _framework_folder(scope) / 'tools' / f'{tool}.py'
+        config = read_model_config(sys.argv[1])
+        sys.argv[1] = config.filename
+        scope = config.get('default_scope', scope)
+    path = _installed_tool(scope, f'{tool}.py')
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401
 
@@ -57,7 +54,7 @@ def run_installed_tool(tool: str) -> None:
         raise UserError(str(error)) from error
 
 
-def _framework_folder(scope: str) -> Path:
+def _installed_tool(scope: str, name: str) -> Path:
     if scope not in STACKS[active_stack()].packages:
         raise UserError(
             f"default_scope='{scope}' of the config is neither 'mmdet' nor "
@@ -65,6 +62,8 @@ def _framework_folder(scope: str) -> Path:
         )
     problems = stack_problems((scope,))
     folder = mim_folder(scope)
-    if problems or folder is None:
+    if not problems and not (folder and (folder / 'tools' / name).is_file()):
+        problems = [f'{scope} is installed without its tools']
+    if folder is None or problems:
         raise UserError(f'{problems[0]}; run: {mend(active_stack())}')
-    return folder
+    return folder / 'tools' / name

@@ -80,3 +80,15 @@ def test_a_failing_step_is_named(tmp_path):
     assert done.stderr.endswith(
         'make_scenes failed with exit code 1, see above\n'
     )
+
+
+@pytest.mark.parametrize(
+    'config', ['absent', 'mask-rcnn_mobilenetv2_fpn_bce_nuclei']
+)
+def test_another_config_leaves_an_earlier_demo_alone(tmp_path, config):
+    (tmp_path / 'metrics.json').write_text('{}')
+    done = _demo('--out', tmp_path, '--config', config)
+    assert done.returncode == 1
+    assert f'{config} ' in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert len(list(tmp_path.iterdir())) == 1
