@@ -28,15 +28,15 @@ def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack([x1, y1, x2, y2], 1).float(), x2 > 0
 
 
-def normalized_boxes(boxes: Tensor, img_shape: tuple[int, int]) -> Tensor:
+def normalized_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Relative boxes from corners in pixels.
 
     Args:
         boxes: (G, 4), (x1, y1, x2, y2), a tensor or mmdet's boxes.
-        img_shape: height and width of the image without padding.
+        size: height and width by which they are divided.
     """
     boxes = getattr(boxes, 'tensor', boxes)
-    height, width = img_shape[:2]
+    height, width = size[:2]
     x1, y1, x2, y2 = boxes.unbind(-1)
     # Numbers, not a tensor of them: that would wait for the device.
     x, y = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height

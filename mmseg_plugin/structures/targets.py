@@ -30,7 +30,7 @@ class Targets(NamedTuple):
         cls,
         instances: InstanceData,
         size: tuple[int, int],
-        img_shape: tuple[int, int] | None = None,
+        box_size: tuple[int, int] | None = None,
     ) -> 'Targets':
         """Targets from mmdet's instances.
 
@@ -39,7 +39,7 @@ class Targets(NamedTuple):
                 tensor) and, if boxes are wanted, ``bboxes`` (x1, y1, x2, y2)
                 in pixels.
             size: padded height and width, to which masks are padded.
-            img_shape: height and width by which boxes are divided; boxes
+            box_size: height and width by which boxes are divided; boxes
                 are left out if it is None.
 
         Raises:
@@ -61,12 +61,12 @@ class Targets(NamedTuple):
         if masks.dtype not in (torch.bool, torch.uint8):
             masks = masks.bool()
         boxes = None
-        if img_shape is not None:
-            boxes = normalized_boxes(instances.bboxes, img_shape)
+        if box_size is not None:
+            boxes = normalized_boxes(instances.bboxes, box_size)
         return cls(labels, masks, boxes)
 
     def with_boxes(
-        self, bboxes: Tensor | None, img_shape: tuple[int, int]
+        self, bboxes: Tensor | None, box_size: tuple[int, int]
     ) -> 'Targets':
         """Sets the boxes of all targets.
 
@@ -74,7 +74,7 @@ class Targets(NamedTuple):
             bboxes: of the first targets, (n, 4), (x1, y1, x2, y2) in pixels,
                 a tensor or mmdet's boxes; None for no target. The others get
                 boxes around their masks.
-            img_shape: height and width by which boxes are divided.
+            box_size: height and width by which boxes are divided.
 
         Raises:
             ValueError: a target has neither a box nor a mask.
@@ -88,7 +88,7 @@ class Targets(NamedTuple):
                 raise ValueError('targets need boxes (bboxes) or masks')
             around, _ = boxes_of(self.masks[-count:].bool())
             corners = torch.cat((corners, around))
-        return self._replace(boxes=normalized_boxes(corners, img_shape))
+        return self._replace(boxes=normalized_boxes(corners, box_size))
 
 
 def add_stuff(

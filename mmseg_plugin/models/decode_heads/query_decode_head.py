@@ -105,8 +105,8 @@ class QueryDecodeHead(BaseModule):
         if not self.head.with_bbox:
             return targets
         return [
-            target.with_boxes(None, sample.img_shape)
-            for target, sample in zip(targets, batch_data_samples, strict=True)
+            target.with_boxes(None, tuple(target.masks.shape[-2:]))
+            for target in targets
         ]
 
     def loss(

@@ -63,6 +63,9 @@ class MaskDINOHead(MaskQueryHead):
             'bitmask' and 'mask2box' from their masks, see
             :func:`boxes_from_masks`.
         initial_pred: predict, and train, before the first layer too.
+        unpadded_boxes: boxes of targets are relative to their image, as
+            published, not to the padded batch, as predictions are read. The
+            same where all images of a batch have one size.
         use_sigmoid: see :class:`MaskQueryHead`.
         loss_bbox: box losses, called like :class:`QueryBoxLoss`. Not needed
             for inference.
@@ -88,6 +91,7 @@ class MaskDINOHead(MaskQueryHead):
         learn_query_feat: bool = False,
         initialize_box_type: str = 'no',
         initial_pred: bool = True,
+        unpadded_boxes: bool = False,
         use_sigmoid: bool = True,
         loss_bbox: OptConfigType = None,
         **kwargs: Any,
@@ -120,6 +124,7 @@ class MaskDINOHead(MaskQueryHead):
         self.denoise_masks = denoise_masks and self.with_mask
         self.initialize_box_type = initialize_box_type
         self.initial_pred = initial_pred
+        self.unpadded_boxes = unpadded_boxes
         self.bbox_embed = MLP(feat_channels, feat_channels, 4, 3)
         self.transformer_decoder = MaskDINODecoder(
             **transformer_decoder,
@@ -239,9 +244,8 @@ class MaskDINOHead(MaskQueryHead):
     def get_targets(self, batch_data_samples: SampleList) -> list[Targets]:
         """Ground truth of each image, with boxes.
 
-        Boxes are relative to the image without padding, masks to the padded
-        batch, as published. Those of stuff, and of things where a data set
-        has none, are drawn around the masks.
+        Boxes of stuff, and of things where a data set has none, are drawn
+        around the masks.
 
         Args:
             batch_data_samples: see :meth:`MaskQueryHead.get_targets`.
@@ -252,16 +256,16 @@ class MaskDINOHead(MaskQueryHead):
         if self.with_mask:
             targets = super().get_targets(batch_data_samples)
         else:
-            labels = [
-                sample.gt_instances.labels for sample in batch_data_samples
-            ]
             targets = [
-                Targets(part, part.new_zeros(len(part), 0, 0))
-                for part in labels
+                Targets(labels, labels.new_zeros(len(labels), 0, 0))
+                for labels in (
+                    s.gt_instances.labels for s in batch_data_samples
+                )
             ]
+        size = 'img_shape' if self.unpadded_boxes else 'batch_input_shape'
         return [
             target.with_boxes(
-                sample.gt_instances.get('bboxes'), sample.img_shape
+                sample.gt_instances.get('bboxes'), sample.metainfo[size]
             )
             for target, sample in zip(targets, batch_data_samples, strict=True)
         ]
@@ -330,8 +334,8 @@ class MaskDINOHead(MaskQueryHead):
         """Also of boxes, see :meth:`MaskQueryHead.losses_of_matches`."""
         shared = (targets, matches, avg_factor)
         if predictions.masks is None:
-            cls_logits = predictions.cls_logits
-            losses = {'loss_cls': self.loss_cls(cls_logits, *shared)}
+            loss_cls = self.loss_cls(predictions.cls_logits, *shared)
+            losses = {'loss_cls': loss_cls}
         else:
             losses = super().losses_of_matches(predictions, *shared, points)
         losses['loss_bbox'], losses['loss_iou'] = self.loss_bbox(

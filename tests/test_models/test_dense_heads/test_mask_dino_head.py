@@ -213,7 +213,7 @@ def test_impossible_box_initialisations(options, match):
 
 
 def test_targets_take_boxes_where_given_else_from_masks():
-    head = tiny_mask_dino()
+    head = tiny_mask_dino(unpadded_boxes=True)
     (sample,) = samples(1)
     sample.set_metainfo({'img_shape': (32, 48)})
     mask = torch.zeros(1, *SIZE, dtype=torch.uint8)
@@ -228,6 +228,18 @@ def test_targets_take_boxes_where_given_else_from_masks():
     (target,) = head.get_targets([sample])
     assert target.boxes[0].tolist() == [0.5, 0.5, 1, 1]
     assert target.boxes[2, 0] == pytest.approx((50 + 96) / 2 / 48)
+
+
+def test_boxes_are_relative_to_the_padded_batch_like_the_masks():
+    (sample,) = samples(1)
+    sample.set_metainfo({'img_shape': (32, 48)})
+    sample.gt_instances.bboxes = torch.tensor([[0.0, 0, 48, 32]])
+    sample.gt_instances = sample.gt_instances[:1]
+    (target,) = tiny_mask_dino().get_targets([sample])
+    height, width = SIZE
+    assert target.boxes[0].tolist() == pytest.approx(
+        [24 / width, 16 / height, 48 / width, 32 / height]
+    )
 
 
 def test_box_losses_of_things_only():
