@@ -153,7 +153,7 @@ def segment_counts(
         per_class(pred.labels[wrong]),
         per_class(gt.labels[missed]),
     ]
-    return np.stack(counts, 1).astype(np.float64)
+    return np.array(counts, np.float64).T
 
 
 def common_pixels(
@@ -194,8 +194,9 @@ def _positions(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
     if not len(ids):
         return np.full(len(values), -1)
     order = np.argsort(ids)
-    place = np.searchsorted(ids, values, sorter=order).clip(max=len(ids) - 1)
-    return np.where(ids[order[place]] == values, order[place], -1)
+    place = np.searchsorted(ids, values, sorter=order)
+    found = order[np.minimum(place, len(ids) - 1)]
+    return np.where(ids[found] == values, found, -1)
 
 
 def _crowd_overlaps(
@@ -208,14 +209,11 @@ def _crowd_overlaps(
 
     Published code knows one crowd segment of a class, the last.
     """
-    last = {gt_labels[i]: i for i in np.flatnonzero(crowd)}
-    return np.array(
-        [
-            inside[last[label], i] if label in last else 0
-            for i, label in enumerate(pred_labels)
-        ],
-        dtype=np.int64,
-    )
+    pixels = np.zeros(len(pred_labels), np.int64)
+    for i in np.flatnonzero(crowd):
+        own = pred_labels == gt_labels[i]
+        pixels[own] = inside[i, own]
+    return pixels
 
 
 def per_class_quality(counts: np.ndarray) -> np.ndarray:

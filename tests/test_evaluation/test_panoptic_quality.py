@@ -101,6 +101,13 @@ def test_a_crowd_excuses_its_own_class_only():
     assert got.tolist() == [[0, 0, 0, 0], [0, 0, 1, 1]]
 
 
+def test_of_two_crowds_of_a_class_the_last_excuses():
+    gt = segments([1, 2], [0, 0], crowd=[True, True])
+    pred = segments([5, 6], [0, 0])
+    got = counts([[1, 1, 2]], gt, [[5, 5, 6]], pred)
+    assert got[0].tolist() == [0, 0, 1, 0]
+
+
 def test_given_areas_lead():
     got = counts(
         [[1, 1, 1]],
