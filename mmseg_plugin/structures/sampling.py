@@ -14,31 +14,45 @@ from torch import Tensor
 
 
 def bilinear_corners(
-    points: Tensor, size: Sequence[int]
-) -> tuple[Tensor, Tensor]:
+    points: Tensor, size: Sequence[int | Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
     """The four pixels around each point, and what each contributes.
 
     Args:
-        points: (..., 2), (x, y) in units of the map's size.
-        size: height and width of the map.
+        points: (..., 2), (x, y) in units of the map's size. The gradient
+            flows into the weights.
+        size: height and width of the map, or tensors that broadcast with
+            (...).
 
     Returns:
-        Index into the flattened map, int64 (..., 4), and weight (..., 4),
-        zero for a corner that lies outside the map.
+        Of each corner the index into the flattened map, int32 (...), and the
+        weight (...), zero where the corner lies outside the map.
     """
-    indices, weights = [], []
-    for position, length in zip(points.unbind(-1), size[::-1], strict=True):
-        position = position * length - 0.5
-        first = position.floor()
-        share = position - first
-        pixels = torch.stack((first, first + 1), -1)
-        inside = (pixels >= 0) & (pixels < length)
-        weights.append(torch.stack((1 - share, share), -1) * inside)
+    # Each coordinate by itself: a last dimension of two cannot be vectorised.
+    columns, rows = (
+        _neighbours(position, length)
+        for position, length in zip(points.unbind(-1), size[::-1], strict=True)
+    )
+    indices = [
+        row * size[1] + column for row, _ in rows for column, _ in columns
+    ]
+    weights = [height * width for _, height in rows for _, width in columns]
+    return indices, weights
+
+
+def _neighbours(
+    position: Tensor, length: int | Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """The pixels before and after a position, and what each contributes."""
+    position = position * length - 0.5
+    first = position.detach().floor()
+    share = position - first
+    found = []
+    for pixel, weight in ((first, 1 - share), (first + 1, share)):
+        inside = (pixel >= 0) & (pixel < length)
         # A coordinate that is no number must not read outside either.
-        indices.append(pixels.nan_to_num(0).clamp(0, length - 1).long())
-    index = indices[1][..., :, None] * size[1] + indices[0][..., None, :]
-    weight = weights[1][..., :, None] * weights[0][..., None, :]
-    return index.flatten(-2), weight.flatten(-2)
+        found.append((pixel.where(inside, 0).int(), weight * inside))
+    return found
 
 
 def sample_features(features: Tensor, points: Tensor) -> Tensor:
@@ -54,16 +68,18 @@ def sample_features(features: Tensor, points: Tensor) -> Tensor:
     batch, channels, height, width = features.shape
     num_points = points.shape[1]
     index, weight = bilinear_corners(points.detach(), (height, width))
-    image = torch.arange(batch, device=features.device) * (height * width)
+    image = torch.arange(batch, device=features.device, dtype=torch.int32)
+    shares = torch.stack(weight, -1)
+    rows = torch.stack(index, -1) + (image * (height * width))[:, None, None]
     # Rows of channels side by side in memory (reshape alone may return a
     # view) are read several times faster than one channel after the other.
     table = features.flatten(2).transpose(1, 2).reshape(-1, channels)
     table = table.contiguous()
     sampled = F.embedding_bag(
-        (index + image[:, None, None]).flatten(0, 1),
+        rows.flatten(0, 1),
         table,
         mode='sum',
-        per_sample_weights=weight.flatten(0, 1).to(features.dtype),
+        per_sample_weights=shares.flatten(0, 1).to(features.dtype),
     )
     return sampled.reshape(batch, num_points, channels)
 
@@ -81,8 +97,8 @@ def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
     flat = masks.flatten(1).view(torch.uint8)
     index, weight = bilinear_corners(points, masks.shape[-2:])
     values = points.new_zeros(len(masks), len(points))
-    for corner, share in zip(index.T, weight.T, strict=True):
-        values += flat.gather(1, corner.expand(len(flat), -1)) * share
+    for corner, share in zip(index, weight, strict=True):
+        values += flat.gather(1, corner.long().expand(len(flat), -1)) * share
     return values
 
 

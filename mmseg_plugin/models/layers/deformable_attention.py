@@ -98,7 +98,9 @@ class DeformableAttention(MultiScaleDeformableAttention):
         centre = reference[:, :, None, :, None, :2]
         if reference.shape[-1] == 2:
             # Offsets are in pixels.
-            return centre + offsets / spatial_shapes.flip(-1)[:, None]
+            size = spatial_shapes.flip(-1)[:, None]
+            # Repeated, since dividing pairs of numbers cannot be vectorised.
+            return centre + offsets / size.repeat(1, self.num_points, 1)
         size = reference[:, :, None, :, None, 2:]
         return centre + offsets / self.num_points * size * 0.5
 
@@ -186,20 +188,23 @@ def deformable_attention(
     starts = np.cumsum([0] + [height * width for height, width in sizes])
     if starts[-1] != num_pixels:
         raise ValueError(f'{num_pixels} values for levels of sizes {sizes}')
-    indices, shares = [], []
-    for level, (size, start) in enumerate(zip(sizes, starts, strict=False)):
-        # Head after head, so that neighbours are close in memory.
-        points = locations[:, :, :, level].transpose(1, 2)
-        weight = weights[:, :, :, level].transpose(1, 2)
-        index, share = bilinear_corners(points, size)
-        indices.append((index + int(start)).flatten(3).int())
-        shares.append((share * weight[..., None]).flatten(3))
-    head = torch.arange(batch * heads, dtype=torch.int32) * num_pixels
-    index = torch.cat(indices, 3) + head.view(batch, heads, 1, 1)
+    # Head after head, so that neighbours are close in memory; what belongs
+    # to a level repeated for its points, or nothing here can be vectorised.
+    points = locations.permute(5, 0, 2, 1, 3, 4).contiguous().movedim(0, -1)
+    weight = weights.transpose(1, 2).contiguous()
+    shape = (len(sizes), locations.shape[-2])
+    lengths = torch.tensor(sizes, dtype=torch.int32).T[..., None]
+    height, width = lengths.repeat(1, 1, shape[1])
+    index, share = bilinear_corners(points, (height, width))
+    head = torch.arange(batch * heads).view(batch, heads, 1, 1, 1)
+    start = torch.from_numpy(starts[:-1, None]).expand(shape)
+    first = (head * num_pixels + start).int()
+    rows = torch.stack([corner + first for corner in index], 3)
+    shares = torch.stack([part * weight for part in share], 3)
     output = weighted_rows(
         value.transpose(1, 2).reshape(-1, channels),
-        index.flatten(0, 2),
-        torch.cat(shares, 3).flatten(0, 2),
+        rows.flatten(0, 2).flatten(1),
+        shares.flatten(0, 2).flatten(1),
     )
     output = output.view(batch, heads, -1, channels)
     return output.transpose(1, 2).flatten(2)
