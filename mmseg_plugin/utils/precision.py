@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 Result = TypeVar('Result')
+_DEVICES = ['cpu']
 # Naming a device that is not there is a warning each time.
-_DEVICES = ['cpu'] + ['cuda'] * torch.cuda.is_available()
+if accelerator := torch.accelerator.current_accelerator():
+    _DEVICES += [accelerator.type] * torch.accelerator.is_available()
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -20,7 +22,7 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 
 
 def without_autocast(method: Callable[..., Result]) -> Callable[..., Result]:
-    """Runs a function outside autocast, on every kind of device."""
+    """Runs a function outside autocast, on the CPU and the accelerator."""
 
     @functools.wraps(method)
     def run(*args: object, **kwargs: object) -> Result:

@@ -7,7 +7,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmcv.ops import MultiScaleDeformableAttention
-from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
+from mmcv.ops.multi_scale_deform_attn import (
+    MultiScaleDeformableAttnFunction,
+    multi_scale_deformable_attn_pytorch,
+)
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
@@ -16,13 +19,17 @@ from mmseg_plugin.structures.sampling import bilinear_corners
 from mmseg_plugin.utils.host import to_device
 from mmseg_plugin.utils.precision import at_least_float32
 
+# Kinds of devices that mmcv's operator is written for.
+_WITH_OPERATOR = ('cuda', 'mlu')
+
 
 class DeformableAttention(MultiScaleDeformableAttention):
     """mmcv's module, with the same parameters and numbers.
 
     On a CPU it gathers and weighs in one go what mmcv's fallback first
     samples, level by level. On a GPU it runs mmcv's operator, without mmcv's
-    check of the number of keys, for which the host waits in every layer.
+    check of the number of keys, for which the host waits in every layer; on
+    a device without that operator mmcv's fallback.
 
     Source: "Deformable DETR" (arXiv 2010.04159), section 4.1.
     """
@@ -112,9 +119,14 @@ class DeformableAttention(MultiScaleDeformableAttention):
         spatial_shapes: Tensor,
         level_start_index: Tensor,
     ) -> Tensor:
-        if value.device.type == 'cpu':
+        device = value.device.type
+        if device == 'cpu':
             sizes = spatial_shapes.tolist()
             return deformable_attention(value, sizes, locations, weights)
+        if device not in _WITH_OPERATOR:
+            return multi_scale_deformable_attn_pytorch(
+                value, spatial_shapes, locations, weights
+            )
         return MultiScaleDeformableAttnFunction.apply(
             value,
             spatial_shapes,

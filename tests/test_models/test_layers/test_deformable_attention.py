@@ -143,3 +143,13 @@ def test_level_geometry():
     shapes, starts = level_geometry(SIZES, torch.device('cpu'))
     assert shapes.tolist() == [list(size) for size in SIZES]
     assert starts.tolist() == [0, 6, 26]
+
+
+def test_a_device_without_the_operator_takes_the_fallback():
+    module = DeformableAttention(HEADS * CHANNELS, HEADS, num_levels=3)
+    value, locations, weights = (part.to('meta') for part in inputs())
+    output = module._attend(
+        value, locations, weights, *level_geometry(SIZES, torch.device('cpu'))
+    )
+    assert output.device.type == 'meta'
+    assert output.shape == (BATCH, QUERIES, HEADS * CHANNELS)
