@@ -32,7 +32,7 @@ def main() -> None:
     if name in ('-h', '--help'):
         print('usage: python -m mmseg_plugin <tool> [arguments]\n\ntools:')
         for tool, path in tools.items():
-            print(f'  {tool:16} {describe(path)}')
+            print(f'  {tool:20} {describe(path)}')
         return
     if name not in tools:
         sys.exit(f'error: no tool {name!r}; there are: {", ".join(tools)}')

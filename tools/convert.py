@@ -1,4 +1,4 @@
-"""Convert checkpoints between the official code (detectron2) and mmdet.
+"""Converts checkpoints between the official code (detectron2) and mmdet.
 
 Strict: a key that the method's table does not know ends the tool, nothing is
 written. Reads .pth and detectron2's .pkl files as data; no code in them runs.

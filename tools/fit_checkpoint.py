@@ -1,4 +1,4 @@
-"""Fit a checkpoint to a config with other classes, queries or levels.
+"""Fits a checkpoint to a config with other classes, queries or levels.
 
 Weights whose name and shape fit are kept; the others are listed and start
 anew. Weights of mmdet's DINO are renamed for Mask DINO. Load the result by
