@@ -12,14 +12,14 @@ from mmengine.structures import InstanceData, PixelData
 from mmseg_plugin.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
+TINY = CONFIGS / 'panoptic_fcn/panoptic-fcn_tiny_demo_scenes.py'
 SIZE = (96, 128)
 BOXES = ((8, 8, 24, 20), (40, 10, 110, 80), (0, 60, 30, 96))
 
 
 def build(**head):
     torch.manual_seed(0)
-    path = CONFIGS / 'panoptic_fcn/panoptic-fcn_tiny_demo_scenes.py'
-    config = Config.fromfile(path).model
+    config = Config.fromfile(TINY).model
     config.panoptic_head.update(head)
     if 'region_classes' in head:
         config.panoptic_fusion_head.region_classes = head['region_classes']

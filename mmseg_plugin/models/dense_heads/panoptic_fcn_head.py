@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     POOL_SIZES,
+    TEST_KEYS,
     ImageKernels,
     Kernels,
     find_regions,
@@ -23,6 +24,7 @@ from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
     PanopticFCNLayers,
     PanopticFCNMaps,
 )
+from mmseg_plugin.models.fusion.options import checked_test_cfg
 from mmseg_plugin.models.fusion.query_maps import resize
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
     PanopticFCNTargetGenerator,
@@ -61,6 +63,10 @@ class PanopticFCNHead(PanopticFCNLayers):
             ``max_per_image`` (100), half of which a level may have; the
             fusion head reads the same config.
         layers: the other arguments of :class:`PanopticFCNLayers`.
+
+    Raises:
+        ValueError: ``test_cfg`` has a key that neither the fusion head nor
+            this one reads.
     """
 
     def __init__(
@@ -88,7 +94,7 @@ class PanopticFCNHead(PanopticFCNLayers):
         self.num_stuff_classes = num_stuff_classes
         self.num_classes = num_things_classes + num_stuff_classes
         self.num_kernels = num_kernels
-        self.test_cfg = test_cfg or {}
+        self.test_cfg = checked_test_cfg(test_cfg, TEST_KEYS)
         self.target_generator = PanopticFCNTargetGenerator(
             num_things_classes, len(regions), **(targets or {})
         )

@@ -8,6 +8,12 @@ from torch import Tensor
 
 # Window of the smoothing of centre scores, high to low resolution.
 POOL_SIZES = (3, 3, 3, 5, 5)
+# One test_cfg for the head, which reads the first line, and its fusion.
+TEST_KEYS = {
+    *('center_thr', 'region_thr', 'max_per_image'),
+    *('panoptic_on', 'instance_on', 'similarity_thr', 'class_specific'),
+    *('mask_thr', 'score_thr', 'instance_thr', 'overlap_thr', 'stuff_area'),
+}
 
 
 class Kernels(NamedTuple):

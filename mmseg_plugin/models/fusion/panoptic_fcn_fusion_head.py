@@ -11,9 +11,11 @@ from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
+    TEST_KEYS,
     ImageKernels,
     Kernels,
 )
+from mmseg_plugin.models.fusion.options import checked_test_cfg
 from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET
 from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
@@ -96,6 +98,10 @@ class PanopticFCNFusionHead(BaseModule):
         region_classes: kind of :class:`RegionClasses`, the head's.
         test_cfg: see above.
         init_cfg: see mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: ``test_cfg`` has a key that neither the head nor this one
+            reads.
     """
 
     def __init__(
@@ -111,7 +117,7 @@ class PanopticFCNFusionHead(BaseModule):
         self.region_classes = RegionClasses(
             region_classes, num_things_classes, num_stuff_classes
         )
-        self.test_cfg = test_cfg or {}
+        self.test_cfg = checked_test_cfg(test_cfg, TEST_KEYS)
 
     def instances(
         self, things: Kernels, features: Tensor, sizes: Sizes

@@ -10,6 +10,7 @@ from mmseg_plugin.models.fusion.instance import (
     box_results,
     instance_results,
 )
+from mmseg_plugin.models.fusion.options import checked_test_cfg
 from mmseg_plugin.models.fusion.panoptic import (
     PanopticRules,
     PanopticSegments,
@@ -97,13 +98,7 @@ class QueryFusionHead(BaseModule):
         is_thing[things] = True
         self.register_buffer('is_thing', is_thing, persistent=False)
         self.use_sigmoid = use_sigmoid
-        self.test_cfg = test_cfg or {}
-        unknown = sorted(self.test_cfg.keys() - TEST_KEYS)
-        if unknown:
-            raise ValueError(
-                f'test_cfg has unknown keys {unknown}; it can have '
-                f'{sorted(TEST_KEYS)}'
-            )
+        self.test_cfg = checked_test_cfg(test_cfg, TEST_KEYS)
 
     def _rules(self, kind: type) -> InstanceRules | PanopticRules:
         given = {k: v for k, v in self.test_cfg.items() if k in kind._fields}

@@ -2,8 +2,18 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 
-from tests.tiny_panoptic_fcn import BOXES, SIZE, build, images, losses, sample
+from mmseg_plugin.registry import MODELS
+from tests.tiny_panoptic_fcn import (
+    BOXES,
+    SIZE,
+    TINY,
+    build,
+    images,
+    losses,
+    sample,
+)
 
 KEYS = {'loss_pos_th', 'loss_pos_st', 'loss_seg_th', 'loss_seg_st'}
 
@@ -70,6 +80,13 @@ def test_needs_a_semantic_map():
     del data.gt_sem_seg
     with pytest.raises(ValueError, match='gt_sem_seg'):
         losses(build().train(), [data])
+
+
+def test_unknown_keys_of_test_cfg_are_refused():
+    head = Config.fromfile(TINY).model.panoptic_head
+    head.test_cfg = {'thr': 0.5, 'stuff_area': 16}
+    with pytest.raises(ValueError, match=r"\['thr'\].*'center_thr'"):
+        MODELS.build(head)
 
 
 def sensitive():

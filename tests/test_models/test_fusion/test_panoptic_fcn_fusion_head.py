@@ -76,6 +76,11 @@ def regions(num=3, best=1):
     return maps
 
 
+def test_unknown_keys_of_test_cfg_are_refused():
+    with pytest.raises(ValueError, match=r"\['pano_thr'\].*'region_thr'"):
+        head(pano_thr=0.5, center_thr=0.5)
+
+
 def test_things_are_pasted_by_score_then_stuff():
     pasted = head().panoptic(instances((0, 4), (3, 6)), regions())
     assert pasted.winner[0].tolist() == [1, 1, 1, 1, 2, 2, 3, 3, 3, 3]
