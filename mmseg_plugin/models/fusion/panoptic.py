@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmseg_plugin.models.fusion.query_maps import QueryMaps
 
-# mmdet's, restated so that semantic-only use does not import mmdet.
+# mmdet's, restated: where that comes from may import numba and imgaug.
 INSTANCE_OFFSET = 1000
 
 
