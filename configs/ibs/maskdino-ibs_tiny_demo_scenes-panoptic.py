@@ -5,3 +5,4 @@ _base_ = [
 model = dict(
     panoptic_head=dict(loss_ibs=dict(_base_.ibs_mask2former, num_points=1024))
 )
+train_dataloader = _base_.whole_batches

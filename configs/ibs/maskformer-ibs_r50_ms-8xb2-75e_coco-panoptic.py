@@ -3,4 +3,4 @@ _base_ = [
     '../_base_/models/ibs.py',
 ]
 model = dict(panoptic_head=dict(loss_ibs=_base_.ibs_maskformer))
-train_dataloader = dict(batch_size=2)
+train_dataloader = dict(_base_.whole_batches, batch_size=2)

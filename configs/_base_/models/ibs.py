@@ -16,3 +16,6 @@ ibs_panoptic_fcn = dict(
     num_points=None,
     first_layer=0,
 )
+
+# With epochs: a last batch of one image has no other to be compared with.
+whole_batches = dict(batch_sampler=dict(drop_last=True))
