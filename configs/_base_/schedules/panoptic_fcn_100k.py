@@ -9,3 +9,4 @@ param_scheduler = [
     _base_.warmup,
     dict(_base_.poly, end=max_iters + 1),
 ]
+auto_scale_lr = dict(base_batch_size=4)

@@ -9,3 +9,4 @@ param_scheduler = [
     dict(_base_.warmup, end=2001),
     dict(_base_.poly, end=max_iters + 1),
 ]
+auto_scale_lr = dict(base_batch_size=8)
