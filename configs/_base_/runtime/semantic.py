@@ -26,7 +26,6 @@ log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 load_from = None
 resume = False
-tta_model = dict(type='mmseg.SegTTAModel')
 
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
