@@ -134,8 +134,9 @@ class BoxCost(MatchCost, ABC):
 
     Args:
         weight: factor of the cost.
-        num_things: classes from this one on are stuff, whose boxes cost
-            nothing; None takes every class for a thing.
+        num_things: classes from this one on are stuff; a prediction's cost
+            of each of them is the mean of its costs of the image's things,
+            zero without things. None takes every class for a thing.
     """
 
     def __init__(
@@ -151,7 +152,10 @@ class BoxCost(MatchCost, ABC):
         cost = self.distance(boxes, targets)
         if self.num_things is None:
             return cost
-        return cost.masked_fill(labels >= self.num_things, 0)
+        stuff = labels >= self.num_things
+        total = cost.masked_fill(stuff, 0).sum(1, keepdim=True)
+        mean = total / (~stuff).sum().clamp(min=1)
+        return torch.where(stuff, mean, cost)
 
     @abstractmethod
     def distance(self, boxes: Tensor, targets: Tensor) -> Tensor:

@@ -181,6 +181,26 @@ def plain_giou(first, second):
     return overlap / union - (hull - union) / hull
 
 
+@pytest.mark.parametrize(('num_things', 'query'), [(None, 2), (1, 1)])
+def test_stuff_goes_where_things_are_cheap(num_things, query):
+    # A thing at 0.1; stuff, class 1, at 0.9. Queries at 0.1, 0.2 and 0.8,
+    # the last one the surest of stuff, by less than the boxes tell.
+    places = torch.tensor([0.1, 0.2, 0.8, 0.1, 0.9])
+    boxes = torch.stack((places, *torch.full((3, 5), 0.1)), 1)
+    logits = torch.tensor([[1.0, 0], [0, 1], [0, 1.5]])
+    predictions = QueryPredictions(
+        logits[None, None], None, boxes[None, None, :3]
+    )
+    target = Targets(
+        torch.tensor([0, 1]), torch.ones(2, 1, 1).bool(), boxes[3:]
+    )
+    box_cost = {'type': 'mmseg_plugin.BoxL1Cost', 'num_things': num_things}
+    matches = BatchHungarianAssigner([COSTS[0], box_cost]).assign(
+        predictions, [target]
+    )
+    assert as_lists(matches) == [[0, 0, 0, 0], [0, 0, query, 1]]
+
+
 @pytest.mark.parametrize('lacking', ['predicted', 'target'])
 def test_box_costs_without_boxes_are_refused(lacking):
     predictions, targets = make()

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from mmseg_plugin.models.task_modules import (
+    BoxGIoUCost,
+    BoxL1Cost,
     FocalClassCost,
     MaskBCECost,
     MaskDiceCost,
@@ -63,3 +65,32 @@ def test_mask_focal_cost(masks):
     want = want - 0.75 * (1 - values) * prob**2 * (1 - prob).log()
     cost = MaskFocalCost()(logits, values)
     torch.testing.assert_close(cost, want.mean(-1))
+
+
+def boxes(*centres):
+    """Small boxes side by side."""
+    rows = [[x, 0.5, 0.1, 0.1] for x in centres]
+    return torch.tensor(rows).reshape(-1, 4)
+
+
+def test_a_box_of_stuff_costs_the_mean_of_things():
+    # Class 2 is stuff, at 0.9; things are at 0.1 and 0.3.
+    cost = BoxL1Cost(num_things=2)(
+        boxes(0.1, 0.6), boxes(0.1, 0.9, 0.3), torch.tensor([0, 2, 1])
+    )
+    want = torch.tensor([[0, 0.1, 0.2], [0.5, 0.4, 0.3]])
+    torch.testing.assert_close(cost, want)
+
+
+@pytest.mark.parametrize('cost', [BoxL1Cost, BoxGIoUCost])
+@pytest.mark.parametrize('labels', [[2, 3], []])
+def test_a_box_of_stuff_costs_nothing_without_things(cost, labels):
+    found = cost(num_things=2)(
+        boxes(0.1, 0.6), boxes(*labels), torch.tensor(labels).long()
+    )
+    assert torch.equal(found, torch.zeros(2, len(labels)))
+
+
+def test_every_box_counts_where_all_classes_are_things():
+    cost = BoxL1Cost()(boxes(0.1), boxes(0.1, 0.9), torch.tensor([0, 2]))
+    torch.testing.assert_close(cost, torch.tensor([[0, 0.8]]))
