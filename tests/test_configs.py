@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -127,6 +128,44 @@ def test_pipelines_build(path):
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         for pipeline in pipelines:
             assert len(Compose(pipeline).transforms) == len(pipeline)
+
+
+def images_of_a_gpu(loader):
+    """How many images a step takes from one loader."""
+    pairs = loader.dataset.type == 'mmseg_plugin.CategoryCropPairs'
+    return loader.batch_size * (2 if pairs else 1)
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_batch_is_that_of_the_name(path):
+    named = re.search(r'[_-](\d+)xb(\d+)[_-]', path.stem)
+    if named:
+        gpus, images = map(int, named.groups())
+        assert images_of_a_gpu(load(path).train_dataloader) == images
+        assert load(path).auto_scale_lr.base_batch_size == gpus * images
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_intra_batch_supervision_never_gets_one_image(path):
+    loader = load(path).train_dataloader
+    if first(load(path).model, 'loss_ibs'):
+        assert images_of_a_gpu(loader) >= 2
+        if loader.sampler.type != 'InfiniteSampler':
+            assert loader.batch_sampler.drop_last
+
+
+@pytest.mark.parametrize(
+    'path', by_name(f for f in LEAVES if 'coco' in f.stem)
+)
+def test_coco_is_where_its_variable_says(path, monkeypatch):
+    monkeypatch.setenv('COCO_ROOT', '/elsewhere/')
+    cfg = Config.fromfile(path).to_dict()
+    assert 'data/coco' not in repr(cfg)
+    for part in ('train', 'val', 'test'):
+        dataset = cfg[f'{part}_dataloader']['dataset']
+        assert dataset['data_root'] == '/elsewhere/'
+    for part in ('val', 'test'):
+        assert "'/elsewhere/annotations/" in repr(cfg[f'{part}_evaluator'])
 
 
 def shrink(model):

@@ -1,7 +1,7 @@
 _base_ = [
     'mmdet::_base_/models/cascade-rcnn_r50_fpn.py',
     '../_base_/models/efpn.py',
-    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/datasets/coco_detection.py',
     'mmdet::_base_/schedules/schedule_1x.py',
     'mmdet::_base_/default_runtime.py',
 ]

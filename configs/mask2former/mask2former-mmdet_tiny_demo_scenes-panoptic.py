@@ -3,9 +3,8 @@ _base_ = [
     '../_base_/datasets/scenes_panoptic.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-things, stuff = _base_.num_things_classes, _base_.num_stuff_classes
-classes = dict(num_things_classes=things, num_stuff_classes=stuff)
-loss_cls = dict(class_weight=[1.0] * (things + stuff) + [0.1])
+classes = _base_.things_and_stuff
+loss_cls = dict(class_weight=[1.0] * sum(classes.values()) + [0.1])
 model = dict(
     panoptic_head=dict(classes, loss_cls=loss_cls),
     panoptic_fusion_head=classes,

@@ -1,5 +1,5 @@
 _base_ = [
-    'mmdet::mask2former/mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco.py',
+    './mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco.py',
     '../_base_/models/mask2former_swin.py',
 ]
 model = _base_.mask2former_swin_b

@@ -3,5 +3,4 @@ _base_ = [
     '../_base_/datasets/coco_panoptic_small.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-classes = dict(num_things_classes=80, num_stuff_classes=53)
-model = dict(panoptic_head=classes, panoptic_fusion_head=classes)
+model = _base_.query_model

@@ -4,9 +4,4 @@ _base_ = [
     '../_base_/models/maskdino_panoptic.py',
     '../_base_/schedules/schedule_short.py',
 ]
-classes = dict(num_things_classes=80, num_stuff_classes=53)
-model = dict(
-    _base_.maskdino_panoptic,
-    panoptic_head=classes,
-    panoptic_fusion_head=classes,
-)
+model = dict(_base_.maskdino_panoptic, **_base_.query_model)

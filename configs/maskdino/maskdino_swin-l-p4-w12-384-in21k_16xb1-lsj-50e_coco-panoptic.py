@@ -3,9 +3,5 @@ _base_ = [
     '../_base_/datasets/coco_panoptic_full.py',
     '../_base_/schedules/maskdino_swin_50e.py',
 ]
-classes = dict(
-    num_things_classes=_base_.num_things_classes,
-    num_stuff_classes=_base_.num_stuff_classes,
-)
-model = dict(panoptic_head=classes, panoptic_fusion_head=classes)
+model = _base_.query_model
 train_dataloader = dict(batch_size=1, num_workers=1)

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/datasets/coco_panoptic_ms.py',
 ]
 model = _base_.maskformer
+data_root = _base_.coco_root
 train_dataloader = _base_.ms_train_dataloader
 val_dataloader = _base_.panoptic_val_dataloader
 test_dataloader = val_dataloader

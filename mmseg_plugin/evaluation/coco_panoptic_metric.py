@@ -35,7 +35,8 @@ class CocoPanopticMetric(BaseMetric):
     their ``seg_map_path`` (list both in ``meta_keys``).
 
     Args:
-        ann_file: COCO panoptic JSON.
+        ann_file: COCO panoptic JSON; with ``format_only``, any file with the
+            data set's categories.
         seg_prefix: folder of the panoptic PNGs.
         classwise: print the table of classes too.
         format_only: write the predictions, evaluate nothing.
@@ -79,6 +80,7 @@ class CocoPanopticMetric(BaseMetric):
         self._pool: ProcessPoolExecutor | None = None
         self._annotations: dict[int, dict] = {}
         self._categories: list[dict] = []
+        self._position: dict[int, int] = {}
         self._label_category: list[int] = []
 
     def _prepare(self) -> None:
@@ -94,6 +96,7 @@ class CocoPanopticMetric(BaseMetric):
             return
         content = load(self.ann_file, backend_args=self.backend_args)
         self._categories = content['categories']
+        self._position = {c['id']: i for i, c in enumerate(self._categories)}
         # The data set numbers its classes in the order of the file.
         self._label_category = [
             i for i, c in enumerate(self._categories) if c['name'] in names
@@ -169,8 +172,7 @@ class CocoPanopticMetric(BaseMetric):
             annotation = self._annotation(sample['img_id'])
             name = annotation['file_name']
             found = annotation['segments_info']
-            position = {c['id']: i for i, c in enumerate(self._categories)}
-            labels = [position[s['category_id']] for s in found]
+            labels = [self._position[s['category_id']] for s in found]
             crowd = [s.get('iscrowd', 0) == 1 for s in found]
             areas = np.array([s['area'] for s in found], dtype=np.int64)
         path = (

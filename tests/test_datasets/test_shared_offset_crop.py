@@ -46,10 +46,8 @@ def test_no_room_no_offset(height, width):
 
 
 def test_published_jittering_pads_with_grey():
-    config = Config.fromfile(
-        CONFIGS / '_base_/datasets/coco_panoptic_published_lsj.py'
-    )
-    pipeline = config.published_lsj_train_dataloader.dataset.pipeline
+    config = Config.fromfile(CONFIGS / '_base_/datasets/coco_panoptic_full.py')
+    pipeline = config.train_dataloader.dataset.pipeline
     results = {
         'img': np.zeros((300, 400, 3), np.float32),
         'gt_masks': BitmapMasks(np.ones((1, 300, 400), np.uint8), 300, 400),

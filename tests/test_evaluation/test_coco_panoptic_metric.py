@@ -176,6 +176,25 @@ def test_written_results_can_be_read_back(root):
     assert sorted(listed.values()) == [7, 20]
 
 
+def test_results_need_no_ground_truth(root):
+    content = json.loads((root / 'panoptic.json').read_text())
+    categories = {'categories': content['categories']}
+    (root / 'panoptic.json').write_text(json.dumps(categories))
+    prefix = str(root / 'out/run')
+    evaluate(
+        root,
+        [perfect(0), perfect(1)],
+        seg_prefix=None,
+        format_only=True,
+        outfile_prefix=prefix,
+    )
+    entries = json.loads((root / 'out/run.panoptic.json').read_text())
+    assert [
+        sorted(s['category_id'] for s in entry['segments_info'])
+        for entry in entries['annotations']
+    ] == [[7, 33], [7, 20]]
+
+
 def test_results_may_be_written_beside_the_evaluation(root):
     got = evaluate(
         root, [perfect(0), perfect(1)], outfile_prefix=str(root / 'out/run')

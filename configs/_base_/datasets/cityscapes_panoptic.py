@@ -1,10 +1,4 @@
-"""Cityscapes with 8 thing and 11 stuff classes.
-
-Values to assign in a config, such as `train_dataloader = _base_.crops`.
-Loaders with `color` are Mask2Former's, 2 crops for each of 8 GPUs, the others
-Panoptic FCN's with 4. `pairs` are published with Intra-Batch Supervision: two
-crops of one category, so a loader's batch size counts pairs.
-"""
+"""Cityscapes with 8 thing and 11 stuff classes."""
 
 _base_ = './panoptic_parts.py'
 
@@ -52,33 +46,21 @@ train_set = dict(
     ),
 )
 crops = dict(
-    _base_.loader,
-    batch_size=4,
     dataset=dict(
         train_set, pipeline=[*_base_.load, resize, crop, *_base_.pack]
-    ),
+    )
 )
 crops_color = dict(
-    _base_.loader,
-    batch_size=2,
     dataset=dict(
         train_set,
         pipeline=[*_base_.load, resize, crop, _base_.color, *_base_.pack],
-    ),
+    )
 )
 images = dict(
-    _base_.loader,
-    batch_size=1,
-    dataset=dict(train_set, pipeline=[*_base_.load, resize, *_base_.pack]),
-)
-pair_loader = dict(
-    _base_.loader, collate_fn=dict(type='mmseg_plugin.collate_pairs')
+    dataset=dict(train_set, pipeline=[*_base_.load, resize, *_base_.pack])
 )
 pairs = dict(
-    pair_loader,
-    batch_size=2,
     dataset=dict(
-        type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
             pipeline=[
@@ -88,14 +70,11 @@ pairs = dict(
                 _base_.visible,
                 *_base_.pack,
             ],
-        ),
-    ),
+        )
+    )
 )
 pairs_color = dict(
-    pair_loader,
-    batch_size=1,
     dataset=dict(
-        type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
             pipeline=[
@@ -106,14 +85,10 @@ pairs_color = dict(
                 _base_.color,
                 *_base_.pack,
             ],
-        ),
-    ),
+        )
+    )
 )
 val = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         train_set,
         ann_file='gtFine/cityscapes_panoptic_val.json',
@@ -127,6 +102,5 @@ val = dict(
             _base_.load[1],
             _base_.pack_truth,
         ],
-    ),
+    )
 )
-panoptic_quality = [dict(type='mmseg_plugin.CocoPanopticMetric')]

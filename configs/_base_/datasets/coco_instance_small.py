@@ -1,11 +1,9 @@
 """Instances in COCO's layout, at a size for a CPU.
 
-The environment variable COCO_ROOT replaces the folder (end it with a slash).
+See coco_parts.py for where they are.
 """
 
-_base_ = 'mmdet::_base_/datasets/coco_instance.py'
-
-data_root = '{{$COCO_ROOT:data/coco/}}'
+_base_ = './coco_instance.py'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -20,15 +18,6 @@ test_pipeline = [
     dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
     dict(type='mmdet.PackDetInputs'),
 ]
-train_dataloader = dict(
-    num_workers=1,
-    dataset=dict(data_root=data_root, pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    num_workers=1,
-    dataset=dict(data_root=data_root, pipeline=test_pipeline),
-)
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-
-val_evaluator = dict(ann_file=f'{data_root}annotations/instances_val2017.json')
-test_evaluator = val_evaluator

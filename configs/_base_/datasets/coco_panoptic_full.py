@@ -1,16 +1,23 @@
-"""COCO panoptic, ready to train on: large scale jittering as published."""
+"""COCO panoptic, ready to train on: large scale jittering as published.
 
-_base_ = [
-    'mmdet::_base_/datasets/coco_panoptic.py',
-    './coco_panoptic_published_lsj.py',
-]
+At 1280, one image for each process: `train_dataloader = _base_.lsj_1280`.
+"""
 
-num_things_classes = 80
-num_stuff_classes = 53
+_base_ = ['./coco_panoptic.py', './lsj_parts.py']
 
-train_dataloader = _base_.published_lsj_train_dataloader
-val_dataloader = _base_.panoptic_val_dataloader
-test_dataloader = val_dataloader
+train_pipeline = [*_base_.read_panoptic, *_base_.jitter, *_base_.pad]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+lsj_1280 = dict(
+    batch_size=1,
+    num_workers=1,
+    dataset=dict(
+        pipeline=[
+            *_base_.read_panoptic,
+            *_base_.jitter_1280,
+            *_base_.pad_1280,
+        ]
+    ),
+)
 # PQ, AP of things and mIoU from one run.
 val_evaluator = [
     *_base_.panoptic_evaluator,

@@ -3,7 +3,7 @@
 Values to assign in a config that inherits one of mmdet's MaskFormer.
 """
 
-_base_ = './coco_panoptic_lsj.py'
+_base_ = './coco_parts.py'
 
 resize = dict(
     type='RandomChoiceResize',
@@ -13,6 +13,7 @@ resize = dict(
 )
 ms_train_dataloader = dict(
     dataset=dict(
+        data_root=_base_.coco_root,
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='mmseg_plugin.LoadPanopticAnnotations'),
@@ -39,7 +40,6 @@ ms_train_dataloader = dict(
                 ],
             ),
             dict(type='mmdet.PackDetInputs'),
-        ]
+        ],
     )
 )
-panoptic_quality = dict(type='mmseg_plugin.CocoPanopticMetric')

@@ -4,10 +4,7 @@
 assign: `train_dataloader = _base_.short_512`.
 """
 
-_base_ = ['mmdet::_base_/datasets/coco_panoptic.py', './coco_panoptic_lsj.py']
-
-num_things_classes = 80
-num_stuff_classes = 53
+_base_ = './coco_panoptic.py'
 
 load = [
     dict(type='LoadImageFromFile'),
@@ -29,9 +26,7 @@ short_600 = dict(dataset=dict(pipeline=[*load, to_600, *pack]))
 train_dataloader = dict(
     sampler=dict(type='InfiniteSampler'),
     batch_sampler=dict(type='mmdet.AspectRatioBatchSampler'),
-    dataset=dict(
-        type='mmdet.CocoPanopticDataset', pipeline=[*load, full, *pack]
-    ),
+    dataset=dict(pipeline=[*load, full, *pack]),
 )
 pack_test = dict(
     type='mmdet.PackDetInputs',
@@ -47,12 +42,5 @@ test_resize = dict(type='mmdet.Resize', keep_ratio=True)
 test_400 = [load[0], dict(test_resize, scale=(667, 400)), load[1], pack_test]
 test_512 = [load[0], dict(test_resize, scale=(854, 512)), load[1], pack_test]
 test_600 = [load[0], dict(test_resize, scale=(1000, 600)), load[1], pack_test]
-val_dataloader = dict(
-    dataset=dict(
-        type='mmdet.CocoPanopticDataset',
-        pipeline=_base_.panoptic_val_dataloader.dataset.pipeline,
-    )
-)
-test_dataloader = val_dataloader
 val_evaluator = _base_.panoptic_evaluator
 test_evaluator = val_evaluator

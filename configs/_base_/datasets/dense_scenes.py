@@ -5,15 +5,19 @@
 --empty-share 0` makes them. The first 16 validation images are for choosing
 hyper-parameters, the others for testing, both in full size.
 
-`crops` and `pairs` are values to assign: random crops, or two crops of one
-category and scale, as published with Intra-Batch Supervision.
+`crops` and `pairs` are values to assign, see panoptic_parts.py.
 """
 
 _base_ = ['./scenes_classes.py', './panoptic_parts.py']
 
 data_root = '{{$DENSE_SCENES_ROOT:data/dense_scenes/}}'
-num_things_classes = len(_base_.thing_classes)
-num_stuff_classes = len(_base_.stuff_classes)
+things_and_stuff = dict(
+    num_things_classes=len(_base_.thing_classes),
+    num_stuff_classes=len(_base_.stuff_classes),
+)
+query_model = dict(
+    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
+)
 
 resize = dict(
     type='RandomResize',
@@ -50,21 +54,16 @@ train_set = dict(
         palette=_base_.thing_palette + _base_.stuff_palette,
     ),
 )
-loader = dict(_base_.loader, num_workers=1)
 crops = dict(
-    loader,
-    batch_size=4,
+    num_workers=1,
     dataset=dict(
         train_set,
         pipeline=[*_base_.load, resize, crop, _base_.visible, *_base_.pack],
     ),
 )
 pairs = dict(
-    loader,
-    batch_size=2,
-    collate_fn=dict(type='mmseg_plugin.collate_pairs'),
+    num_workers=1,
     dataset=dict(
-        type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
             pipeline=[

@@ -9,6 +9,10 @@ _base_ = ['mmdet::_base_/datasets/coco_instance.py', './scenes_classes.py']
 data_root = '{{$SCENES_ROOT:data/scenes/}}'
 metainfo = dict(classes=_base_.thing_classes, palette=_base_.thing_palette)
 num_classes = len(_base_.thing_classes)
+things_and_stuff = dict(num_things_classes=num_classes, num_stuff_classes=0)
+query_model = dict(
+    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
+)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

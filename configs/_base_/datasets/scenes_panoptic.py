@@ -9,8 +9,13 @@ metainfo = dict(
     stuff_classes=_base_.stuff_classes,
     palette=_base_.thing_palette + _base_.stuff_palette,
 )
-num_things_classes = len(_base_.thing_classes)
-num_stuff_classes = len(_base_.stuff_classes)
+things_and_stuff = dict(
+    num_things_classes=len(_base_.thing_classes),
+    num_stuff_classes=len(_base_.stuff_classes),
+)
+query_model = dict(
+    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
+)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -1,9 +1,7 @@
-"""Swin-B and Swin-L for Mask2Former configs that inherit mmdet's Swin-S.
+"""Swin-B and Swin-L for configs that inherit a Mask2Former with Swin-S.
 
 Both have Swin-S's depths, by which mmdet's optimizer configs name the norms.
 """
-
-_base_ = './mask2former.py'
 
 swin_files = (
     'https://github.com/SwinTransformer/storage/releases/download/v1.0.0/'
@@ -18,12 +16,7 @@ mask2former_swin_b = dict(
             checkpoint=f'{swin_files}swin_base_patch4_window12_384_22k.pth'
         ),
     ),
-    panoptic_head=dict(
-        _base_.mask2former.panoptic_head,
-        in_channels=[128, 256, 512, 1024],
-    ),
-    panoptic_fusion_head=_base_.mask2former.panoptic_fusion_head,
-    train_cfg=_base_.mask2former.train_cfg,
+    panoptic_head=dict(in_channels=[128, 256, 512, 1024]),
 )
 mask2former_swin_l = dict(
     backbone=dict(
@@ -35,11 +28,5 @@ mask2former_swin_l = dict(
             checkpoint=f'{swin_files}swin_large_patch4_window12_384_22k.pth'
         ),
     ),
-    panoptic_head=dict(
-        _base_.mask2former.panoptic_head,
-        in_channels=[192, 384, 768, 1536],
-        num_queries=200,
-    ),
-    panoptic_fusion_head=_base_.mask2former.panoptic_fusion_head,
-    train_cfg=_base_.mask2former.train_cfg,
+    panoptic_head=dict(in_channels=[192, 384, 768, 1536], num_queries=200),
 )

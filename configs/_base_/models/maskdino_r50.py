@@ -1,4 +1,8 @@
-"""Mask DINO with ResNet-50; the config that uses it gives the classes."""
+"""Mask DINO with ResNet-50; the config that uses it gives the classes.
+
+`model = _base_.hid1024` makes it the published one with three levels and a
+narrower encoder.
+"""
 
 _base_ = './maskdino_head.py'
 
@@ -27,4 +31,14 @@ model = dict(
     ),
     train_cfg=dict(assigner=_base_.maskdino_assigner),
     test_cfg=dict(panoptic_on=False, instance_on=True, max_per_image=100),
+)
+hid1024 = dict(
+    panoptic_head=dict(
+        initialize_box_type='bitmask',
+        pixel_decoder=dict(
+            num_extra_levels=0,
+            feature_order='high2low',
+            feedforward_channels=1024,
+        ),
+    )
 )
