@@ -3,4 +3,6 @@ _base_ = [
     '../_base_/datasets/scenes_panoptic.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-model = _base_.query_model
+model = dict(_base_.query_model, test_cfg=dict(instance_on=True))
+val_evaluator = _base_.panoptic_and_instance_evaluator
+test_evaluator = val_evaluator

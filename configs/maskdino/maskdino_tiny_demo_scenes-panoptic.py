@@ -4,3 +4,5 @@ _base_ = [
     '../_base_/schedules/scenes_demo.py',
 ]
 model = _base_.query_model
+val_evaluator = _base_.panoptic_and_instance_evaluator
+test_evaluator = val_evaluator

@@ -72,3 +72,12 @@ val_evaluator = dict(
     seg_prefix=f'{data_root}annotations/panoptic_val/',
 )
 test_evaluator = val_evaluator
+# For models that give instances too.
+panoptic_and_instance_evaluator = [
+    val_evaluator,
+    dict(
+        type='mmdet.CocoMetric',
+        ann_file=f'{data_root}annotations/instances_val.json',
+        metric=['bbox', 'segm'],
+    ),
+]

@@ -7,6 +7,7 @@ model = dict(
     panoptic_head=dict(
         in_channels=[24, 32, 96, 320],
         num_queries=100,
+        pixel_decoder=dict(num_layers=2),
         # Every class is rare at first, or a short run only learns that.
         init_cfg=dict(
             type='Normal',

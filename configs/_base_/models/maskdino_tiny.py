@@ -27,7 +27,7 @@ model = dict(
         pixel_decoder=dict(
             num_extra_levels=0,
             feature_order='high2low',
-            num_layers=2,
+            num_layers=1,
             num_heads=4,
             feedforward_channels=256,
         ),
