@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo demo-mask-dino test check format bench clean
 
 setup: $(READY)
 
@@ -23,6 +23,10 @@ $(READY): setup.cfg pyproject.toml tools/bootstrap.py tools/install_ops.py
 
 demo: $(READY)
 	$(PY) -m mmseg_plugin demo --out work_dirs/demo
+
+# Longer: instances and panoptic segmentation by one model.
+demo-mask-dino: $(READY)
+	$(PY) -m mmseg_plugin demo --config maskdino_tiny_demo_scenes-panoptic --epochs 8 --out work_dirs/demo-mask-dino
 
 test: $(READY)
 	$(SINGLE) $(PY) -m pytest -n auto $(PYTEST_ARGS)
