@@ -98,9 +98,9 @@ def read_metrics(work_dir: Path) -> dict[str, float]:
     lines = [json.loads(line) for line in log.open()]
     metrics = [line for line in lines if 'coco/segm_mAP' in line][-1]
     return {
-        key.removeprefix('coco/'): value
+        key.partition('/')[2]: value
         for key, value in metrics.items()
-        if key.startswith('coco/')
+        if key.startswith(('coco/', 'coco_panoptic/'))
     }
 
 
@@ -143,11 +143,12 @@ def main() -> None:
     seconds = time.monotonic() - start
     with atomic_path(out / 'metrics.json') as path:
         path.write_text(json.dumps({**metrics, 'seconds': seconds}, indent=2))
+    panoptic = f', PQ {metrics["PQ"]:.1f}' if 'PQ' in metrics else ''
     print(
         f'\nThe demo took {seconds / 60:.1f} minutes.\n'
         f'{args.val} unseen scenes:  mask AP50 {metrics["segm_mAP_50"]:.3f}, '
         f'mask AP {metrics["segm_mAP"]:.3f}, '
-        f'box AP {metrics["bbox_mAP"]:.3f}\n'
+        f'box AP {metrics["bbox_mAP"]:.3f}{panoptic}\n'
         f'results beside the ground truth:  {args.out}/predictions/drawn\n'
         f'loss and precision-recall curves: {args.out}/curves\n'
         f'all figures:                      {args.out}/metrics.json'
