@@ -14,8 +14,8 @@ from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 class DenseMaskLoss(nn.Module):
     """Focal and dice loss of matched masks at the size of the targets.
 
-    MaskFormer, section 3.4 and its ``criterion.py``. Resized maps live for
-    one chunk only and are made again in the backward pass.
+    MaskFormer, section 3.4 and its ``criterion.py``. Maps live for one chunk
+    only, in either size, and are made again in the backward pass.
 
     Args:
         alpha: weight of positives; negative to leave both unweighted.
@@ -62,31 +62,40 @@ class DenseMaskLoss(nn.Module):
             Focal and dice loss, (L,) each; zeros that keep the graph where
             nothing is matched.
         """
-        masks = MaskLogits(
-            at_least_float32(masks.embed), at_least_float32(masks.features)
-        )
+        embed = at_least_float32(masks.rows(matches))
+        features = at_least_float32(masks.features)
         step = max(self.chunk_size // targets[0].masks.shape[-2:].numel(), 1)
-        maps = masks.of(matches).split(matches.counts)
-        chosen = matches.target.split(matches.counts)
         losses = [
             checkpoint(
-                self._losses, part, target.masks, index, use_reentrant=False
+                self._losses,
+                rows,
+                pixels,
+                target.masks,
+                index,
+                use_reentrant=False,
             )
-            for image, target, indices in zip(
-                maps, targets, chosen, strict=True
+            for queries, pixels, target, indices in zip(
+                embed.split(matches.counts),
+                features,
+                targets,
+                matches.target.split(matches.counts),
+                strict=True,
             )
-            for part, index in zip(
-                image.split(step), indices.split(step), strict=True
+            for rows, index in zip(
+                queries.split(step), indices.split(step), strict=True
             )
         ]
         sums = matches.sum_by_layer(torch.cat(losses, 1), masks.num_layers)
         focal, dice = sums / avg_factor
         return self.mask_weight * focal, self.dice_weight * dice
 
-    def _losses(self, maps: Tensor, masks: Tensor, index: Tensor) -> Tensor:
-        """Focal and dice loss (2, N) of maps (N, h, w)."""
+    def _losses(
+        self, embed: Tensor, features: Tensor, masks: Tensor, index: Tensor
+    ) -> Tensor:
+        """Focal and dice loss (2, N) of maps (N, D) x (D, h, w)."""
+        maps = embed @ features.flatten(1)
         logits = F.interpolate(
-            maps[:, None],
+            maps.unflatten(1, features.shape[1:])[:, None],
             masks.shape[-2:],
             mode='bilinear',
             align_corners=False,

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from mmseg_plugin.models.losses import DenseMaskLoss
 from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from tests.largest_tensor import LargestTensor
 
 
 def make(counts, dtype=torch.float64):
@@ -99,3 +100,17 @@ def test_autocast_leaves_the_losses_in_float32(dtype):
         torch.autograd.grad(sum(got).sum(), masks)
     for first, second in zip(got, want, strict=True):
         assert torch.equal(first, second)
+
+
+def test_maps_exist_in_chunks_only():
+    # 200 maps of 16 kB; the features take 64 kB, as does their gradient.
+    masks = MaskLogits(
+        torch.randn(2, 1, 100, 4).requires_grad_(),
+        torch.randn(1, 4, 64, 64).requires_grad_(),
+    )
+    target = Targets(torch.zeros(100).long(), torch.ones(100, 64, 64).bool())
+    matches = Matches.fixed([torch.arange(100)[:, None]], 2)
+    with LargestTensor(*masks, target.masks) as largest:
+        losses = DenseMaskLoss(chunk_size=2**14)(masks, [target], matches, 1.0)
+        torch.autograd.grad(sum(losses).sum(), masks)
+    assert largest.megabytes <= 2**16 / 2**20
