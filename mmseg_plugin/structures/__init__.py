@@ -11,7 +11,7 @@ from mmseg_plugin.structures.sampling import (
     sample_maps,
     sample_masks,
 )
-from mmseg_plugin.structures.targets import Targets, add_stuff
+from mmseg_plugin.structures.targets import Targets, add_stuff, check_labels
 
 __all__ = [
     'MaskLogits',
@@ -20,6 +20,7 @@ __all__ = [
     'Targets',
     'add_stuff',
     'boxes_of',
+    'check_labels',
     'generalized_iou',
     'normalized_boxes',
     'sample_features',

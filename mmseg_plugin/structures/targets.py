@@ -91,11 +91,49 @@ class Targets(NamedTuple):
         return self._replace(boxes=normalized_boxes(corners, box_size))
 
 
+def check_labels(
+    labels: Tensor,
+    image: Tensor,
+    num_classes: int,
+    image_ids: list | None = None,
+    kind: str = 'classes',
+    mend: str = 'num_things_classes and num_stuff_classes of panoptic_head '
+    'and panoptic_fusion_head',
+) -> None:
+    """Refuses labels that a head has no class for.
+
+    Args:
+        labels: int64 (N,) on the CPU.
+        image: place in the batch of each label's image, the same.
+        num_classes: number that labels have to be below.
+        image_ids: names of the images; their places in the batch if None.
+        kind: what the classes are called.
+        mend: options to be set.
+
+    Raises:
+        ValueError: a label is too large.
+    """
+    wrong = (labels >= num_classes).nonzero()
+    if not len(wrong):
+        return
+    first = wrong[0, 0]
+    place = int(image[first])
+    name = image_ids[place] if image_ids else None
+    raise ValueError(
+        f'label {int(labels[first])} of image '
+        f'{f"{place} of the batch" if name is None else name} is not below '
+        f'the {num_classes} {kind} of the head: set {mend} to what the data '
+        f'set has'
+    )
+
+
 def add_stuff(
     targets: list[Targets],
     sem_segs: list[Tensor],
     num_things: int,
     num_classes: int,
+    ignore_index: int | None = None,
+    image_ids: list | None = None,
 ) -> list[Targets]:
     """Adds one mask for each stuff class present in a semantic map.
 
@@ -108,23 +146,40 @@ def add_stuff(
             other values are ignored.
         num_things: number of thing classes, which come first.
         num_classes: number of thing and stuff classes.
+        ignore_index: value that belongs to no class, whatever it is; all
+            others have to be below ``num_classes`` then.
+        image_ids: names of the images in errors.
 
     Returns:
         The targets with stuff behind the things, by ascending class.
+
+    Raises:
+        ValueError: see :func:`check_labels`.
     """
     num_stuff = num_classes - num_things
-    maps = [
-        seg.reshape(seg.shape[-2:]).long() - num_things for seg in sem_segs
-    ]
-    present = []
-    for stuff in maps:
+    maps, found = [], []
+    for target, seg in zip(targets, sem_segs, strict=True):
+        stuff = seg.reshape(seg.shape[-2:]).long()
+        if ignore_index is not None:
+            stuff = stuff.masked_fill(stuff == ignore_index, -1)
+        largest = torch.stack((_largest(target.labels), _largest(stuff)))
+        stuff = stuff - num_things
         is_stuff = (stuff >= 0) & (stuff < num_stuff)
-        seen = stuff.new_zeros(num_stuff + 1, dtype=torch.bool)
         index = stuff.where(is_stuff, num_stuff).flatten()
-        present.append(seen.scatter_(0, index, True)[:num_stuff])
-    on_host = to_host(torch.stack(present), 'stuff')
+        seen = stuff.new_zeros(num_stuff + 1).scatter_(0, index, 1)
+        maps.append(stuff)
+        found.append(torch.cat((largest, seen[:num_stuff])))
+    on_host = to_host(torch.stack(found), 'stuff')
+    image = torch.arange(len(targets))
+    check_labels(on_host[:, 0], image, num_things, image_ids, 'thing classes')
+    if ignore_index is not None:
+        check_labels(
+            *(on_host[:, 1], image, num_classes, image_ids),
+            mend='num_classes or ignore_index of the decode_head',
+        )
     results = []
-    for target, stuff, seen in zip(targets, maps, on_host, strict=True):
+    present = on_host[:, 2:].bool()
+    for target, stuff, seen in zip(targets, maps, present, strict=True):
         index = to_device(seen.nonzero()[:, 0], stuff.device)
         masks = (stuff == index[:, None, None]).to(target.masks.dtype)
         results.append(
@@ -135,3 +190,8 @@ def add_stuff(
             )
         )
     return results
+
+
+def _largest(labels: Tensor) -> Tensor:
+    """Largest of labels of any shape, -1 if there are none."""
+    return F.pad(labels.flatten(), (0, 1), value=-1).amax()

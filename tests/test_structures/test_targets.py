@@ -63,3 +63,19 @@ def test_stuff_is_what_the_semantic_map_holds():
     assert first.masks[1].nonzero().tolist() == [[1, 1]]
     assert first.masks[2].nonzero().tolist() == [[0, 1], [0, 2]]
     assert len(second.labels) == len(second.masks) == 0
+
+
+def test_things_beside_stuff_have_to_be_things():
+    things = Targets(torch.tensor([0, 2]), torch.ones(2, 2, 3).bool())
+    sem_seg = torch.full((2, 3), 3)
+    with pytest.raises(ValueError, match='label 2 of image 0 of the batch'):
+        add_stuff([things], [sem_seg], 2, 4)
+
+
+def test_all_but_the_ignored_value_may_have_to_be_classes():
+    none = Targets(torch.zeros(0).long(), torch.zeros(0, 2, 3).bool())
+    sem_seg = torch.tensor([[1, 4, 0], [0, 0, 0]])
+    (target,) = add_stuff([none], [sem_seg], 0, 2, ignore_index=4)
+    assert target.labels.tolist() == [0, 1]
+    with pytest.raises(ValueError, match='label 4 of image a .* 2 classes'):
+        add_stuff([none], [sem_seg], 0, 2, 255, ['a'])

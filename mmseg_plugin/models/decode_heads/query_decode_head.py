@@ -88,20 +88,22 @@ class QueryDecodeHead(BaseModule):
         Args:
             batch_data_samples: with ``gt_sem_seg``, (1, H, W) of the padded
                 size.
+
+        Raises:
+            ValueError: a label is neither a class nor ``ignore_index``.
         """
         sem_segs = [sample.gt_sem_seg.data for sample in batch_data_samples]
-        sem_segs = [
-            seg.long().masked_fill(seg == self.ignore_index, -1)
-            for seg in sem_segs
-        ]
         no_things = [
             Targets(
-                seg.new_zeros(0),
+                seg.new_zeros(0, dtype=torch.long),
                 seg.new_zeros(0, *seg.shape[-2:], dtype=torch.bool),
             )
             for seg in sem_segs
         ]
-        targets = add_stuff(no_things, sem_segs, 0, self.num_classes)
+        targets = add_stuff(
+            *(no_things, sem_segs, 0, self.num_classes, self.ignore_index),
+            image_ids=_paths(batch_data_samples),
+        )
         if not self.head.with_bbox:
             return targets
         return [
@@ -128,10 +130,7 @@ class QueryDecodeHead(BaseModule):
                 inputs, batch_data_samples, targets
             ),
             targets,
-            image_ids=[
-                sample.metainfo.get('img_path')
-                for sample in batch_data_samples
-            ],
+            image_ids=_paths(batch_data_samples),
         )
 
     def predict(
@@ -173,3 +172,8 @@ class QueryDecodeHead(BaseModule):
                 name = f'{prefix}head.{key.removeprefix(prefix)}'
                 state_dict[name] = state_dict.pop(key)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def _paths(batch_data_samples: list[BaseDataElement]) -> list:
+    """Names of the images in warnings and errors."""
+    return [sample.metainfo.get('img_path') for sample in batch_data_samples]

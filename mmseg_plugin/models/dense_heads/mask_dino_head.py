@@ -295,7 +295,7 @@ class MaskDINOHead(MaskQueryHead):
             targets: of each image.
             match_points: see :meth:`MaskQueryHead.loss_by_feat`.
             loss_points: the same.
-            image_ids: names of the images in warnings.
+            image_ids: names of the images in warnings and errors.
             dn_points: like ``loss_points``, for denoising queries.
 
         Returns:
@@ -305,9 +305,8 @@ class MaskDINOHead(MaskQueryHead):
             queries. The keys are the same whatever the batch holds. With
             denoising also ``dn_dropped``, the targets without a query.
         """
-        matches = self.assigner.assign(
-            predictions.matching, targets, match_points, image_ids
-        )
+        matching = (predictions.matching, targets)
+        matches = self.match(*matching, match_points, image_ids)
         avg_factor = target_count(targets, self.num_queries, self.normalizer)
         layers = self.losses_of_matching(
             predictions.matching, targets, matches, avg_factor, loss_points

@@ -18,6 +18,7 @@ from mmseg_plugin.structures import (
     QueryPredictions,
     Targets,
     add_stuff,
+    check_labels,
 )
 
 
@@ -135,6 +136,9 @@ class MaskQueryHead(BaseModule):
         Args:
             batch_data_samples: with ``gt_instances`` and, for panoptic
                 segmentation, ``gt_sem_seg``.
+
+        Raises:
+            ValueError: beside stuff, an instance is no thing.
         """
         targets = [
             Targets.from_instances(
@@ -148,6 +152,7 @@ class MaskQueryHead(BaseModule):
                 [sample.gt_sem_seg.sem_seg for sample in batch_data_samples],
                 self.num_things_classes,
                 self.num_classes,
+                image_ids=image_names(batch_data_samples),
             )
         return targets
 
@@ -193,22 +198,38 @@ class MaskQueryHead(BaseModule):
                 are compared, instead of random ones.
             loss_points: (M, K, 2) in [0, 1], for each match in the order of
                 the assigner's result, instead of sampled ones.
-            image_ids: names of the images in warnings.
+            image_ids: names of the images in warnings and errors.
 
         Returns:
             ``loss_cls``, ``loss_mask``, ``loss_dice`` and, if there is one,
             ``loss_ibs`` of the last layer, and ``d{i}.loss_cls`` ... of the
             layers before.
         """
-        matches = self.assigner.assign(
-            predictions, targets, match_points, image_ids
-        )
+        matches = self.match(predictions, targets, match_points, image_ids)
         avg_factor = target_count(targets, self.num_queries, self.normalizer)
         return name_layers(
             self.losses_of_matching(
                 predictions, targets, matches, avg_factor, loss_points
             )
         )
+
+    def match(
+        self,
+        predictions: QueryPredictions,
+        targets: list[Targets],
+        points: Tensor | None = None,
+        image_ids: list | None = None,
+    ) -> Matches:
+        """Gives queries to targets; see :meth:`loss_by_feat`.
+
+        Raises:
+            ValueError: a target has a label that the head has no class for.
+        """
+        matches = self.assigner.assign(predictions, targets, points, image_ids)
+        if matches.on_host is not None:
+            _, image, labels = matches.on_host
+            check_labels(labels, image, self.num_classes, image_ids)
+        return matches
 
     def losses_of_matching(
         self,
@@ -277,7 +298,7 @@ class MaskQueryHead(BaseModule):
 
 
 def image_names(batch_data_samples: SampleList) -> list:
-    """Names for warnings: id or, without one, path of each image."""
+    """Names for messages: id or, without one, path of each image."""
     return [
         sample.metainfo.get('img_id', sample.metainfo.get('img_path'))
         for sample in batch_data_samples

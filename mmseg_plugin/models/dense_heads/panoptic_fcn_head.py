@@ -9,6 +9,7 @@ from mmdet.utils import OptConfigType
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mmseg_plugin.models.dense_heads.mask_query_head import image_names
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     POOL_SIZES,
     TEST_KEYS,
@@ -128,7 +129,8 @@ class PanopticFCNHead(PanopticFCNLayers):
             level_sizes: height and width of each level.
 
         Raises:
-            ValueError: a sample has no ``gt_sem_seg``.
+            ValueError: a sample has no ``gt_sem_seg``, or an instance is no
+                thing.
         """
         targets, regions = [], []
         for sample in batch_data_samples:
@@ -144,7 +146,10 @@ class PanopticFCNHead(PanopticFCNLayers):
             sem_seg = sample.gt_sem_seg.sem_seg.reshape(size)
             regions.append(self.region_classes.from_labels(sem_seg))
         return self.target_generator.generate(
-            targets, torch.stack(regions), level_sizes
+            targets,
+            torch.stack(regions),
+            level_sizes,
+            image_names(batch_data_samples),
         )
 
     def loss(

@@ -175,7 +175,9 @@ class DenoisingQueryGenerator(BaseModule):
         image = torch.arange(len(counts))
         image = image.repeat_interleave(torch.tensor(counts)).repeat(groups)
         places = (to_device(image, device), query)
-        content = self.label_embedding(labels)
+        # A label without a class is refused after matching, whose copy to
+        # the host tells; until then it must not stop the device.
+        content = self.label_embedding(labels.clamp(max=self.num_classes - 1))
         shape = (len(counts), groups * size)
         return DenoisingQueries(
             content.new_zeros(*shape, content.shape[1]).index_put(

@@ -179,8 +179,11 @@ class BatchHungarianAssigner:
 
         classes = rows_of(logits)
         total = classes.new_zeros(len(classes), len(target.labels))
+        # A label without a class gets its error from the head, after the
+        # copy to the host; until then it must not stop the device.
+        labels = target.labels.clamp(max=classes.shape[1] - 1)
         for class_cost in self.class_costs:
-            cost = class_cost(classes, target.labels)
+            cost = class_cost(classes, labels)
             total += class_cost.weight * cost
         for box_cost in self.box_costs:
             if boxes is None or target.boxes is None:

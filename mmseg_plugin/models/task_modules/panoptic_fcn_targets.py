@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_plugin.registry import TASK_UTILS
-from mmseg_plugin.structures import Targets
+from mmseg_plugin.structures import Targets, check_labels
 from mmseg_plugin.utils.host import to_device, to_host
 
 STRIDE = 4
@@ -111,6 +111,7 @@ class PanopticFCNTargetGenerator:
         targets: list[Targets],
         regions: Tensor,
         level_sizes: Sequence[tuple[int, int]],
+        image_ids: list | None = None,
     ) -> PanopticFCNTargets:
         """Targets of a batch.
 
@@ -122,6 +123,10 @@ class PanopticFCNTargetGenerator:
             regions: int (B, H, W) of the padded size; region class of each
                 pixel, none if it is not in [0, R).
             level_sizes: height and width of each level's maps.
+            image_ids: names of the images in errors.
+
+        Raises:
+            ValueError: a label is no thing.
         """
         masks = torch.cat([_quarter(target.masks) for target in targets])
         classes = torch.arange(self.num_regions, device=regions.device)
@@ -135,6 +140,11 @@ class PanopticFCNTargetGenerator:
         maps = [_at_least_half(quarters, size) for size in level_sizes]
         shown = torch.stack([(m > 0).any(3).any(2) for m in maps], 2)
         is_here, labels, shown = _on_host(is_here, things.label, shown)
+        counts = torch.tensor([len(target.labels) for target in targets])
+        image = torch.arange(len(targets)).repeat_interleave(counts)
+        check_labels(
+            *(labels, image, self.num_things, image_ids), 'thing classes'
+        )
         levels = []
         for size, region_maps, chosen in zip(
             level_sizes, maps, is_here, strict=True
@@ -143,8 +153,6 @@ class PanopticFCNTargetGenerator:
             found = _Things(*(values[here] for values in things))
             heatmap = self._heatmap(found, len(targets), size)
             levels.append(LevelTargets(*heatmap, region_maps, here))
-        counts = torch.tensor([len(target.labels) for target in targets])
-        image = torch.arange(len(targets)).repeat_interleave(counts)
         pairs = is_here.sum(0)
         return PanopticFCNTargets(
             levels,

@@ -88,6 +88,15 @@ def test_ignored_value_may_be_a_class_number():
     assert target.labels.tolist() == [0, 2]
 
 
+def test_a_label_without_a_class_is_refused():
+    images = semantic_samples(
+        torch.tensor([[0, 3], [255, 1]]), torch.tensor([[0, 4], [255, 1]])
+    )
+    images[1].set_metainfo({'img_path': 'b.png'})
+    with pytest.raises(ValueError, match='label 4 of image b.png .*num_cl'):
+        build().decode_head.get_targets(images)
+
+
 @pytest.mark.parametrize(
     ('config', 'early_layers'),
     [(mask2former_config, 3), (maskformer_config, 2)],

@@ -19,6 +19,7 @@ from tests.tiny_heads import (
     tiny_mask2former,
     tiny_maskformer,
 )
+from tests.tiny_mask_dino import tiny_mask_dino
 
 
 def mask2former(**changes):
@@ -31,8 +32,8 @@ def maskformer(**changes):
     return tiny_maskformer(**maskformer_losses() | changes)
 
 
-def maskformer_with_point_losses():
-    return maskformer(**point_losses())
+def maskformer_with_point_losses(**changes):
+    return maskformer(**point_losses() | changes)
 
 
 HEADS = [mask2former, maskformer, maskformer_with_point_losses]
@@ -179,6 +180,29 @@ def test_instances_alone_need_no_semantic_map():
     head = mask2former(num_stuff_classes=0)
     (target,) = head.get_targets(samples(2))
     assert target.masks.shape == (2, *SIZE)
+
+
+@pytest.mark.parametrize('build', [*HEADS, tiny_mask_dino])
+def test_a_label_without_a_class_is_refused(build):
+    head = build(num_things_classes=2, num_stuff_classes=0)
+    batch = samples(1, 2, stuff=False)
+    batch[0].gt_instances.labels = torch.tensor([1])
+    batch[1].gt_instances.labels = torch.tensor([0, 1])
+    assert head.loss(backbone_maps(), batch)
+    # To a softmax, label 2 is no-object.
+    batch[1].gt_instances.labels[1] = 2
+    message = 'label 2 of image 1 is not below the 2 .*num_things_classes'
+    with pytest.raises(ValueError, match=message):
+        head.loss(backbone_maps(), batch)
+
+
+@pytest.mark.parametrize('build', [*HEADS, tiny_mask_dino])
+def test_an_instance_with_the_label_of_stuff_is_refused(build):
+    batch = samples(1, 1)
+    batch[1].gt_instances.labels[0] = 3
+    message = 'label 3 of image 1 is not below the 3 thing .*num_things'
+    with pytest.raises(ValueError, match=message):
+        build().loss(backbone_maps(), batch)
 
 
 def test_given_points_fix_the_losses():

@@ -82,6 +82,14 @@ def test_needs_a_semantic_map():
         losses(build().train(), [data])
 
 
+def test_a_label_that_is_no_thing_is_refused():
+    batch = [sample(), sample()]
+    batch[1].gt_instances.labels[2] = 6
+    message = 'label 6 of image 1 of the batch is not below the 6 thing'
+    with pytest.raises(ValueError, match=message):
+        losses(build().train(), batch)
+
+
 def test_unknown_keys_of_test_cfg_are_refused():
     head = Config.fromfile(TINY).model.panoptic_head
     head.test_cfg = {'thr': 0.5, 'stuff_area': 16}
