@@ -27,6 +27,7 @@ from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
 )
 from mmseg_plugin.models.fusion.options import checked_test_cfg
 from mmseg_plugin.models.fusion.query_maps import resize
+from mmseg_plugin.models.losses.chunks import loss_in_chunks
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
     PanopticFCNTargetGenerator,
     PanopticFCNTargets,
@@ -55,6 +56,8 @@ class PanopticFCNHead(PanopticFCNLayers):
         region_classes: kind of :class:`RegionClasses`.
         targets: arguments of :class:`PanopticFCNTargetGenerator`.
         num_kernels: kernels that learn each thing of a level, K.
+        chunk_size: most values of dense maps that exist at a time in
+            training.
         loss_position: loss of centre and region maps, called like
             ``mmdet.FocalLoss``.
         loss_mask: called like :class:`WeightedDiceLoss`.
@@ -77,6 +80,7 @@ class PanopticFCNHead(PanopticFCNLayers):
         region_classes: str = 'stuff_and_thing',
         targets: OptConfigType = None,
         num_kernels: int = 7,
+        chunk_size: int = 2**24,
         loss_position: OptConfigType = None,
         loss_mask: OptConfigType = None,
         loss_ibs: OptConfigType = None,
@@ -95,6 +99,7 @@ class PanopticFCNHead(PanopticFCNLayers):
         self.num_stuff_classes = num_stuff_classes
         self.num_classes = num_things_classes + num_stuff_classes
         self.num_kernels = num_kernels
+        self.chunk_size = chunk_size
         self.test_cfg = checked_test_cfg(test_cfg, TEST_KEYS)
         self.target_generator = PanopticFCNTargetGenerator(
             num_things_classes, len(regions), **(targets or {})
@@ -197,11 +202,9 @@ class PanopticFCNHead(PanopticFCNLayers):
         losses = self._position_losses(maps, targets, pairs)
         masks, things, matches, weights = self._thing_masks(maps, targets)
         wanted = torch.cat([target.masks for target in things])
-        losses['loss_seg_th'] = self.loss_mask(
-            masks.of(matches).view(*weights.shape, *masks.size),
-            wanted,
-            weights,
-            pairs,
+        losses['loss_seg_th'] = loss_in_chunks(
+            *(self.loss_mask, masks, matches, wanted, weights, pairs),
+            self.chunk_size,
         )
         losses['loss_seg_st'] = self._region_mask_loss(maps, targets)
         if self.loss_ibs:
@@ -294,14 +297,14 @@ class PanopticFCNHead(PanopticFCNLayers):
         where = to_device(targets.shown.nonzero(), embed.device)
         image, region, level = where.unbind(1)
         repeats = tuple(map(tuple, targets.shown.sum(2).tolist()))
-        masks = MaskLogits(embed, maps.features).of(
-            Matches(level, image, region, region, repeats)
-        )
-        return self.loss_mask(
-            masks[:, None],
+        return loss_in_chunks(
+            self.loss_mask,
+            MaskLogits(embed, maps.features),
+            Matches(level, image, region, region, repeats),
             targets.regions[image, region],
-            masks.new_ones(len(masks), 1),
-            max(len(masks), 1),
+            embed.new_ones(len(where), 1),
+            max(len(where), 1),
+            self.chunk_size,
         )
 
     def predict(
