@@ -134,9 +134,10 @@ class BoxCost(MatchCost, ABC):
 
     Args:
         weight: factor of the cost.
-        num_things: classes from this one on are stuff; a prediction's cost
-            of each of them is the mean of its costs of the image's things,
-            zero without things. None takes every class for a thing.
+        num_things: classes from this one on are stuff, whose boxes tell
+            nothing: they cost every prediction the same, the mean over all
+            predictions and things of the image, zero without things. None
+            takes every class for a thing.
     """
 
     def __init__(
@@ -153,8 +154,8 @@ class BoxCost(MatchCost, ABC):
         if self.num_things is None:
             return cost
         stuff = labels >= self.num_things
-        total = cost.masked_fill(stuff, 0).sum(1, keepdim=True)
-        mean = total / (~stuff).sum().clamp(min=1)
+        count = (~stuff).sum() * len(cost)
+        mean = cost.masked_fill(stuff, 0).sum() / count.clamp(min=1)
         return torch.where(stuff, mean, cost)
 
     @abstractmethod

@@ -182,12 +182,12 @@ def plain_giou(first, second):
 
 
 @pytest.mark.parametrize(('num_things', 'query'), [(None, 2), (1, 1)])
-def test_stuff_goes_where_things_are_cheap(num_things, query):
+def test_boxes_of_stuff_may_tell_nothing(num_things, query):
     # A thing at 0.1; stuff, class 1, at 0.9. Queries at 0.1, 0.2 and 0.8,
-    # the last one the surest of stuff, by less than the boxes tell.
+    # the second one the surest of stuff, by less than the boxes tell.
     places = torch.tensor([0.1, 0.2, 0.8, 0.1, 0.9])
     boxes = torch.stack((places, *torch.full((3, 5), 0.1)), 1)
-    logits = torch.tensor([[1.0, 0], [0, 1], [0, 1.5]])
+    logits = torch.tensor([[1.0, 0], [0, 1.5], [0, 1]])
     predictions = QueryPredictions(
         logits[None, None], None, boxes[None, None, :3]
     )

@@ -78,7 +78,7 @@ def test_a_box_of_stuff_costs_the_mean_of_things():
     cost = BoxL1Cost(num_things=2)(
         boxes(0.1, 0.6), boxes(0.1, 0.9, 0.3), torch.tensor([0, 2, 1])
     )
-    want = torch.tensor([[0, 0.1, 0.2], [0.5, 0.4, 0.3]])
+    want = torch.tensor([[0, 0.25, 0.2], [0.5, 0.25, 0.3]])
     torch.testing.assert_close(cost, want)
 
 
