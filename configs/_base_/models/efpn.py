@@ -13,6 +13,9 @@ efpn_faster_rcnn = dict(
     roi_head=dict(
         type='mmseg_plugin.EFPNRoIHead', bbox_roi_extractor=roi_extractor
     ),
+    loss_extension=dict(
+        type='mmseg_plugin.ForegroundBackgroundBalancedLoss', pos_weight=1.0
+    ),
 )
 efpn_mask_rcnn = dict(
     efpn_faster_rcnn,
