@@ -12,7 +12,7 @@ from pathlib import Path
 from mmseg_plugin.utils.cli import UserError, atomic_path, run
 from mmseg_plugin.utils.configs import read_model_config
 
-CONFIG = 'mask-rcnn_tiny_fpn_demo_scenes'
+CONFIG = 'maskdino_tiny_demo_scenes'
 DRAWN_IMAGES = 8
 PARTS = ('scenes', 'run', 'predictions', 'curves', 'metrics')
 
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         '--config', default=CONFIG, help='a model for the synthetic scenes'
     )
     parser.add_argument(
-        '--epochs', type=int, default=2, help='times that it sees each scene'
+        '--epochs', type=int, default=4, help='times that it sees each scene'
     )
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args()

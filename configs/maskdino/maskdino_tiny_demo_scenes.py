@@ -3,4 +3,6 @@ _base_ = [
     '../_base_/datasets/scenes_instance.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-model = _base_.query_model
+# One map without overlaps beside the instances.
+panoptic = dict(panoptic_on=True, object_mask_thr=0.25, filter_low_score=True)
+model = dict(_base_.query_model, test_cfg=panoptic)
