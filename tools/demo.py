@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         '--config', default=CONFIG, help='a model for the synthetic scenes'
     )
     parser.add_argument(
-        '--epochs', type=int, default=4, help='times that it sees each scene'
+        '--epochs', type=int, default=5, help='times that it sees each scene'
     )
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args()

@@ -8,6 +8,8 @@ model = dict(
         in_channels=[24, 32, 96, 320],
         num_queries=100,
         pixel_decoder=dict(num_layers=2),
+        denoising=dict(num_queries=40),
+        loss_mask=dict(shared_points=False),
         # Every class is rare at first, or a short run only learns that.
         init_cfg=dict(
             type='Normal',
