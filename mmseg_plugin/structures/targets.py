@@ -65,6 +65,11 @@ class Targets(NamedTuple):
             boxes = normalized_boxes(instances.bboxes, box_size)
         return cls(labels, masks, boxes)
 
+    @classmethod
+    def without_masks(cls, labels: Tensor) -> 'Targets':
+        """Targets of a detector without masks, from labels (G,)."""
+        return cls(labels, labels.new_zeros(len(labels), 0, 0))
+
     def with_boxes(
         self, bboxes: Tensor | None, box_size: tuple[int, int]
     ) -> 'Targets':
@@ -162,7 +167,9 @@ def add_stuff(
         stuff = seg.reshape(seg.shape[-2:]).long()
         if ignore_index is not None:
             stuff = stuff.masked_fill(stuff == ignore_index, -1)
-        largest = torch.stack((_largest(target.labels), _largest(stuff)))
+        # Whole maps are only searched if somebody wants to know.
+        largest = stuff.amax() if ignore_index is not None else stuff[0, 0]
+        largest = torch.stack((_largest(target.labels), largest))
         stuff = stuff - num_things
         is_stuff = (stuff >= 0) & (stuff < num_stuff)
         index = stuff.where(is_stuff, num_stuff).flatten()
@@ -193,5 +200,5 @@ def add_stuff(
 
 
 def _largest(labels: Tensor) -> Tensor:
-    """Largest of labels of any shape, -1 if there are none."""
-    return F.pad(labels.flatten(), (0, 1), value=-1).amax()
+    """Largest of labels (G,), -1 if there are none."""
+    return F.pad(labels, (0, 1), value=-1).amax()

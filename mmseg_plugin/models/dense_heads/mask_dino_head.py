@@ -54,8 +54,7 @@ class MaskDINOHead(MaskQueryHead):
             and levels are filled in.
         denoising: arguments of :class:`DenoisingQueryGenerator`; None trains
             without.
-        denoise_masks: restore the masks of denoising queries, not only
-            classes and boxes.
+        denoise_masks: denoising queries restore masks too.
         two_stage: choose queries among the encoder's pixels, in place of
             learnable ones.
         learn_query_feat: learnable content, also with two stages.
@@ -257,10 +256,8 @@ class MaskDINOHead(MaskQueryHead):
             targets = super().get_targets(batch_data_samples)
         else:
             targets = [
-                Targets(labels, labels.new_zeros(len(labels), 0, 0))
-                for labels in (
-                    s.gt_instances.labels for s in batch_data_samples
-                )
+                Targets.without_masks(sample.gt_instances.labels)
+                for sample in batch_data_samples
             ]
         size = 'img_shape' if self.unpadded_boxes else 'batch_input_shape'
         return [
