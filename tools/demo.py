@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
     parser.add_argument(
-        '--train', type=int, default=1600, help='number of training scenes'
+        '--train', type=int, default=1440, help='number of training scenes'
     )
     parser.add_argument(
         '--val', type=int, default=100, help='number of unseen scenes'
