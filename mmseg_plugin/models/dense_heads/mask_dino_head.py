@@ -363,7 +363,7 @@ class MaskDINOHead(MaskQueryHead):
                 denoised,
                 noise.targets,
                 matches,
-                avg_factor * noise.num_groups,
+                avg_factor * noise.queries_per_target,
                 points,
             )
             dropped = noise.num_dropped

@@ -48,6 +48,13 @@ class DenoisingQueries(NamedTuple):
     num_groups: int
     num_dropped: int
 
+    @property
+    def queries_per_target(self) -> float:
+        """Mean over the batch, targets without a query included."""
+        num_queries = sum(index.numel() for index in self.queries)
+        num_targets = sum(len(index) for index in self.queries)
+        return num_queries / (num_targets + self.num_dropped)
+
     def before(
         self, query: Tensor, box_logits: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -96,8 +103,9 @@ class DenoisingQueryGenerator(BaseModule):
         num_classes: classes to draw wrong labels from.
         embed_dims: channels of the queries.
         num_queries: most queries of an image.
-        label_noise: probability of drawing a label anew. As published the
-            new one may be the old one.
+        label_noise: probability of drawing a label anew.
+        flip_to_other: never draw the old label, as the paper has it; the
+            published code may.
         box_noise: largest shift of a centre, in units of half the width or
             height, and largest change of width or height, relative.
         crowd_policy: what happens to images with more than ``num_queries``
@@ -115,6 +123,7 @@ class DenoisingQueryGenerator(BaseModule):
         embed_dims: int = 256,
         num_queries: int = 100,
         label_noise: float = 0.2,
+        flip_to_other: bool = False,
         box_noise: float = 0.4,
         crowd_policy: str = 'cap',
         init_cfg: dict | None = None,
@@ -128,6 +137,8 @@ class DenoisingQueryGenerator(BaseModule):
         self.num_classes = num_classes
         self.num_queries = num_queries
         self.label_noise = label_noise
+        # With one class there is no other.
+        self.flip_to_other = flip_to_other and num_classes > 1
         self.box_noise = box_noise
         self.crowd_policy = crowd_policy
         self.label_embedding = nn.Embedding(num_classes, embed_dims)
@@ -209,11 +220,12 @@ class DenoisingQueryGenerator(BaseModule):
     def draw(self, labels: Tensor) -> NoiseDraws:
         """Random numbers for as many queries as there are labels."""
         flip, *boxes = torch.rand(5, len(labels), device=labels.device)
-        return NoiseDraws(
-            flip,
-            torch.randint_like(labels, self.num_classes),
-            torch.stack(boxes, 1),
-        )
+        if self.flip_to_other:
+            steps = torch.randint_like(labels, 1, self.num_classes)
+            new = (labels + steps) % self.num_classes
+        else:
+            new = torch.randint_like(labels, self.num_classes)
+        return NoiseDraws(flip, new, torch.stack(boxes, 1))
 
     def add_noise(
         self, labels: Tensor, boxes: Tensor, draws: NoiseDraws

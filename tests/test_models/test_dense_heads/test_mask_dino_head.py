@@ -160,6 +160,33 @@ def test_crowded_image_is_denoised_in_part_and_counted():
     assert losses['dn_loss_bbox'] == losses['d0.dn_loss_cls'] == 0
 
 
+def test_300_targets_of_which_100_are_denoised():
+    denoising = {'num_queries': 100}
+    head = tiny_mask_dino(num_queries=20, denoising=denoising)
+    losses = losses_of(head, 300, 1, stuff=False)
+    assert losses['dn_dropped'] == 200
+    assert all(loss.isfinite() for loss in losses.values())
+    sum(loss for name, loss in losses.items() if 'loss' in name).backward()
+    for name, parameter in head.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_crowd_does_not_weaken_denoising_losses():
+    """They are means over the denoising queries, whoever has one."""
+
+    def loss(limit):
+        options = {'num_queries': limit, 'label_noise': 0.0, 'box_noise': 0.0}
+        head = tiny_mask_dino(num_stuff_classes=0, denoising=options)
+        for parameter in head.cls_embed.parameters():
+            torch.nn.init.zeros_(parameter)
+        # All the same, so that it does not matter which are kept.
+        batch = samples(6, stuff=False)
+        batch[0].gt_instances.labels[:] = 1
+        return head.loss(backbone_maps(1), batch)['dn_loss_cls']
+
+    torch.testing.assert_close(loss(3), loss(6))
+
+
 def test_one_class_one_image_one_query():
     one = {'num_things_classes': 1, 'num_stuff_classes': 0, 'num_queries': 1}
     head = tiny_mask_dino(**one)

@@ -40,6 +40,7 @@ def test_groups_fill_the_queries_of_the_fullest_image(counts, groups):
         (count, groups) for count in counts
     ]
     assert noise.num_dropped == 0
+    assert noise.queries_per_target == groups
 
 
 @pytest.mark.parametrize('policy', ['cap', 'published'])
@@ -52,6 +53,8 @@ def test_crowded_image_keeps_as_many_targets_as_there_are_queries():
     noise = generator(num_queries=10)(batch)
     assert noise.num_groups == 1
     assert noise.num_dropped == 3
+    # What the losses are divided by, next to the number of all targets.
+    assert noise.queries_per_target == 12 / 15
     assert [len(part.labels) for part in noise.targets] == [2, 10]
     # A choice of the image's targets, none of them twice.
     kept, given = noise.targets[1].boxes, batch[1].boxes
@@ -129,6 +132,24 @@ def test_statistics_of_many_draws():
     # Uniform in [-1, 1], each of the four by itself.
     torch.testing.assert_close(
         shift.T.cov(), torch.eye(4) / 3, atol=0.02, rtol=0
+    )
+
+
+def test_labels_flip_to_another_one_on_request():
+    layer = generator(num_classes=5, flip_to_other=True)
+    labels = torch.full((40000,), 3)
+    draws = layer.draw(labels)
+    assert not (draws.labels == 3).any()
+    noisy, _ = layer.add_noise(labels, torch.zeros(40000, 4), draws)
+    share = torch.bincount(noisy, minlength=5) / 40000
+    expected = torch.tensor([0.05, 0.05, 0.05, 0.8, 0.05])
+    torch.testing.assert_close(share, expected, atol=0.006, rtol=0)
+
+
+def test_one_class_has_no_other_to_flip_to():
+    layer = generator(num_classes=1, flip_to_other=True)
+    assert layer.draw(torch.zeros(9, dtype=torch.long)).labels.tolist() == (
+        [0] * 9
     )
 
 
