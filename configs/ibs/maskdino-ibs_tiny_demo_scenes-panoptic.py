@@ -3,6 +3,6 @@ _base_ = [
     '../_base_/models/ibs.py',
 ]
 model = dict(
-    panoptic_head=dict(loss_ibs=dict(_base_.ibs_mask2former, num_points=1024))
+    panoptic_head=dict(loss_ibs=dict(_base_.ibs_maskdino, num_points=1024))
 )
 train_dataloader = _base_.whole_batches

@@ -10,6 +10,8 @@ ibs_mask2former = dict(
 )
 # MaskFormer makes no prediction before its first layer.
 ibs_maskformer = dict(ibs_mask2former, first_layer=0)
+# Mask DINO makes one in its encoder and one more.
+ibs_maskdino = dict(ibs_mask2former, first_layer=2)
 ibs_panoptic_fcn = dict(
     type='mmseg_plugin.IntraBatchLoss',
     loss_weight=1.0,
