@@ -9,20 +9,26 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData
 
-CONFIG = (
-    Path(__file__).parents[1]
-    / 'configs/efpn/mask-rcnn_tiny_efpn_joint_nuclei.py'
-)
+CONFIGS = Path(__file__).parents[1] / 'configs/efpn'
 SIZE = 64
+
+
+def read(name, **changes):
+    """A config of nuclei, its model changed."""
+    config = Config.fromfile(CONFIGS / f'mask-rcnn_tiny_{name}_nuclei.py')
+    config.merge_from_dict({f'model.{k}': v for k, v in changes.items()})
+    return config.model
+
+
+def build_model(config):
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return MODELS.build(config).train()
 
 
 def build(stage='joint', **options):
     changes = {'stage': stage, 'neck.hidden_channels': 8, **options}
-    config = Config.fromfile(CONFIG)
-    config.merge_from_dict({f'model.{k}': v for k, v in changes.items()})
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        return MODELS.build(config.model).train()
+    return build_model(read('efpn_joint', **changes))
 
 
 def batch(size=SIZE):

@@ -1,15 +1,37 @@
 """Two-stage detectors with an extended feature pyramid."""
 
 import torch
+from mmdet.models.backbones import ResNet, ResNeXt
 from mmdet.models.detectors import TwoStageDetector
+from mmdet.models.roi_heads import CascadeRoIHead, StandardRoIHead
+from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType
+from mmengine.config import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmseg_plugin.models.backbones.extended_resnet import frozen_statistics
+from mmseg_plugin.models.backbones.extended_resnet import (
+    ExtendedResNet,
+    ExtendedResNeXt,
+    frozen_statistics,
+)
+from mmseg_plugin.models.roi_heads import (
+    EFPNCascadeRoIHead,
+    EFPNRoIExtractor,
+    EFPNRoIHead,
+)
 from mmseg_plugin.registry import MODELS
 
+# Parts of an ordinary detector, and what takes their place.
+EXTENDED = {
+    ResNet: ExtendedResNet,
+    ResNeXt: ExtendedResNeXt,
+    StandardRoIHead: EFPNRoIHead,
+    CascadeRoIHead: EFPNCascadeRoIHead,
+    SingleRoIExtractor: EFPNRoIExtractor,
+}
 STAGES = ('extension', 'head', 'joint')
 # Below it, the maps of the student are of another size than the teacher's.
 DIVISOR = 8
@@ -19,6 +41,28 @@ def _cut_levels(
     rpn_head: nn.Module, args: tuple[tuple[Tensor, ...]]
 ) -> tuple[tuple[Tensor, ...]]:
     return (args[0][-rpn_head.prior_generator.num_levels :],)
+
+
+def _extended(config: ConfigType) -> ConfigDict:
+    """The same part with P2'; one that is not in the table as it is."""
+    kind = config['type']
+    part = MMDET_MODELS.get(kind) if isinstance(kind, str) else kind
+    extended = ConfigDict(config, type=EXTENDED.get(part, kind))
+    if part is SingleRoIExtractor:
+        strides = config['featmap_strides']
+        extended.featmap_strides = [strides[0] // 2, *strides]
+    return extended
+
+
+def _extended_roi_head(config: ConfigType) -> ConfigDict:
+    extended = _extended(config)
+    for key in ('bbox_roi_extractor', 'mask_roi_extractor'):
+        extractor = config.get(key)
+        if isinstance(extractor, list):
+            extended[key] = [_extended(stage) for stage in extractor]
+        elif extractor is not None:
+            extended[key] = _extended(extractor)
+    return extended
 
 
 @MODELS.register_module()
@@ -40,36 +84,45 @@ class EFPNDetector(TwoStageDetector):
     - ``'joint'``: all of it at once. Nothing is frozen here, and the
       comparison does not train the teacher.
 
+    The configs of backbone and RoI head may be those of the detector with an
+    FPN: :class:`ResNet`, :class:`ResNeXt`, :class:`StandardRoIHead`,
+    :class:`CascadeRoIHead` and :class:`SingleRoIExtractor` are replaced by
+    :class:`ExtendedResNet` and so on.
+
     The RPN gets the coarsest levels, as many as its anchor generator has
     strides: without P2' as published, with P2' after a stride of 2 is added.
 
     Args:
+        backbone: :class:`ExtendedResNet`, or what it replaces.
+        roi_head: :class:`EFPNRoIHead` or :class:`EFPNCascadeRoIHead`, or what
+            they replace.
         stage: what is trained.
         loss_extension: compares student and teacher; returns a dict.
-        **kwargs: of :class:`TwoStageDetector`: a backbone such as
-            :class:`ExtendedResNet`, the neck :class:`EFPN`, and a RoI head
-            such as :class:`EFPNRoIHead`.
+        **kwargs: of :class:`TwoStageDetector`; the neck is :class:`EFPN`.
 
     Raises:
-        ValueError: unknown stage, or a neck without an extension.
+        ValueError: unknown stage; a backbone, neck or RoI head without P2'.
     """
 
     def __init__(
         self,
+        *,
+        backbone: ConfigType,
+        roi_head: ConfigType,
         stage: str = 'joint',
         loss_extension: ConfigType = {  # noqa: B006
             'type': 'mmseg_plugin.ForegroundBackgroundBalancedLoss'
         },
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            backbone=_extended(backbone),
+            roi_head=_extended_roi_head(roi_head),
+            **kwargs,
+        )
         if stage not in STAGES:
             raise ValueError(f'stage is {stage!r}, not one of {STAGES}')
-        if getattr(self.neck, 'extension', None) is None:
-            raise ValueError(
-                'the neck has no extension: it has to be mmseg_plugin.EFPN '
-                'with a variant'
-            )
+        self._check_parts()
         self.stage = stage
         self.loss_extension = MODELS.build(loss_extension)
         self.rpn_head.register_forward_pre_hook(_cut_levels)
@@ -82,6 +135,26 @@ class EFPNDetector(TwoStageDetector):
         }
         for part in trained[stage]:
             part.requires_grad_(True)
+
+    def _check_parts(self) -> None:
+        if not isinstance(self.backbone, ExtendedResNet):
+            raise ValueError(
+                "model.backbone gives no C2': its type has to be "
+                'mmdet.ResNet or mmdet.ResNeXt, not '
+                f'{type(self.backbone).__name__}'
+            )
+        neck = getattr(self, 'neck', None)
+        if getattr(neck, 'extension', None) is None:
+            raise ValueError(
+                'model.neck has no extension: its type has to be '
+                'mmseg_plugin.EFPN, its variant not None'
+            )
+        if not isinstance(self.roi_head, (EFPNRoIHead, EFPNCascadeRoIHead)):
+            raise ValueError(
+                "model.roi_head has no heads for P2': its type has to be "
+                'mmdet.StandardRoIHead or mmdet.CascadeRoIHead, not '
+                f'{type(self.roi_head).__name__}'
+            )
 
     def train(self, mode: bool = True) -> 'EFPNDetector':
         """Switches the mode, of frozen norms always to evaluation."""

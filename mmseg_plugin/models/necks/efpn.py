@@ -163,7 +163,11 @@ class EFPN(FPN):
         Returns:
             P2', P2, P3 ... of strides 2, 4, 8 ...; without P2' if the
             extension is off. Each (B, out_channels, H/stride, W/stride).
+
+        Raises:
+            ValueError: another number of maps.
         """
+        self._check_number(len(inputs))
         if self.extension is None:
             return super().forward(inputs)
         outs, sources = self._pyramid(inputs[1:])
@@ -190,6 +194,20 @@ class EFPN(FPN):
         """
         outs, (p3, _) = self._pyramid(inputs)
         return p3, outs[0]
+
+    def _check_number(self, number: int) -> None:
+        expected = len(self.in_channels)
+        mend = "an ordinary backbone, for variant None takes no C2'"
+        key = 'backbone.type'
+        if self.extension is not None:
+            expected += 1
+            mend = "mmseg_plugin.EFPNDetector, whose backbone gives C2' too"
+            key = 'type'
+        if number != expected:
+            raise ValueError(
+                f'model.neck mmseg_plugin.EFPN got {number} maps, not '
+                f'{expected}: set model.{key} to {mend}'
+            )
 
     def _pyramid(
         self, inputs: Sequence[Tensor]

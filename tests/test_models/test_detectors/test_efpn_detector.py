@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.tiny_efpn import SIZE, batch, build, total
+from mmseg_plugin.models.roi_heads import (
+    EFPNCascadeRoIHead,
+    EFPNRoIExtractor,
+    EFPNRoIHead,
+)
+from tests.tiny_efpn import SIZE, batch, build, build_model, read, total
+
+NECK = {'neck.type': 'mmseg_plugin.EFPN', 'neck.hidden_channels': 8}
+SWAP = {'type': 'mmseg_plugin.EFPNDetector', **NECK}
 
 EXTENSION_LOSSES = {
     f'{level}.loss_{term}'
@@ -149,5 +157,86 @@ def test_odd_images_are_refused():
 def test_wrong_options_are_named():
     with pytest.raises(ValueError, match="stage is 'all'"):
         build('all')
-    with pytest.raises(ValueError, match='the neck has no extension'):
+    with pytest.raises(ValueError, match=r'model\.neck has no extension'):
         build(**{'neck.variant': None})
+
+
+@pytest.mark.parametrize('stage', ['extension', 'head', 'joint'])
+def test_mask_rcnn_with_another_type_and_neck(stage):
+    model = build_model(read('fpn', **SWAP, stage=stage))
+    assert model.state_dict().keys() == build().state_dict().keys()
+    extractor = model.roi_head.mask_roi_extractor
+    assert isinstance(extractor, EFPNRoIExtractor)
+    assert extractor.featmap_strides == [2, 4, 8, 16, 32]
+    assert total(model.loss(*batch())).requires_grad
+    assert len(model.eval().predict(*batch())) == 1
+
+
+def test_faster_rcnn_with_another_type_and_neck():
+    config = read('fpn', **SWAP)
+    del config.roi_head.mask_head, config.roi_head.mask_roi_extractor
+    model = build_model(config)
+    assert isinstance(model.roi_head, EFPNRoIHead)
+    assert total(model.loss(*batch())).requires_grad
+
+
+@pytest.mark.parametrize('listed', [False, True])
+def test_cascade_rcnn_with_another_type_and_neck(listed):
+    config = read('fpn', **SWAP)
+    head = config.roi_head
+    head.type = 'mmdet.CascadeRoIHead'
+    head.num_stages, head.stage_loss_weights = 2, [1, 0.5]
+    head.bbox_head = [head.bbox_head] * 2
+    if listed:
+        head.bbox_roi_extractor = [head.bbox_roi_extractor] * 2
+    config.train_cfg.rcnn = [config.train_cfg.rcnn] * 2
+    model = build_model(config)
+    assert isinstance(model.roi_head, EFPNCascadeRoIHead)
+    for extractor in model.roi_head.bbox_roi_extractor:
+        assert isinstance(extractor, EFPNRoIExtractor)
+    losses = model.loss(*batch())
+    assert 's1.loss_bbox' in losses
+    total(losses).backward()
+    for head in model.roi_head.extended_bbox_head:
+        assert head.fc_cls.weight.grad is not None
+
+
+def test_the_given_config_is_left_as_it_is():
+    config = read('fpn', **SWAP)
+    build_model(config)
+    assert config.backbone.type == 'ResNet'
+    assert config.roi_head.bbox_roi_extractor.featmap_strides[0] == 4
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            {'backbone.type': 'mmdet.ResNetV1d'},
+            r"model\.backbone gives no C2'.* not ResNetV1d",
+        ),
+        (
+            {'neck.type': 'mmdet.FPN'},
+            r'model\.neck has no extension: .* mmseg_plugin\.EFPN',
+        ),
+        (
+            {'roi_head.type': 'mmdet.DoubleHeadRoIHead'},
+            r"model\.roi_head has no heads for P2'.* not DoubleHeadRoIHead",
+        ),
+    ],
+)
+def test_parts_that_cannot_be_extended_are_named(changes, message):
+    config = read('fpn', **{**SWAP, **changes})
+    if changes.get('neck.type') == 'mmdet.FPN':
+        del config.neck.hidden_channels
+    if 'roi_head.type' in changes:
+        config.roi_head.reg_roi_scale_factor = 1.3
+    with pytest.raises(ValueError, match=message):
+        build_model(config)
+
+
+def test_neck_without_the_detector_is_named():
+    model = build_model(read('fpn', **NECK))
+    message = r'got 4 maps, not 5: set model\.type to mmseg_plugin\.EFPNDet'
+    with pytest.raises(ValueError, match=message):
+        model.loss(*batch())

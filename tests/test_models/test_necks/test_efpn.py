@@ -138,6 +138,18 @@ def test_published_initialisation():
     assert 0.8 * bound < conv.weight.abs().max() <= bound
 
 
+@pytest.mark.parametrize(
+    ('variant', 'key'), [('code', 'type'), (None, r'backbone\.type')]
+)
+def test_wrong_number_of_maps_is_named(variant, key):
+    efpn, inputs = neck(variant=variant), maps()
+    given = inputs[1:] if variant else inputs
+    with pytest.raises(
+        ValueError, match=f'got {len(given)} maps.* set model.{key} to'
+    ):
+        efpn(given)
+
+
 def test_wrong_options_are_named():
     with pytest.raises(ValueError, match="variant is 'eq'"):
         neck(variant='eq')
