@@ -96,7 +96,7 @@ def losses(checked: bool) -> Arms:
     )
 
 
-@bench('panoptic_fcn_losses', 'official form', 2)
+@bench('panoptic_fcn_losses', 'official form', 10)
 def speed() -> Arms:
     return losses(checked=True)
 
