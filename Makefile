@@ -43,6 +43,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(SINGLE) $(PY) -m mmseg_plugin bench --out work_dirs/bench
+	$(SINGLE) $(PY) -m mmseg_plugin bench --growth --out work_dirs/bench
 
 clean:
 	rm -rf .venv work_dirs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

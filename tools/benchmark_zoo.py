@@ -95,7 +95,7 @@ def make_jobs(args: argparse.Namespace) -> list[dict[str, Any]]:
             checkpoint = str(path.resolve())
         jobs.append(
             {
-                'model': name,
+                'model': model,
                 'config': str(find_any_config(name)),
                 'checkpoint': checkpoint or None,
                 # As a result file gives it back: no tuples.

@@ -10,11 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+if sys.version_info < (3, 10):  # noqa: UP036
+    # Before imports that an older one cannot read.
+    sys.exit('error: Python 3.10 or newer is needed: make PYTHON=python3.11')
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from mmseg_plugin.utils.cli import UserError, run  # noqa: E402
 from mmseg_plugin.utils.stack import STACKS  # noqa: E402
+from tools.install_ops import failure  # noqa: E402
 
 
 def works(python: Path, code: str) -> bool:
@@ -29,13 +34,20 @@ def step(what: str, *command: object) -> None:
     """Runs one step with its output shown.
 
     Raises:
-        UserError: it failed.
+        UserError: it failed; names the likely cause.
     """
     print(f'-- {what}', flush=True)
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, check=False)
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     if done.returncode:
+        print(done.stderr, file=sys.stderr)
         raise UserError(
-            f'{what} failed (see above); mend the cause and run the same '
+            f'{failure(what, done.stderr)}; mend the cause and run the same '
             'command again, it goes on from here'
         )
 
@@ -48,8 +60,11 @@ def main() -> None:
         '--torch', default='torch', help='what pip installs if none is there'
     )
     args = parser.parse_args()
-    if sys.version_info < (3, 10):  # noqa: UP036
-        raise UserError('Python 3.10 or newer is needed: make PYTHON=python3')
+    if not (ROOT / 'setup.cfg').is_file():
+        raise UserError(
+            'bootstrap sets up a checkout; an installed mmseg_plugin needs '
+            'install_ops only'
+        )
     python = args.venv.resolve() / 'bin' / 'python'
     if not works(python, 'import pip'):
         shutil.rmtree(args.venv, ignore_errors=True)

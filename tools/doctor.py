@@ -103,7 +103,7 @@ def check_ops() -> Finding:
 def check_features() -> list[Finding]:
     features = {
         'train, test, predict (detection, panoptic)': ('mmdet', 'mmcv._ext'),
-        'semantic segmentation': ('mmseg',),
+        'semantic segmentation': ('mmseg', 'mmdet', 'mmcv._ext'),
         'COCO evaluation': ('pycocotools.mask',),
         'drawing and curves': ('matplotlib', 'cv2'),
     }

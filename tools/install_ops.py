@@ -240,6 +240,12 @@ def main() -> None:
         f'installing {wheel.name}',
         *('install', '--quiet', '--no-deps', '--force-reinstall', str(wheel)),
     )
+    if not ops_work():
+        shutil.rmtree(folder)
+        raise UserError(
+            f'the ops of {wheel.name} cannot be loaded here, so the kept '
+            'wheel was removed; run the same command again to compile them'
+        )
     print(f'installed {requirement} with ops, from {wheel}')
 
 

@@ -4,14 +4,15 @@ import sys
 from pathlib import Path
 
 from mmseg_plugin.utils.cli import UserError, run
-from mmseg_plugin.utils.launch import run_installed_tool
+from mmseg_plugin.utils.launch import positional_places, run_installed_tool
 
 
 def main() -> None:
-    checkpoint = sys.argv[2] if len(sys.argv) > 2 else '-'
-    is_path = not checkpoint.startswith('-') and '://' not in checkpoint
-    if is_path and not Path(checkpoint).expanduser().is_file():
-        raise UserError(f'checkpoint {checkpoint} cannot be found')
+    for place in positional_places()[1:2]:
+        checkpoint = sys.argv[place]
+        is_path = '://' not in checkpoint
+        if is_path and not Path(checkpoint).expanduser().is_file():
+            raise UserError(f'checkpoint {checkpoint} cannot be found')
     run_installed_tool('test')
 
 

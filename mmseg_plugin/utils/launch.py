@@ -1,5 +1,6 @@
 """Runs the installed mmdet's or mmseg's own train and test tools."""
 
+import argparse
 import pickle
 import runpy
 import sys
@@ -16,12 +17,34 @@ from mmseg_plugin.utils.stack import (
     stack_problems,
 )
 
+# Options of mmdet's and mmseg's tools that take a value.
+_WITH_VALUE = (
+    *('--work-dir', '--out', '--show-dir', '--wait-time', '--launcher'),
+    *('--local_rank', '--local-rank'),
+)
+
+
+def positional_places() -> list[int]:
+    """Where in ``sys.argv`` config and checkpoint are, flags left out."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in _WITH_VALUE:
+        parser.add_argument(option)
+    parser.add_argument('--cfg-options', nargs='+')
+    parser.add_argument('--resume', nargs='?')
+    # Places instead of words, as a word may be there twice.
+    words = [
+        word if word.startswith('-') else str(place)
+        for place, word in enumerate(sys.argv)
+    ]
+    rest = parser.parse_known_args(words[1:])[1]
+    return [int(word) for word in rest if not word.startswith('-')]
+
 
 def run_installed_tool(tool: str) -> None:
     """Hands the command line over to ``tools/<tool>.py`` of mmdet or mmseg.
 
-    The config (first argument) may be the name of a shipped one; its
-    ``default_scope`` says whose tool runs.
+    The config may be the name of a shipped one; its ``default_scope`` says
+    whose tool runs.
 
     Args:
         tool: ``'train'`` or ``'test'``.
@@ -32,10 +55,9 @@ def run_installed_tool(tool: str) -> None:
     """
     check_stack()
     scope = 'mmdet'
-    # Their options take values: the config is the first argument or none is.
-    if len(sys.argv) > 1 and not sys.argv[1].startswith('-'):
-        config = read_model_config(sys.argv[1])
-        sys.argv[1] = config.filename
+    if places := positional_places():
+        config = read_model_config(sys.argv[places[0]])
+        sys.argv[places[0]] = config.filename
         scope = config.get('default_scope', scope)
     path = _installed_tool(scope, f'{tool}.py')
     # The plugin's checkpoint loaders replace MMEngine's from the start.

@@ -40,9 +40,8 @@ STACKS = {
     ),
 }
 
-# What a stack needs before any part of the plugin can be imported; mmdet and
-# mmseg are each needed by some features only.
-_REQUIRED = ('mmengine', 'mmcv')
+# What models need to be imported; mmseg is for semantic segmentation only.
+_REQUIRED = ('mmengine', 'mmcv', 'mmdet')
 
 
 class StackError(RuntimeError):
@@ -110,7 +109,7 @@ def mend(stack: str) -> str:
 
 
 def check_stack() -> None:
-    """Refuses to go on without mmengine and mmcv of one stack.
+    """Refuses to go on without mmengine, mmcv and mmdet of one stack.
 
     Raises:
         StackError: one sentence with what is missing and what installs it.

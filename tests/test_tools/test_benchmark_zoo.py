@@ -70,6 +70,21 @@ def test_dead_process_is_a_failure(run_zoo, monkeypatch):
     )
 
 
+def test_two_checkpoints_of_a_config_are_two_models(
+    run_zoo, measured, tmp_path
+):
+    models = []
+    for run in ('a', 'b'):
+        path = tmp_path / run / 'last.pth'
+        path.parent.mkdir()
+        path.touch()
+        models.append(f'{DEMO}={path}')
+    run_zoo(*models)
+    results = run_zoo(*models)
+    assert measured.names == models
+    assert [result['job']['model'] for result in results] == models
+
+
 def test_finished_models_are_not_measured_again(run_zoo, measured):
     measured.broken.add(OTHER)
     run_zoo(DEMO, OTHER)

@@ -77,10 +77,11 @@ def test_no_epoch(tmp_path):
 def test_another_model(tmp_path):
     out = tmp_path / 'demo'
     few = ('--train', 16, '--val', 8, '--epochs', 1)
-    done = _demo('--out', out, *few, '--config', 'maskdino_tiny_demo_scenes')
+    config = 'mask-rcnn_tiny_fpn_demo_scenes'
+    done = _demo('--out', out, *few, '--config', config)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'segm_mAP_50' in json.loads((out / 'metrics.json').read_text())
-    assert (out / 'run' / 'maskdino_tiny_demo_scenes.py').is_file()
+    assert (out / 'run' / f'{config}.py').is_file()
     assert (out / 'run' / 'epoch_1.pth').is_file()
 
 

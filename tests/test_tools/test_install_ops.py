@@ -23,6 +23,25 @@ def test_a_kept_wheel_is_used_without_compiling(tmp_path, monkeypatch):
     assert install_ops.find_or_build('mmcv==2.1.0', folder) == wheel
 
 
+def test_a_kept_wheel_that_does_not_load_is_removed(tmp_path, monkeypatch):
+    folders = []
+
+    def kept(requirement, folder):
+        folder.mkdir(parents=True)
+        folders.append(folder)
+        return folder / 'mmcv.whl'
+
+    monkeypatch.setattr(sys, 'argv', ['install_ops'])
+    monkeypatch.setattr(install_ops, 'cache_folder', lambda: tmp_path)
+    monkeypatch.setattr(install_ops, 'find_or_build', kept)
+    monkeypatch.setattr(install_ops, 'ops_work', lambda: False)
+    monkeypatch.setattr(install_ops, 'run_pip', lambda *_: None)
+    with pytest.raises(UserError, match='mmcv.whl cannot be loaded here'):
+        install_ops.main()
+    assert len(folders) == 1
+    assert not folders[0].exists()
+
+
 def test_a_failed_build_leaves_nothing_and_a_rerun_works(
     tmp_path, monkeypatch
 ):

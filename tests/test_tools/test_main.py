@@ -65,6 +65,21 @@ def test_train_and_test_refuse_bad_input(run_tool, tmp_path):
     assert 'absent.pth cannot be found' in done.stderr
 
 
+def test_flags_may_come_first_as_in_mmdet(run_tool):
+    name = 'mask-rcnn_tiny_fpn_demo_scenes'
+    done = run_tool('test', '--show', '--work-dir', name, name, 'absent.pth')
+    assert 'absent.pth cannot be found' in done.stderr
+    done = run_tool('train', '--amp', '--work-dir', name, name)
+    # It was looked up, and only its data are missing.
+    assert done.stderr.splitlines()[-1].startswith('error: data/scenes/')
+
+
+def test_bench_refuses_an_unknown_name(run_tool):
+    done = run_tool('bench', 'mask_path', 'no_such_bench')
+    assert done.returncode == 1
+    assert 'no benchmark is called like no_such_bench' in done.stderr
+
+
 def test_train_names_missing_data(run_tool):
     done = run_tool('train', 'mask-rcnn_tiny_fpn_demo_scenes')
     assert done.returncode == 1

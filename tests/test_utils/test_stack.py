@@ -19,6 +19,10 @@ def test_nothing_is_wrong_here():
         ({}, 'onedl-mmengine is not installed'),
         ({'onedl-mmengine': '0.10.12'}, 'onedl-mmcv is not installed'),
         (
+            {'mmengine': '0.10.7', 'mmcv': '2.1.0'},
+            'mmdet is not installed',
+        ),
+        (
             {'mmengine': '0.10.7', 'mmcv': '1.7.2'},
             'mmcv 1.7.2 is older than 2.1.0',
         ),

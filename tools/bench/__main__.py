@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import time
 from pathlib import Path
 
@@ -16,14 +17,18 @@ for path in sorted(Path(__file__).parent.glob('bench_*.py')):
 
 
 def choose(patterns: list[str]) -> list[str]:
-    """Names of the benchmarks whose name holds one of the patterns."""
-    names = [n for n in BENCHES if any(p in n for p in patterns or [''])]
-    if not names:
-        raise UserError(
-            f'no benchmark is called like {", ".join(patterns)}; there are: '
-            f'{", ".join(BENCHES)}'
-        )
-    return names
+    """Names of the benchmarks whose name holds one of the patterns.
+
+    Raises:
+        UserError: a pattern is in none of them.
+    """
+    for pattern in patterns:
+        if not any(pattern in name for name in BENCHES):
+            raise UserError(
+                f'no benchmark is called like {pattern}; there are: '
+                f'{", ".join(BENCHES)}'
+            )
+    return [n for n in BENCHES if any(p in n for p in patterns or [''])]
 
 
 def main() -> None:
@@ -49,6 +54,8 @@ def main() -> None:
     out = args.out / f'{time.strftime("%Y%m%d_%H%M%S")}.jsonl'
     header = ('bench', 'ours', 'peer', 'unit', 'ratio', 'target', 'peer is')
     row = '{:32} {:>9} {:>9} {:4} {:>7} {:>7}  {}'.format
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    print(f'one thread of {cores} cores, load average {load:.1f}\n')
     print(row(*header))
     for name in choose(args.names):
         result = measure(name)
