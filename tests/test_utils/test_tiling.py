@@ -2,10 +2,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
 from mmseg_plugin.utils.fragments import Fragment, Window, merge_fragments
-from mmseg_plugin.utils.segments import Segment
+from mmseg_plugin.utils.segments import Segment, segments_of
 from mmseg_plugin.utils.tiling import TiledPredictor, tiles_of
 
 SIZE = (100, 130)
@@ -117,6 +118,55 @@ def test_small_image_is_seen_once():
     found, finder = run(painted(SQUARES), 'instances', tile=130)
     assert finder.shapes == [SIZE]
     assert boxes(found['instances']) == sorted(SQUARES)
+
+
+def at_input_size(finder, side):
+    """Resizes what it gets, as test pipelines do, and its masks back."""
+
+    def predict(image):
+        height, width = image.shape[:2]
+        factor = min(side / max(height, width), 1)
+        shape = (round(width * factor), round(height * factor))
+        sample = finder(cv2.resize(image, shape, interpolation=cv2.INTER_AREA))
+        masks = sample.pred_instances.masks.byte().numpy()
+        resized = [cv2.resize(mask, (width, height)) for mask in masks]
+        stacked = np.array(resized).reshape(-1, height, width)
+        sample.pred_instances.masks = torch.from_numpy(stacked).bool()
+        return sample
+
+    return predict
+
+
+def found_of(segments, squares):
+    """Whether some segment has an IoU of 0.5 or more with each square."""
+    found = [segment.cropped().box for segment in segments]
+    ious = bbox_overlaps(
+        torch.tensor(squares).float(),
+        torch.tensor(np.array(found)).float().reshape(-1, 4),
+    )
+    return (ious >= 0.5).any(dim=1)
+
+
+def test_recall_of_small_objects_is_greater_with_tiles():
+    generator = np.random.default_rng(0)
+    steps = range(0, 384, 24)
+    corners = [(x + 2, y + 3) for x in steps for y in steps]
+    sides = generator.integers(4, 13, len(corners)).tolist()
+    squares = [
+        (x, y, x + side, y + side)
+        for (x, y), side in zip(corners, sides, strict=True)
+    ]
+    image = painted(squares, (384, 384))
+    # It has to see 16 pixels of an object; the whole image it sees halved.
+    predict = at_input_size(Finder(('instances',), least=16), 192)
+    whole = segments_of(predict(image), 3)['instances']
+    tiles = TiledPredictor(predict, 3, 192, 48)(image)['instances']
+    small = torch.tensor(sides) < 8
+    in_whole, in_tiles = found_of(whole, squares), found_of(tiles, squares)
+    assert not in_whole[small].any()
+    assert in_whole[~small].float().mean() > 0.8
+    assert in_tiles.all()
+    assert len(tiles) == len(squares)
 
 
 @pytest.mark.parametrize('overlap', [0, 2, 8, 16, 24])
