@@ -5,15 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from mmseg_plugin.utils.stack import active_stack
 
 # mim's name of mmseg, by stack.
 MMSEG = {'onedl': 'mmsegmentation', 'openmmlab': 'mmseg'}
 
 
-@pytest.mark.slow
 def test_mim_trains_and_evaluates_from_an_empty_folder(run_tool, tmp_path):
     done = run_tool(
         *('make_scenes', 'data/scenes', '--train', 4, '--val', 2),

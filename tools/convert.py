@@ -6,6 +6,7 @@ written. Reads .pth and detectron2's .pkl files as data; no code in them runs.
 
 import argparse
 import pickle
+from collections import defaultdict
 from pathlib import Path
 
 from mmseg_plugin import converters
@@ -40,6 +41,22 @@ def report_lines(conversion: converters.Conversion) -> list[str]:
     ]
 
 
+def summary_lines(conversion: converters.Conversion) -> list[str]:
+    """A line for each reason why a key has no counterpart."""
+    by_reason = defaultdict(list)
+    for key, why in conversion.dropped:
+        by_reason[why].append(key)
+    lines = [f'dropped {few(keys)}: {why}' for why, keys in by_reason.items()]
+    if conversion.made:
+        lines.append(f'made {few(conversion.made)}')
+    return lines
+
+
+def few(keys: list[str]) -> str:
+    """The first key, and how many more there are."""
+    return keys[0] + (f' and {len(keys) - 1} more' if len(keys) > 1 else '')
+
+
 def main() -> None:
     args = parse_args()
     try:
@@ -60,10 +77,7 @@ def main() -> None:
     if args.report:
         with atomic_path(args.report) as part:
             part.write_text('\n'.join(report_lines(conversion)) + '\n')
-    for key, why in conversion.dropped:
-        print(f'dropped {key}: {why}')
-    for key in conversion.made:
-        print(f'made {key}')
+    print(*summary_lines(conversion), sep='\n')
     print(f'{args.target}: {len(conversion.renamed)} keys carried over')
 
 

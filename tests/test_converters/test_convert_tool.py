@@ -4,9 +4,15 @@ from collections import OrderedDict
 import pytest
 import torch
 
-from mmseg_plugin.converters import METHODS, choose_table, convert
+from mmseg_plugin.converters import (
+    METHODS,
+    Conversion,
+    choose_table,
+    convert,
+)
 from mmseg_plugin.converters.files import read_state
 from tests.tiny_heads import tiny_mask2former
+from tools.convert import summary_lines
 
 
 class Trap:
@@ -121,6 +127,20 @@ def test_a_wrong_file_is_refused_and_nothing_written(
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
     assert not (tmp_path / 'out.pth').exists()
+
+
+def test_a_reason_is_printed_once():
+    conversion = Conversion(
+        {},
+        [('a', 'b')],
+        [('x.0', 'a copy'), ('y', 'a buffer'), ('x.1', 'a copy')],
+        ['m', 'n', 'o'],
+    )
+    assert summary_lines(conversion) == [
+        'dropped x.0 and 1 more: a copy',
+        'dropped y: a buffer',
+        'made m and 2 more',
+    ]
 
 
 def test_a_missing_file_and_equal_sides_are_refused(run_tool):

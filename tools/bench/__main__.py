@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from growth import measure_growth
 from harness import BENCHES, measure, peak_growth, write_line
+from mmengine.logging import MMLogger
 
 from mmseg_plugin.utils.cli import UserError, run
 
@@ -44,6 +45,8 @@ def main() -> None:
     parser.add_argument('--arm', nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    # Models list how each of their parameters was initialised.
+    MMLogger.get_current_instance().setLevel('WARNING')
     if args.arm:
         name, arm = args.arm
         print(peak_growth(getattr(BENCHES[name].make(), arm)))
