@@ -116,6 +116,24 @@ def check_features() -> list[Finding]:
     return found
 
 
+def check_extras() -> list[Finding]:
+    """What nothing needs; its absence is not wrong."""
+    extras = {
+        "matching with solver='torch'": (
+            'torch_linear_assignment',
+            'gpu-matching',
+        ),
+        'benchmark against transformers': ('transformers', 'benchmarks'),
+    }
+    found = []
+    for feature, (module, extra) in extras.items():
+        state = 'ready'
+        if not _imports(module):
+            state = f"not installed: pip install 'mmseg_plugin[{extra}]'"
+        found.append(Finding(feature, state))
+    return found
+
+
 def _imports(name: str) -> bool:
     try:
         importlib.import_module(name)
@@ -145,6 +163,7 @@ def main() -> None:
             check_compiler(),
         ],
         'features': check_features(),
+        'optional': check_extras(),
     }
     broken = False
     for title, findings in report.items():

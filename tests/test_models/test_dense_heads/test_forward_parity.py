@@ -11,6 +11,10 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmseg_plugin.models.dense_heads.mask2former_head import (
+    attention_features,
+    outside_mask,
+)
 from mmseg_plugin.registry import MODELS
 from tests.tiny_heads import CHANNELS, SIZE, backbone_maps
 
@@ -73,6 +77,25 @@ def test_outputs_and_state_dict_are_those_of_mmdet(path, dtype, atol):
     torch.testing.assert_close(
         got.masks.dense(), torch.stack([*maps]), rtol=0, atol=atol
     )
+
+
+@torch.no_grad()
+def test_hardly_an_attention_bit_is_flipped():
+    """Logits at zero but for rounding may fall on either side in float32."""
+    peer, head = both_heads(MASK2FORMER, torch.float32)
+    flipped = total = 0
+    for size in ((2, 3), (8, 12), (32, 48)):
+        features = torch.randn(2, 256, 64, 96)
+        query = torch.randn(2, 20, 256)
+        outside = peer._forward_head(query, features, size)[-1]
+        outside = outside & ~outside.all(-1, keepdim=True)
+        embed = head.mask_embed(head.transformer_decoder.post_norm(query))
+        ours = outside_mask(embed, attention_features(features, size))
+        ours = ours.expand(-1, peer.num_heads, -1, -1).flatten(0, 1)
+        assert 0.1 < outside.float().mean() < 0.9
+        flipped += (ours != outside).sum().item()
+        total += outside.numel()
+    assert flipped <= 1e-4 * total
 
 
 @torch.no_grad()
