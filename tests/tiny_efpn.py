@@ -1,5 +1,7 @@
 """Mask R-CNN with an EFPN, small enough to run in a second."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -13,9 +15,14 @@ CONFIGS = Path(__file__).parents[1] / 'configs/efpn'
 SIZE = 64
 
 
+@cache
+def from_file(name):
+    return Config.fromfile(CONFIGS / f'mask-rcnn_tiny_{name}_nuclei.py')
+
+
 def read(name, **changes):
     """A config of nuclei, its model changed."""
-    config = Config.fromfile(CONFIGS / f'mask-rcnn_tiny_{name}_nuclei.py')
+    config = deepcopy(from_file(name))
     config.merge_from_dict({f'model.{k}': v for k, v in changes.items()})
     return config.model
 
