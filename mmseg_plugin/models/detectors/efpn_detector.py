@@ -4,7 +4,10 @@ import torch
 from mmdet.models.backbones import ResNet, ResNeXt
 from mmdet.models.detectors import TwoStageDetector
 from mmdet.models.roi_heads import CascadeRoIHead, StandardRoIHead
-from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmdet.models.roi_heads.roi_extractors import (
+    BaseRoIExtractor,
+    SingleRoIExtractor,
+)
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType
@@ -155,6 +158,15 @@ class EFPNDetector(TwoStageDetector):
                 'mmdet.StandardRoIHead or mmdet.CascadeRoIHead, not '
                 f'{type(self.roi_head).__name__}'
             )
+        for part in self.roi_head.modules():
+            if isinstance(part, BaseRoIExtractor) and not isinstance(
+                part, EFPNRoIExtractor
+            ):
+                raise ValueError(
+                    "model.roi_head has an extractor without P2': its type "
+                    'has to be mmdet.SingleRoIExtractor, not '
+                    f'{type(part).__name__}'
+                )
 
     def train(self, mode: bool = True) -> 'EFPNDetector':
         """Switches the mode, of frozen norms always to evaluation."""

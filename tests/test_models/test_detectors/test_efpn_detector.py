@@ -223,6 +223,10 @@ def test_the_given_config_is_left_as_it_is():
             {'roi_head.type': 'mmdet.DoubleHeadRoIHead'},
             r"model\.roi_head has no heads for P2'.* not DoubleHeadRoIHead",
         ),
+        (
+            {'roi_head.bbox_roi_extractor.type': 'mmdet.GenericRoIExtractor'},
+            r"extractor without P2'.* not GenericRoIExtractor",
+        ),
     ],
 )
 def test_parts_that_cannot_be_extended_are_named(changes, message):
@@ -231,6 +235,8 @@ def test_parts_that_cannot_be_extended_are_named(changes, message):
         del config.neck.hidden_channels
     if 'roi_head.type' in changes:
         config.roi_head.reg_roi_scale_factor = 1.3
+    if 'roi_head.bbox_roi_extractor.type' in changes:
+        del config.roi_head.bbox_roi_extractor.finest_scale
     with pytest.raises(ValueError, match=message):
         build_model(config)
 
