@@ -3,9 +3,4 @@ _base_ = [
     '../_base_/datasets/scenes_panoptic.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-classes = _base_.things_and_stuff
-loss_cls = dict(class_weight=[1.0] * sum(classes.values()) + [0.1])
-model = dict(
-    panoptic_head=dict(classes, loss_cls=loss_cls),
-    panoptic_fusion_head=classes,
-)
+model = dict(_base_.query_model, panoptic_head=_base_.mmdet_head)

@@ -1,7 +1,6 @@
 """mmdet's own Mask2Former, head, losses and results, at the size of ours.
 
-To compare with. The config that uses it gives the numbers of classes and
-`class_weight`.
+To compare with. The data set gives its `mmdet_head`.
 """
 
 _base_ = './mask2former_tiny.py'
