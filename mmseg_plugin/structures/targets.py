@@ -66,6 +66,14 @@ class Targets(NamedTuple):
         return cls(labels, masks, boxes)
 
     @classmethod
+    def none(cls, like: Tensor) -> 'Targets':
+        """No targets, for an image of a map's size (..., H, W) and device."""
+        return cls(
+            like.new_zeros(0, dtype=torch.long),
+            like.new_zeros(0, *like.shape[-2:], dtype=torch.bool),
+        )
+
+    @classmethod
     def without_masks(cls, labels: Tensor) -> 'Targets':
         """Targets of a detector without masks, from labels (G,)."""
         return cls(labels, labels.new_zeros(len(labels), 0, 0))
@@ -96,14 +104,19 @@ class Targets(NamedTuple):
         return self._replace(boxes=normalized_boxes(corners, box_size))
 
 
+_NUMBERS_OF_CLASSES = (
+    'num_things_classes and num_stuff_classes of panoptic_head and '
+    'panoptic_fusion_head'
+)
+
+
 def check_labels(
     labels: Tensor,
     image: Tensor,
     num_classes: int,
     image_ids: list | None = None,
     kind: str = 'classes',
-    mend: str = 'num_things_classes and num_stuff_classes of panoptic_head '
-    'and panoptic_fusion_head',
+    mend: str = _NUMBERS_OF_CLASSES,
 ) -> None:
     """Refuses labels that a head has no class for.
 
@@ -137,8 +150,9 @@ def add_stuff(
     sem_segs: list[Tensor],
     num_things: int,
     num_classes: int,
-    ignore_index: int | None = None,
+    ignore_index: int = 255,
     image_ids: list | None = None,
+    mend: str = _NUMBERS_OF_CLASSES,
 ) -> list[Targets]:
     """Adds one mask for each stuff class present in a semantic map.
 
@@ -147,13 +161,14 @@ def add_stuff(
     Args:
         targets: of each image.
         sem_segs: of each image, (H, W) or (1, H, W) of the padded size;
-            classes from ``num_things`` up to ``num_classes`` are stuff, all
-            other values are ignored.
+            classes from ``num_things`` up to ``num_classes`` are stuff,
+            those before are not looked at.
         num_things: number of thing classes, which come first.
         num_classes: number of thing and stuff classes.
         ignore_index: value that belongs to no class, whatever it is; all
-            others have to be below ``num_classes`` then.
+            others have to be below ``num_classes``.
         image_ids: names of the images in errors.
+        mend: see :func:`check_labels`.
 
     Returns:
         The targets with stuff behind the things, by ascending class.
@@ -165,11 +180,8 @@ def add_stuff(
     maps, found = [], []
     for target, seg in zip(targets, sem_segs, strict=True):
         stuff = seg.reshape(seg.shape[-2:]).long()
-        if ignore_index is not None:
-            stuff = stuff.masked_fill(stuff == ignore_index, -1)
-        # Whole maps are only searched if somebody wants to know.
-        largest = stuff.amax() if ignore_index is not None else stuff[0, 0]
-        largest = torch.stack((_largest(target.labels), largest))
+        stuff = stuff.masked_fill(stuff == ignore_index, -1)
+        largest = torch.stack((_largest(target.labels), stuff.amax()))
         stuff = stuff - num_things
         is_stuff = (stuff >= 0) & (stuff < num_stuff)
         index = stuff.where(is_stuff, num_stuff).flatten()
@@ -179,11 +191,7 @@ def add_stuff(
     on_host = to_host(torch.stack(found), 'stuff')
     image = torch.arange(len(targets))
     check_labels(on_host[:, 0], image, num_things, image_ids, 'thing classes')
-    if ignore_index is not None:
-        check_labels(
-            *(on_host[:, 1], image, num_classes, image_ids),
-            mend='num_classes or ignore_index of the decode_head',
-        )
+    check_labels(*(on_host[:, 1], image, num_classes, image_ids), mend=mend)
     results = []
     present = on_host[:, 2:].bool()
     for target, stuff, seen in zip(targets, maps, present, strict=True):

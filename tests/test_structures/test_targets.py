@@ -49,11 +49,9 @@ def test_boxes_are_relative_to_the_image_without_padding():
 
 def test_stuff_is_what_the_semantic_map_holds():
     things = Targets(torch.tensor([0]), torch.ones(1, 2, 3, dtype=torch.bool))
-    none = Targets(
-        torch.zeros(0, dtype=torch.long), torch.zeros(0, 2, 3).bool()
-    )
-    # Two things, then stuff 2 and 3; 255 is void, 4 is no class.
-    sem_seg = torch.tensor([[[0, 3, 3], [255, 2, 4]]])
+    none = Targets.none(torch.zeros(2, 3))
+    # Two things, then stuff 2 and 3; 255 is void.
+    sem_seg = torch.tensor([[[0, 3, 3], [255, 2, 1]]])
     before = host_copies.total()
     first, second = add_stuff(
         [things, none], [sem_seg, torch.full((2, 3), 255)], 2, 4
@@ -72,10 +70,10 @@ def test_things_beside_stuff_have_to_be_things():
         add_stuff([things], [sem_seg], 2, 4)
 
 
-def test_all_but_the_ignored_value_may_have_to_be_classes():
-    none = Targets(torch.zeros(0).long(), torch.zeros(0, 2, 3).bool())
+def test_all_but_the_ignored_value_have_to_be_classes():
     sem_seg = torch.tensor([[1, 4, 0], [0, 0, 0]])
+    none = Targets.none(sem_seg)
     (target,) = add_stuff([none], [sem_seg], 0, 2, ignore_index=4)
     assert target.labels.tolist() == [0, 1]
     with pytest.raises(ValueError, match='label 4 of image a .* 2 classes'):
-        add_stuff([none], [sem_seg], 0, 2, 255, ['a'])
+        add_stuff([none], [sem_seg], 0, 2, image_ids=['a'])

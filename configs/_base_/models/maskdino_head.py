@@ -1,4 +1,4 @@
-"""Head of Mask DINO with ResNet-50, as published for COCO instances.
+"""Heads of Mask DINO with ResNet-50, as published for COCO instances.
 
 Values: ``panoptic_head=_base_.maskdino_head``. The config that uses them
 gives the numbers of classes.
@@ -58,4 +58,34 @@ maskdino_boxes = dict(
         out_channels=None, initialize_box_type='no', loss_mask=None
     ),
     train_cfg=dict(assigner=dict(costs=detection_costs)),
+)
+
+# As published for ADE20K and Cityscapes: one stage, softmax with no-object,
+# three levels (configs/ade20k/semantic-segmentation/
+# maskdino_R50_bs16_160k_steplr.yaml).
+maskdino_semantic_head = dict(
+    maskdino_head,
+    num_queries=100,
+    two_stage=False,
+    initialize_box_type='no',
+    use_sigmoid=False,
+    pixel_decoder=dict(
+        maskdino_head['pixel_decoder'],
+        num_extra_levels=0,
+        feature_order='high2low',
+        feedforward_channels=1024,
+    ),
+    loss_cls=dict(type='mmseg_plugin.QueryClassLoss', loss_weight=4.0),
+)
+# What Swin-L changes of it. The paper gives the queries; the levels are those
+# of the published COCO models, from whose pre-training this one starts.
+maskdino_semantic_large = dict(
+    in_channels=[192, 384, 768, 1536],
+    num_queries=900,
+    pixel_decoder=dict(
+        num_encoder_levels=4,
+        num_extra_levels=1,
+        feature_order='low2high',
+        feedforward_channels=2048,
+    ),
 )

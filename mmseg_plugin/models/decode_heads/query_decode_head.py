@@ -93,16 +93,11 @@ class QueryDecodeHead(BaseModule):
             ValueError: a label is neither a class nor ``ignore_index``.
         """
         sem_segs = [sample.gt_sem_seg.data for sample in batch_data_samples]
-        no_things = [
-            Targets(
-                seg.new_zeros(0, dtype=torch.long),
-                seg.new_zeros(0, *seg.shape[-2:], dtype=torch.bool),
-            )
-            for seg in sem_segs
-        ]
         targets = add_stuff(
-            *(no_things, sem_segs, 0, self.num_classes, self.ignore_index),
+            [Targets.none(seg) for seg in sem_segs],
+            *(sem_segs, 0, self.num_classes, self.ignore_index),
             image_ids=_paths(batch_data_samples),
+            mend='num_classes or ignore_index of the decode_head',
         )
         if not self.head.with_bbox:
             return targets

@@ -260,9 +260,12 @@ class MaskDINOHead(MaskQueryHead):
                 for sample in batch_data_samples
             ]
         size = 'img_shape' if self.unpadded_boxes else 'batch_input_shape'
+        # Where all classes are stuff, instances are no targets.
+        things = self.num_things_classes > 0
         return [
             target.with_boxes(
-                sample.gt_instances.get('bboxes'), sample.metainfo[size]
+                sample.gt_instances.get('bboxes') if things else None,
+                sample.metainfo[size],
             )
             for target, sample in zip(targets, batch_data_samples, strict=True)
         ]

@@ -134,27 +134,34 @@ class MaskQueryHead(BaseModule):
         drops them (mmdet's ``RandomCrop`` drops those outside the crop).
 
         Args:
-            batch_data_samples: with ``gt_instances`` and, for panoptic
-                segmentation, ``gt_sem_seg``.
+            batch_data_samples: with ``gt_instances``, unless all classes are
+                stuff, and, for panoptic and semantic segmentation,
+                ``gt_sem_seg``, where 255 belongs to no class.
 
         Raises:
-            ValueError: beside stuff, an instance is no thing.
+            ValueError: beside stuff, an instance is no thing, or a pixel has
+                a class that the head has not.
         """
-        targets = [
-            Targets.from_instances(
-                sample.gt_instances, sample.metainfo['batch_input_shape']
-            )
+        sem_segs = [
+            sample.gt_sem_seg.sem_seg
             for sample in batch_data_samples
+            if self.num_stuff_classes and 'gt_sem_seg' in sample
         ]
-        if self.num_stuff_classes and 'gt_sem_seg' in batch_data_samples[0]:
-            return add_stuff(
-                targets,
-                [sample.gt_sem_seg.sem_seg for sample in batch_data_samples],
-                self.num_things_classes,
-                self.num_classes,
-                image_ids=image_names(batch_data_samples),
-            )
-        return targets
+        if sem_segs and not self.num_things_classes:
+            targets = [Targets.none(seg) for seg in sem_segs]
+        else:
+            targets = [
+                Targets.from_instances(
+                    sample.gt_instances, sample.metainfo['batch_input_shape']
+                )
+                for sample in batch_data_samples
+            ]
+        if not sem_segs:
+            return targets
+        return add_stuff(
+            *(targets, sem_segs, self.num_things_classes, self.num_classes),
+            image_ids=image_names(batch_data_samples),
+        )
 
     def loss(
         self, x: Sequence[Tensor], batch_data_samples: SampleList
