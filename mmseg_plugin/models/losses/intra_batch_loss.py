@@ -1,6 +1,6 @@
 """Intra-Batch Supervision: objects must not be found in other images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -8,7 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mmseg_plugin.models.losses.matched_points import scatter_to_maps
+from mmseg_plugin.models.losses.matched_points import (
+    row_chunks,
+    scatter_to_maps,
+)
 from mmseg_plugin.models.losses.point_mask_loss import PointMaskLoss
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, Matches, Targets, sample_maps
@@ -203,17 +206,6 @@ class _Plan(NamedTuple):
     alpha: float
     gamma: float
 
-    def chunks(self) -> Iterator[tuple[int, slice]]:
-        """Each image and its rows, at most ``step`` at a time."""
-        first = 0
-        for image, count in enumerate(self.counts):
-            for start in range(first, first + count, self.step):
-                yield (
-                    image,
-                    slice(start, min(start + self.step, first + count)),
-                )
-            first += count
-
     def loss(self, logits: Tensor) -> Tensor:
         """Mean focal loss (N,) of logits (N, K) that are all negatives."""
         loss = F.softplus(logits) * logits.sigmoid() ** self.gamma
@@ -244,7 +236,7 @@ class _NegativeLosses(torch.autograd.Function):
         pixels = features.flatten(2)
         # One buffer: the system hands out fresh large ones slowly.
         room = embed.new_empty(min(plan.step, len(embed)), pixels.shape[2])
-        for image, rows in plan.chunks():
+        for image, rows in row_chunks(plan.counts, plan.step):
             part = embed[rows]
             maps = torch.mm(part, pixels[image], out=room[: len(part)])
             if plan.sampler:
@@ -265,7 +257,9 @@ class _NegativeLosses(torch.autograd.Function):
         points, logits = saved[: len(saved) // 2], saved[len(saved) // 2 :]
         grad_embed = torch.zeros_like(embed)
         grad_features = torch.zeros_like(features)
-        for number, (image, rows) in enumerate(ctx.plan.chunks()):
+        for number, (image, rows) in enumerate(
+            row_chunks(ctx.plan.counts, ctx.plan.step)
+        ):
             pixels = features[image].flatten(1)
             if points:
                 grad_maps = scatter_to_maps(

@@ -1,6 +1,6 @@
 """Loss of matched masks at points of their dense maps, in little memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -90,15 +90,6 @@ class MatchedPoints:
             for _ in range(count)
         ]
 
-    def chunks(self) -> Iterator[tuple[int, slice]]:
-        """Each image's rows, at most ``step`` at a time."""
-        first = 0
-        for image, count in enumerate(self.counts):
-            for start in range(first, first + count, self.step):
-                stop = min(start + self.step, first + count)
-                yield image, slice(start, stop)
-            first += count
-
     def values(self, points: Tensor, rows: slice) -> Tensor:
         """Targets (N, K) of some rows; each mask is made float alone."""
         values, first = [], 0
@@ -109,6 +100,22 @@ class MatchedPoints:
             mask = same[0][None].to(points.dtype)
             values.append(sample_maps(mask, where.reshape(1, -1, 2)))
         return torch.cat(values, 1).reshape(points.shape[:2])
+
+
+def row_chunks(
+    counts: Sequence[int], step: int
+) -> Iterator[tuple[int, slice]]:
+    """Each image and its rows, at most ``step`` at a time.
+
+    Args:
+        counts: number of rows of each image, which lie in its order.
+        step: most rows of a chunk.
+    """
+    first = 0
+    for image, count in enumerate(counts):
+        for start in range(first, first + count, step):
+            yield image, slice(start, min(start + step, first + count))
+        first += count
 
 
 class MatchedPointLosses(torch.autograd.Function):
@@ -133,7 +140,7 @@ class MatchedPointLosses(torch.autograd.Function):
         losses = embed.new_empty(2, len(embed))
         # One buffer: the system hands out fresh large ones slowly.
         room = embed.new_empty(min(matched.step, len(embed)), pixels.shape[2])
-        for image, rows in matched.chunks():
+        for image, rows in row_chunks(matched.counts, matched.step):
             part = embed[rows]
             maps = torch.mm(part, pixels[image], out=room[: len(part)])
             maps = maps.unflatten(1, size)
@@ -152,7 +159,7 @@ class MatchedPointLosses(torch.autograd.Function):
         grad_embed = embed.new_zeros(embed.shape)
         # Contiguous whatever the features are, so that rows are views of it.
         grad_features = features.new_zeros(features.shape)
-        for image, rows in ctx.matched.chunks():
+        for image, rows in row_chunks(ctx.matched.counts, ctx.matched.step):
             grad_logits = bce_and_dice_grad(
                 logits[rows], values[rows], grad[:, rows]
             )
