@@ -154,18 +154,30 @@ def test_intra_batch_supervision_never_gets_one_image(path):
             assert loader.batch_sampler.drop_last
 
 
+ROOTS = {
+    'coco': ('COCO_ROOT', 'data/coco'),
+    'cityscapes': ('CITYSCAPES_ROOT', 'data/cityscapes'),
+    'mapillary': ('MAPILLARY_ROOT', 'data/mapillary'),
+    'ade20k': ('ADE20K_ROOT', 'data/ade'),
+}
+
+
 @pytest.mark.parametrize(
-    'path', by_name(f for f in LEAVES if 'coco' in f.stem)
+    'path', by_name(f for f in LEAVES if any(name in f.stem for name in ROOTS))
 )
-def test_coco_is_where_its_variable_says(path, monkeypatch):
-    monkeypatch.setenv('COCO_ROOT', '/elsewhere/')
+def test_data_are_where_their_variable_says(path, monkeypatch):
+    ((variable, folder),) = (
+        ROOTS[name] for name in ROOTS if name in path.stem
+    )
+    monkeypatch.setenv(variable, '/elsewhere/')
     cfg = Config.fromfile(path).to_dict()
-    assert 'data/coco' not in repr(cfg)
+    assert folder not in repr(cfg)
     for part in ('train', 'val', 'test'):
-        dataset = cfg[f'{part}_dataloader']['dataset']
-        assert dataset['data_root'] == '/elsewhere/'
-    for part in ('val', 'test'):
-        assert "'/elsewhere/annotations/" in repr(cfg[f'{part}_evaluator'])
+        loader = cfg[f'{part}_dataloader']
+        roots = [d['data_root'] for d in dicts(loader) if 'data_root' in d]
+        assert set(roots) == {'/elsewhere/'}
+        evaluator = repr(cfg.get(f'{part}_evaluator'))
+        assert 'ann_file' not in evaluator or "'/elsewhere/" in evaluator
 
 
 def shrink(model):

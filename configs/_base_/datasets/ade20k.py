@@ -1,6 +1,6 @@
 """ADE20K, 150 classes, in crops of 512; as published for MaskFormer."""
 
-data_root = 'data/ade/ADEChallengeData2016'
+data_root = '{{$ADE20K_ROOT:data/ade/ADEChallengeData2016/}}'
 num_classes = 150
 crop_size = (512, 512)
 max_size = 2048

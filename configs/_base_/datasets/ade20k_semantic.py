@@ -2,7 +2,7 @@
 
 _base_ = 'mmdet::_base_/datasets/ade20k_semantic.py'
 
-data_root = 'data/ade/ADEChallengeData2016'
+data_root = '{{$ADE20K_ROOT:data/ade/ADEChallengeData2016/}}'
 classes = dict(num_things_classes=0, num_stuff_classes=150)
 query_model = dict(panoptic_head=classes, panoptic_fusion_head=classes)
 crop_size = (512, 512)

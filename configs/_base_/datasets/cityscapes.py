@@ -1,6 +1,6 @@
 """Cityscapes, 19 classes, in crops of 512x1024; as published."""
 
-data_root = 'data/cityscapes/'
+data_root = '{{$CITYSCAPES_ROOT:data/cityscapes/}}'
 num_classes = 19
 crop_size = (512, 1024)
 

@@ -39,7 +39,7 @@ near_color = dict(
 
 train_set = dict(
     type='mmseg_plugin.CityscapesPanopticDataset',
-    data_root='data/cityscapes/',
+    data_root='{{$CITYSCAPES_ROOT:data/cityscapes/}}',
     ann_file='gtFine/cityscapes_panoptic_train.json',
     data_prefix=dict(
         img='leftImg8bit/train/', seg='gtFine/cityscapes_panoptic_train/'

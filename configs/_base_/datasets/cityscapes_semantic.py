@@ -9,7 +9,7 @@ load = dict(_base_.load, reduce_zero_label=False)
 dataset = dict(
     _delete_=True,
     type='mmdet.BaseSegDataset',
-    data_root='data/cityscapes/',
+    data_root='{{$CITYSCAPES_ROOT:data/cityscapes/}}',
     img_suffix='_leftImg8bit.png',
     seg_map_suffix='_gtFine_labelTrainIds.png',
     metainfo=dict(

@@ -42,7 +42,7 @@ near_color = dict(
 
 train_set = dict(
     type='mmseg_plugin.MapillaryPanopticDataset',
-    data_root='data/mapillary/',
+    data_root='{{$MAPILLARY_ROOT:data/mapillary/}}',
     ann_file='training/panoptic/panoptic_2018.json',
     data_prefix=dict(img='training/images/', seg='training/panoptic/'),
 )
