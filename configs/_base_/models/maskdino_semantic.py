@@ -10,4 +10,7 @@ model = dict(
     panoptic_fusion_head=dict(use_sigmoid=False),
     test_cfg=dict(instance_on=False, semantic_on=True),
 )
-swin_l_backbone = dict(_base_.swin_l, _delete_=True)
+swin_l_model = dict(
+    backbone=dict(_base_.swin_l, _delete_=True),
+    panoptic_head=_base_.maskdino_semantic_large,
+)
