@@ -16,7 +16,10 @@ from mmseg_plugin.models.layers.deformable_attention import (
     DeformableAttention,
     level_geometry,
 )
-from mmseg_plugin.models.layers.denoising import NoiseDraws
+from mmseg_plugin.models.layers.denoising import (
+    DenoisingQueries,
+    NoiseDraws,
+)
 from mmseg_plugin.models.layers.mask_dino_queries import (
     boxes_from_masks,
     encoder_proposals,
@@ -78,10 +81,9 @@ def _levels(case: Case) -> list[Tensor]:
 def mask_dino_targets(case: Case) -> list[Targets]:
     return [
         Targets(
-            *(
-                case.tensor(f'target/{i}/{key}')
-                for key in ('labels', 'masks', 'boxes')
-            )
+            case.tensor(f'target/{i}/labels').long(),
+            case.tensor(f'target/{i}/masks').bool(),
+            case.tensor(f'target/{i}/boxes').float(),
         )
         for i in range(int(case['target/num']))
     ]
@@ -163,24 +165,40 @@ def _draws(case: Case, count: int) -> NoiseDraws | None:
 def run_denoising(case: Case) -> dict:
     model, targets = _head(case), mask_dino_targets(case)
     names = load_official(case, model, 'maskdino')
-    labels = torch.cat([target.labels for target in targets])
-    boxes = torch.cat([target.boxes for target in targets])
     counts = [len(target.labels) for target in targets]
-    groups = case.config['dn_num'] // max(counts)
-    labels, boxes = labels.repeat(groups), boxes.repeat(groups, 1)
-    draws = _draws(case, len(labels))
+    groups = case.config['dn_num'] // max(*counts, 1)
+    draws = _draws(case, sum(counts) * groups)
 
     matching, denoised, noise = model(_levels(case), None, targets, draws)
-    got = _prefixed('out/train', _named(matching, case.config['two_stage']))
-    got |= _prefixed('out/dn_pred', _named(denoised, False))
-    scalar = probe(_named(matching, case.config['two_stage'])) + probe(
-        _named(denoised, False)
-    )
+    outputs = _named(matching, case.config['two_stage'])
+    got = _prefixed('out/train', outputs)
+    # As published, the labels' embedding has a gradient in any case.
+    embedding = model.dn_query_generator.label_embedding.weight
+    scalar = probe(outputs) + 0 * embedding.sum()
+    if noise is not None:
+        outputs = _named(denoised, False)
+        got |= _prefixed('out/dn_pred', outputs)
+        scalar = scalar + probe(outputs)
+        got |= _noise_parts(model, targets, noise, draws)
     scalar.backward()
     got['out/train/probe_scalar'] = scalar
+    return got | gradients(model, _with_tied(case, names))
 
+
+def _noise_parts(
+    model: MaskDINOHead,
+    targets: list[Targets],
+    noise: DenoisingQueries,
+    draws: NoiseDraws | None,
+) -> dict:
+    """The noisy queries and their bookkeeping under published names."""
+    labels = torch.cat([target.labels for target in targets])
+    boxes = torch.cat([target.boxes for target in targets])
+    labels = labels.repeat(noise.num_groups)
+    boxes = boxes.repeat(noise.num_groups, 1)
     generator = model.dn_query_generator
     noisy = generator.add_noise(labels, boxes, draws or generator.draw(labels))
+    counts = [len(target.labels) for target in targets]
     images = [np.full(count, i) for i, count in enumerate(counts)]
     parts = {
         'attn_mask': noise.attn_mask(model.num_queries),
@@ -198,39 +216,71 @@ def run_denoising(case: Case) -> dict:
     }
     for i, queries in enumerate(noise.queries):
         parts[f'know_idx_{i}'] = queries[:, :1]
-    got |= {f'out/dn/{key}': value for key, value in parts.items()}
-    return got | gradients(model, _with_tied(case, names))
+    return {f'out/dn/{key}': value for key, value in parts.items()}
 
 
 @runner('maskdino_utils')
 def run_parts(case: Case) -> dict:
-    got = {
-        f'out/sine/pos{n}': coordinate_to_encoding(
-            case.tensor('in/sine/pos4')[..., :n]
-        )
-        for n in (2, 4)
+    parts = {
+        'in/sine/pos4': _sines,
+        'in/prop/memory': _proposals,
+        'in/inv/x': _inverse_sigmoids,
+        'in/masks': _mask_boxes,
+        'in/giou/a': _overlaps,
+        'in/focal/logits': _focal,
+        'in/msda/value': _attend,
+        'in/pe/shape': _positions,
     }
-    sizes = [tuple(size) for size in case['in/prop/spatial_shapes'].tolist()]
-    memory, proposals = encoder_proposals(case.tensor('in/prop/memory'), sizes)
-    got['out/prop/output_memory'] = memory
-    got['out/prop/output_proposals'] = proposals.expand(len(memory), -1, -1)
-    got['out/inv/x'] = inverse_sigmoid(case.tensor('in/inv/x'), eps=1e-5)
-    got |= _mask_boxes(case.tensor('in/masks').float())
-    got['out/giou'] = generalized_iou(
-        case.tensor('in/giou/a')[:, None], case.tensor('in/giou/b')
-    )
-    got['out/focal'] = _focal(case)
-    for kind in ('ref2', 'ref4'):
-        got[f'out/msda/{kind}'] = _attend(case, kind)
-    encoding = SinePositionalEncoding(16, normalize=True)
-    shape = case['in/pe/shape'].tolist()
-    empty = torch.zeros(shape[0], *shape[2:])
-    got['out/pe/n16'] = encoding(empty)
+    got: dict = {}
+    for key, part in parts.items():
+        if key in case:
+            got |= part(case)
     return got
 
 
-def _mask_boxes(masks: Tensor) -> dict[str, Tensor]:
+def _sines(case: Case) -> dict[str, Tensor]:
+    positions = case.tensor('in/sine/pos4')
+    return {
+        f'out/sine/pos{n}': coordinate_to_encoding(positions[..., :n])
+        for n in (2, 4)
+    }
+
+
+def _proposals(case: Case) -> dict[str, Tensor]:
+    sizes = [tuple(size) for size in case['in/prop/spatial_shapes'].tolist()]
+    memory, proposals = encoder_proposals(case.tensor('in/prop/memory'), sizes)
+    proposals = proposals.expand(len(memory), -1, -1)
+    return {
+        'out/prop/output_memory': memory,
+        'out/prop/output_proposals': proposals,
+    }
+
+
+def _inverse_sigmoids(case: Case) -> dict[str, Tensor]:
+    return {'out/inv/x': inverse_sigmoid(case.tensor('in/inv/x'), eps=1e-5)}
+
+
+def _overlaps(case: Case) -> dict[str, Tensor]:
+    first, second = case.tensor('in/giou/a'), case.tensor('in/giou/b')
+    return {'out/giou': generalized_iou(first[:, None], second)}
+
+
+def _positions(case: Case) -> dict[str, Tensor]:
+    """Encodings with as many features as the names of the results say."""
+    shape = case['in/pe/shape'].tolist()
+    empty = torch.zeros(shape[0], *shape[2:])
+    return {
+        key: SinePositionalEncoding(
+            int(key[len('out/pe/n') :]), normalize=True
+        )(empty)
+        for key in case.arrays
+        if key.startswith('out/pe/n')
+    }
+
+
+def _mask_boxes(case: Case) -> dict[str, Tensor]:
     """Boxes of masks, in pixels and as the decoder's first references."""
+    masks = case.tensor('in/masks').float()
     signed = MaskLogits(torch.eye(len(masks))[None], (2 * masks - 1)[None])
     height, width = signed.size
     got = {}
@@ -244,7 +294,7 @@ def _mask_boxes(masks: Tensor) -> dict[str, Tensor]:
     return got
 
 
-def _focal(case: Case) -> Tensor:
+def _focal(case: Case) -> dict[str, Tensor]:
     """Each element as a query of one class, since targets are multi-hot."""
     logits = case.tensor('in/focal/logits')
     present = case.tensor('in/focal/targets').flatten() > 0
@@ -254,10 +304,16 @@ def _focal(case: Case) -> Tensor:
     loss = QueryFocalLoss(1)(
         logits.reshape(1, 1, -1, 1), [target], matches, 3 * len(logits)
     )
-    return loss[0]
+    return {'out/focal': loss[0]}
 
 
-def _attend(case: Case, kind: str) -> Tensor:
+def _attend(case: Case) -> dict[str, Tensor]:
+    return {
+        f'out/msda/{kind}': _attention(case, kind) for kind in ('ref2', 'ref4')
+    }
+
+
+def _attention(case: Case, kind: str) -> Tensor:
     value = case.tensor('in/msda/value')
     reference = case.tensor(f'in/msda/{kind}')
     state = case.group('state/msda.')
@@ -267,7 +323,10 @@ def _attend(case: Case, kind: str) -> Tensor:
         value.shape[-1], heads, num_levels, num_points, batch_first=True
     )
     attention.load_state_dict(state)
-    sizes = _pyramid(value.shape[1], num_levels)
+    if 'in/msda/spatial_shapes' in case:
+        sizes = [tuple(x) for x in case['in/msda/spatial_shapes'].tolist()]
+    else:
+        sizes = _pyramid(value.shape[1], num_levels)
     shapes, starts = level_geometry(sizes, value.device)
     query = case.tensor('in/msda/query')
     return attention.eval()(
@@ -283,12 +342,17 @@ def _attend(case: Case, kind: str) -> Tensor:
 def _pyramid(length: int, num_levels: int) -> list[tuple[int, int]]:
     """Level sizes, which the case does not hold, from their total length.
 
-    Widths are 1.5 times heights; each level doubles the one before.
+    Each level doubles the one before; of several, the one whose widths are
+    nearest to 1.5 times the heights.
     """
-    for height in range(1, length):
-        sizes = [(height, 3 * height // 2)]
-        while len(sizes) < num_levels:
-            sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
-        if sum(h * w for h, w in sizes) == length:
-            return sizes[::-1]
-    raise ValueError(f'no pyramid has {length} pixels')
+    found = []
+    for height in range(1, length + 1):
+        for width in range(1, length // height + 1):
+            sizes = [(height, width)]
+            while len(sizes) < num_levels:
+                sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
+            if sum(h * w for h, w in sizes) == length:
+                found.append(sizes[::-1])
+    if not found:
+        raise ValueError(f'no pyramid has {length} pixels')
+    return min(found, key=lambda sizes: abs(sizes[-1][1] / sizes[-1][0] - 1.5))

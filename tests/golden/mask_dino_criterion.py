@@ -22,6 +22,12 @@ from tests.golden.matching import (
     pairs,
 )
 
+# Published kinds of losses: those of each name.
+KINDS = {
+    'labels': ('loss_ce',),
+    'masks': ('loss_mask', 'loss_dice'),
+    'boxes': ('loss_bbox', 'loss_giou'),
+}
 # Published names of the losses; ours have the prefixes ``enc_`` and ``dn_``
 # and layers as ``d{i}.`` where the published end in ``_interm``, ``_dn`` and
 # ``_{i}``.
@@ -41,6 +47,15 @@ def official_loss_name(name: str) -> str:
     ).groups()
     suffix = {'enc_': '_interm', 'dn_': '_dn', None: ''}[kind]
     return LOSSES[loss] + suffix + (f'_{layer}' if layer else '')
+
+
+def _weight(entry: dict, key: str) -> float:
+    """Weight of a published loss, zero if the case has none of it."""
+    kinds = entry['dn_losses' if '_dn' in key else 'losses']
+    is_there = any(
+        key.startswith(name) for kind in kinds for name in KINDS[kind]
+    )
+    return entry['weight_dict'].get(key, 0.0) if is_there else 0.0
 
 
 def _tiny_head(num_classes: int = 2, **options) -> MaskDINOHead:
@@ -83,10 +98,11 @@ def run_prepare_targets(case: Case) -> dict:
     return got
 
 
-def _criterion(case: Case, num_classes: int, two_stage: bool) -> MaskDINOHead:
-    """A head with the case's costs and losses."""
+def _criterion(
+    case: Case, num_queries: int, num_classes: int, two_stage: bool
+) -> MaskDINOHead:
+    """A head with the case's costs and losses, which have no weights."""
     entry = case.entry
-    weights, costs = entry['weight_dict'], entry['matcher_weights']
     cost_types = {
         'cls': 'FocalClassCost',
         'mask': 'MaskBCECost',
@@ -102,24 +118,24 @@ def _criterion(case: Case, num_classes: int, two_stage: bool) -> MaskDINOHead:
         }
     return _tiny_head(
         num_classes,
-        num_queries=entry['overrides']['NUM_OBJECT_QUERIES'],
+        num_queries=num_queries,
         two_stage=two_stage,
         use_sigmoid=not entry['semantic_ce_loss'],
         denoising=None if entry['dn'] == 'no' else {},
         denoise_masks='masks' in entry['dn_losses'],
-        loss_cls={**loss_cls, 'loss_weight': weights['loss_ce']},
+        loss_cls={**loss_cls, 'loss_weight': 1.0},
         loss_mask={
             'type': 'mmseg_plugin.PointMaskLoss',
             'num_points': entry['num_points'],
             'oversample_ratio': entry['oversample_ratio'],
             'importance_sample_ratio': entry['importance_sample_ratio'],
-            'mask_weight': weights['loss_mask'],
-            'dice_weight': weights['loss_dice'],
+            'mask_weight': 1.0,
+            'dice_weight': 1.0,
         },
         loss_bbox={
             'type': 'mmseg_plugin.QueryBoxLoss',
-            'l1_weight': weights['loss_bbox'],
-            'iou_weight': weights['loss_giou'],
+            'l1_weight': 1.0,
+            'iou_weight': 1.0,
         },
         train_cfg={
             'assigner': {
@@ -130,7 +146,7 @@ def _criterion(case: Case, num_classes: int, two_stage: bool) -> MaskDINOHead:
                         'type': f'mmseg_plugin.{cost_types[key]}',
                         'weight': weight,
                     }
-                    for key, weight in costs.items()
+                    for key, weight in entry['matcher_weights'].items()
                 ],
             }
         },
@@ -176,11 +192,14 @@ def _denoised(num_layers: int, first: int) -> list[str]:
 def run_criterion(case: Case) -> dict:
     entry, targets = case.entry, mask_dino_targets(case)
     has_interm = 'in/outputs/interm/pred_logits' in case
-    aux = [f'aux_{i}' for i in range(entry['overrides']['DEC_LAYERS'])]
+    aux = []
+    while f'in/outputs/aux_{len(aux)}/pred_logits' in case:
+        aux.append(f'aux_{len(aux)}')
     names = ['interm'] * has_interm + aux + ['final']
     leaves, matching = _stacked(case, 'outputs', names)
-    num_classes = matching.cls_logits.shape[-1] - entry['semantic_ce_loss']
-    head = _criterion(case, num_classes, has_interm)
+    num_queries, num_logits = matching.cls_logits.shape[2:]
+    num_classes = num_logits - entry['semantic_ce_loss']
+    head = _criterion(case, num_queries, num_classes, has_interm)
 
     at = torch.stack(
         [
@@ -191,7 +210,7 @@ def run_criterion(case: Case) -> dict:
     matches = head.assigner.assign(matching, targets, at)
     predictions = MaskDINOPredictions(matching)
     dn_leaves, dn_points = {}, None
-    if entry['dn_scalar']:
+    if entry.get('dn_scalar'):
         dn_leaves, denoised = _stacked(case, 'dn', [*aux, 'final'])
         noise = _noise(case, targets)
         predictions = MaskDINOPredictions(matching, denoised, noise)
@@ -214,8 +233,8 @@ def run_criterion(case: Case) -> dict:
     for name, loss in losses.items():
         if 'loss' in name:
             key = official_loss_name(name)
-            got[f'loss/{key}'] = loss / entry['weight_dict'][key]
-            total = total + loss
+            got[f'loss/{key}'] = loss
+            total = total + _weight(entry, key) * loss
     got['loss_total_weighted'] = total
     leaves |= {f'dn/{key}': leaf for key, leaf in dn_leaves.items()}
     grads = torch.autograd.grad(

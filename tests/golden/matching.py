@@ -24,7 +24,8 @@ MASK_COST = {'m2f': 'MaskBCECost', 'mf': 'MaskFocalCost'}
 def _targets(case: Case) -> list[Targets]:
     return [
         Targets(
-            case.tensor(f'target/{i}/labels'), case.tensor(f'target/{i}/masks')
+            case.tensor(f'target/{i}/labels').long(),
+            case.tensor(f'target/{i}/masks').bool(),
         )
         for i in range(int(case['target/num']))
     ]
@@ -147,7 +148,7 @@ def _run_criterion(case: Case) -> dict[str, Tensor]:
         for name, value in zip(layers, values, strict=True):
             full = key + name.removeprefix('aux').removeprefix('final')
             results[f'loss/{full}'] = value
-            total = total + weights[full] * value
+            total = total + weights.get(full, 0) * value
     results['loss_total_weighted'] = total
     grads = torch.autograd.grad(total, list(inputs.values()))
     for key, grad in zip(inputs, grads, strict=True):
