@@ -1,5 +1,7 @@
 """Key table of Panoptic FCN: official names and ours."""
 
+from itertools import product
+
 from mmseg_plugin.converters.backbones import DROPPED, RESNET
 from mmseg_plugin.converters.rules import Rule, Table, Transform
 
@@ -34,14 +36,19 @@ _SEMANTIC_FPN = tuple(
     Rule(
         f'semantic_fpn.p{level + 2}.{2 * conv}.{d2}',
         f'{_MM}semantic_fpn.levels.{level}.conv.{conv}.{mmdet}',
+        optional=d2 != 'weight',
     )
     for level in range(4)
     for conv in range(max(level, 1))
-    for d2, mmdet in (('weight', 'conv.weight'), ('norm.{p}', 'gn.{p}'))
+    for d2, mmdet in (
+        ('weight', 'conv.weight'),
+        ('bias', 'conv.bias'),
+        ('norm.{p}', 'gn.{p}'),
+    )
 )
 
 
-def _stack(name: str, mmdet: str, deformed: bool = False) -> tuple[Rule, ...]:
+def _stack(name: str, mmdet: str, deformed: bool) -> tuple[Rule, ...]:
     """A :class:`CoordConvStack` of at most nine convolutions."""
     pairs = [('weight', 'conv.weight'), ('bias', 'conv.bias')]
     pairs.append(('norm.{p}', 'gn.{p}'))
@@ -87,7 +94,9 @@ _OUTPUTS = (
 )
 
 
-def _table(deformed_position: bool, deformed_encoder: bool) -> Table:
+def _table(
+    deformed_position: bool, deformed_encoder: bool, deformed_kernel: bool
+) -> Table:
     return Table(
         rules=(
             *_RESNET,
@@ -98,7 +107,11 @@ def _table(deformed_position: bool, deformed_encoder: bool) -> Table:
                 'position_convs',
                 deformed_position,
             ),
-            *_stack('kernel_head.kernel_head.kernel_head', 'kernel_convs'),
+            *_stack(
+                'kernel_head.kernel_head.kernel_head',
+                'kernel_convs',
+                deformed_kernel,
+            ),
             *_stack(
                 'feature_encoder.encode_head.encode_head',
                 'feature_convs',
@@ -112,7 +125,5 @@ def _table(deformed_position: bool, deformed_encoder: bool) -> Table:
 
 # Plain ones first: our names of a deformable one include theirs.
 PANOPTIC_FCN = tuple(
-    _table(position, encoder)
-    for position in (False, True)
-    for encoder in (False, True)
+    _table(*deformed) for deformed in product((False, True), repeat=3)
 )

@@ -28,20 +28,21 @@ from tests.golden.panoptic_fcn_case import (
     make_targets,
     official_head,
 )
+from tests.golden.panoptic_fcn_config import official
 
 
 def _matches(case: Case, targets: list[Targets]) -> tuple[Matches, Tensor]:
     """Recorded pairs by target, and their places in the case's order."""
     image, query, target, repeats = [], [], [], []
     for i, truth in enumerate(targets):
-        matched = case.tensor(f'target/img{i}/matched_gt')
+        matched = case.tensor(f'target/img{i}/matched_gt').long()
         image.append(torch.full_like(matched, i))
-        query.append(case.tensor(f'target/img{i}/matched_query'))
+        query.append(case.tensor(f'target/img{i}/matched_query').long())
         target.append(matched)
         counts = matched.bincount(minlength=len(truth.labels))
         repeats.append(tuple(counts.tolist()))
     image, query, target = (torch.cat(x) for x in (image, query, target))
-    order = (image * 1000 + target).argsort()
+    order = (image * 1000 + target).argsort(stable=True)
     pairs = Matches(
         torch.zeros_like(image),
         image[order],
@@ -60,30 +61,42 @@ def predictions(case: Case) -> tuple[Tensor, Tensor]:
     """Class logits (B, Q, C + 1) and mask embeddings (B, Q, D)."""
     state = case.group('state/')
     query = case.tensor('in/decoder_output').transpose(0, 1)
-    norm = nn.LayerNorm(query.shape[-1])
+    norm = nn.LayerNorm(query.shape[-1]).to(query.dtype)
     norm.load_state_dict(
         {k: state[f'decoder_norm.{k}'] for k in ('weight', 'bias')}
     )
     query = norm(query)
     embed = query
-    for layer in range(3):
+    layers = [k for k in state if k.startswith('mask_embed.layers.')]
+    last = max(int(key.split('.')[2]) for key in layers)
+    for layer in range(last + 1):
         embed = _linear(state, f'mask_embed.layers.{layer}', embed)
-        embed = embed.relu() if layer < 2 else embed
+        embed = embed.relu() if layer < last else embed
     return _linear(state, 'class_embed', query), embed
 
 
-def _uniform(case: Case, number: int) -> Tensor | None:
+def _uniform(case: Case, sampling: int) -> Tensor | None:
     """The random points of one sampling: candidates, then the rest."""
-    if f'in/rand_{number}' not in case:
+    config = case.config
+    chosen = int(config['importance_sample_ratio'] * config['num_points'])
+    # Without a rest nothing is drawn for it.
+    draws = 1 + (chosen < config['num_points'])
+    keys = [f'in/rand_{sampling * draws + i}' for i in range(draws)]
+    if keys[0] not in case:
         return None
-    parts = (case.tensor(f'in/rand_{number + i}') for i in (0, 1))
-    return torch.cat(list(parts), 1)
+    uniform = torch.cat([case.tensor(key) for key in keys], 1)
+    return uniform.to(case.tensor('in/mask_features').dtype)
 
 
 def _own_losses(
     case: Case, masks: MaskLogits, targets: list[Targets], matches: Matches
 ) -> dict:
+    """Losses on the image itself; none if no random points are recorded."""
     config = case.config
+    uniform = _uniform(case, 0)
+    _, order = _matches(case, targets)
+    if uniform is None and len(order):
+        return {}
     loss = PointMaskLoss(
         config['num_points'],
         config['oversample_ratio'],
@@ -91,11 +104,10 @@ def _own_losses(
         mask_weight=1.0,
         dice_weight=1.0,
     )
-    _, order = _matches(case, targets)
-    points = torch.zeros(0, config['num_points'], 2)
+    points = masks.features.new_zeros(0, config['num_points'], 2)
     if len(order):
         maps = masks.of(matches).detach()
-        points = loss.draw_points(maps, _uniform(case, 0)[order])
+        points = loss.draw_points(maps, uniform[order])
     values = loss(masks, targets, matches, config['num_masks'], points)
     return dict(
         zip(
@@ -110,11 +122,12 @@ def run_mask2former(case: Case) -> dict:
     targets = []
     while f'target/img{len(targets)}/labels' in case:
         data = case.group(f'target/img{len(targets)}/')
-        targets.append(Targets(data['labels'], data['masks']))
+        masks = data['masks'].bool()
+        targets.append(Targets(data['labels'].long(), masks))
     matches, order = _matches(case, targets)
     cls_logits, embed = predictions(case)
     features = case.tensor('in/mask_features')
-    partner = case.tensor('in/partner')
+    partner = case.tensor('in/partner').long()
     masks = MaskLogits(embed, features)
     cross = MaskLogits(embed, features[partner]).dense()
     options = {
@@ -134,12 +147,12 @@ def run_mask2former(case: Case) -> dict:
         skip_class_zero=True,
     )
     matched = [
-        target.labels[case.tensor(f'target/img{i}/matched_gt')]
+        target.labels[case.tensor(f'target/img{i}/matched_gt').long()]
         for i, target in enumerate(targets)
     ]
     matched = torch.cat(matched)
     used = sampled.is_used(matched)
-    uniform = _uniform(case, 2)
+    uniform = _uniform(case, 1)
     if uniform is not None:
         # From the case's order of pairs to ours.
         place = used.cumsum(0) - 1
@@ -154,7 +167,7 @@ def run_mask2former(case: Case) -> dict:
         own = own.index_put(
             (torch.tensor(other), torch.arange(rows)[part]), leaf[image]
         )
-    eye = torch.eye(rows).view(batch, queries, rows)
+    eye = torch.eye(rows).to(leaf).view(batch, queries, rows)
     loss = sampled(MaskLogits(eye, own), targets, matches, **given).sum()
     loss.backward()
     skipping = IntraBatchLoss(**options, num_points=None, skip_class_zero=True)
@@ -178,31 +191,43 @@ def run_mask2former(case: Case) -> dict:
 
 @runner('ibs_pfcn')
 def run_panoptic_fcn(case: Case) -> dict:
-    config = case.config
     head = official_head(case)
-    adjacent = config.get('INPUT.NEW_SAMPLING', False)
-    head.loss_ibs = IntraBatchLoss(
-        range(head.num_things_classes),
-        loss_weight=config['IBS_WEIGHT'] * config['MODEL.LOSS_WEIGHT.SEGMENT'],
-        num_points=None,
-        pairing='adjacent' if adjacent else 'random',
-        first_layer=0,
-    )
     maps = case_maps(case)
     sizes = [tuple(size) for size in case.entry['feat_shapes']]
     targets = make_targets(case, head, sizes)
-    partner = case.tensor('in/partner')
-    if adjacent:
-        drawn = head.loss_ibs.draw_partners(1, len(partner))
-        assert torch.equal(drawn[0], partner)
-    losses = head.loss_by_feat(maps, targets, partner[None])
+    partner = None
+    if case.config.get('APPLY_IBS', 'in/partner' in case):
+        partner = case.tensor('in/partner').long()
+        head.loss_ibs = _supervision(case, partner)
+    given = None if partner is None else partner[None]
+    losses = head.loss_by_feat(maps, targets, given)
     sum(losses.values()).backward()
-    losses['loss_ibs_th'] = losses.pop('loss_ibs')
     got = {f'loss/{name}': value for name, value in losses.items()}
-    mean, std = _cross_statistics(case, head, maps, targets, partner)
-    got['out/cross_logit_mean'] = mean
-    got['out/cross_logit_std'] = std
+    if partner is not None:
+        got['loss/loss_ibs_th'] = got.pop('loss/loss_ibs')
+        mean, std = _cross_statistics(case, head, maps, targets, partner)
+        got['out/cross_logit_mean'] = mean
+        got['out/cross_logit_std'] = std
     return got | gradients(maps)
+
+
+def _supervision(case: Case, partner: Tensor) -> IntraBatchLoss:
+    """The case's loss, which would draw the recorded neighbours too."""
+    config = official(case)
+    adjacent = case.config.get('INPUT.NEW_SAMPLING', False)
+    weight = case.config.get('IBS_WEIGHT', 1.0)
+    loss = IntraBatchLoss(
+        range(config['POSITION_HEAD.THING.NUM_CLASSES']),
+        loss_weight=weight * config['LOSS_WEIGHT.SEGMENT'],
+        num_points=None,
+        alpha=config['LOSS_WEIGHT.FOCAL_LOSS_ALPHA'],
+        gamma=config['LOSS_WEIGHT.FOCAL_LOSS_GAMMA'],
+        pairing='adjacent' if adjacent else 'random',
+        first_layer=0,
+    )
+    if adjacent:
+        assert torch.equal(loss.draw_partners(1, len(partner))[0], partner)
+    return loss
 
 
 def _cross_statistics(
@@ -315,19 +340,22 @@ def _cropped(
     ids = case[f'in/{name}/segment_ids']
     contiguous = dict(case['in/category_to_contiguous'].tolist())
     segments = [s for s in case[f'in/{name}/segments'] if not s[2]]
-    masks = [ids == segment[0] for segment in segments]
-    boxes = np.array([s[3:] for s in segments], np.float32)
+    masks = [(ids == segment[0]).astype(np.uint8) for segment in segments]
+    boxes = np.array([s[3:] for s in segments], np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     results = {
         'img': _coordinates_image(ids.shape, int(name[2:])),
-        'gt_masks': BitmapMasks(np.stack(masks).astype(np.uint8), *ids.shape),
+        'gt_masks': BitmapMasks(masks, *ids.shape),
         'gt_bboxes': HorizontalBoxes(boxes),
-        'gt_bboxes_labels': np.array([contiguous[s[1]] for s in segments]),
+        'gt_bboxes_labels': np.array(
+            [contiguous[s[1]] for s in segments], np.int64
+        ),
         'gt_ignore_flags': np.zeros(len(segments), bool),
         'crop_object': crop_object,
     }
     resize, crop = _crop_transforms(case.config)
-    resize._stuff_side = lambda: min(height, width)
+    if crop_object.scale is None:
+        _replay_side(resize, ids.shape, (height, width))
     results = resize(results)
     results['size'] = results['img'].shape[:2]
     crop._rand_offset = lambda margin: (y, x)
@@ -337,6 +365,19 @@ def _cropped(
     )
     results = keep(results)
     return RandomFlip(prob=float(flipped))(results)
+
+
+def _replay_side(
+    resize: ResizeToObject, size: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    """Makes an image of stuff draw the side that gives the recorded size."""
+    sides = resize.stuff_sides
+    # Some recipes draw from the whole range.
+    for side in (*sides, *range(min(sides), max(sides) + 1)):
+        resize._stuff_side = lambda side=side: side
+        if resize.new_size(size, (0, 0, 0, 0), None) == wanted:
+            return
+    raise ValueError(f'no side of {sides} resizes {size} to {wanted}')
 
 
 def _coordinates_image(size: tuple[int, int], number: int) -> np.ndarray:

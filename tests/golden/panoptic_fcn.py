@@ -10,21 +10,23 @@ from mmseg_plugin.models.losses import WeightedDiceLoss
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
     LevelTargets,
     PanopticFCNTargets,
+    mass_centers,
 )
 from mmseg_plugin.registry import MODELS
 from tests.golden import Case, compare, runner
 from tests.golden.panoptic_fcn_case import (
     case_maps,
     gradients,
-    head_config,
     make_targets,
     official_head,
     official_parameter,
 )
+from tests.golden.panoptic_fcn_config import head_config
 
 
 def _levels(case: Case) -> list[int]:
-    return [level for level in range(5) if f'in/feat_L{level}' in case]
+    numbers = (key.removeprefix('in/feat_L') for key in case.arrays)
+    return [int(number) for number in numbers if number.isdecimal()]
 
 
 @runner('pfcn_semantic_fpn')
@@ -157,12 +159,8 @@ def run_targets(case: Case) -> dict:
             continue
         _, height, width = case[key].shape
         got[key] = masks[:, :height, :width]
-        places = [
-            torch.cat((m.nonzero().float().mean(0).flip(0),)) for m in masks
-        ]
-        got[f'out/img{image}/mass_centers'] = torch.stack(places).nan_to_num(
-            -12345
-        )
+        places = mass_centers(got[key], torch.float32)
+        got[f'out/img{image}/mass_centers'] = places.nan_to_num(-12345)
     return got
 
 
@@ -196,19 +194,22 @@ def run_loss_functions(case: Case) -> dict:
         loss.backward()
         got[f'loss/focal_{name}_sum'] = loss
         got[f'out/focal_{name}_grad'] = logits.grad
-    dice = WeightedDiceLoss(loss_weight=1.0)
-    valid = case.tensor('in/dice_thing_index_mask')
+    eps = config.get('eps', 1e-8)
+    dice = WeightedDiceLoss(loss_weight=1.0, eps=eps)
+    valid = case.tensor('in/dice_thing_index_mask').bool()
     target = case.tensor('in/dice_thing_target')
     pred = case.tensor('in/dice_thing_pred', grad=True)
     weight = case.tensor('in/dice_thing_weight', grad=True)
-    grouped = pred.unflatten(1, (config['instance_num'], -1))
-    loss = dice(grouped[valid], target[valid], normalized(weight[valid]), 1)
+    grouped = pred.unflatten(1, (valid.shape[1], -1))
+    # The published eps bounds this sum too; ours has 1e-8 there.
+    weights = normalized(weight[valid] * (1e-8 / eps))
+    loss = dice(grouped[valid], target[valid], weights, 1)
     loss.backward()
     got['loss/dice_thing_sum'] = loss
     got['out/dice_thing_grad_pred'] = pred.grad
     got['out/dice_thing_grad_weight'] = weight.grad
     stuff = case.tensor('in/dice_stuff_pred')[valid][:, None]
-    ones = torch.ones(len(stuff), 1)
+    ones = stuff.new_ones(len(stuff), 1)
     got['loss/dice_stuff_sum'] = dice(stuff, target[valid], ones, 1)
     got['loss/dice_gt_num_0'] = dice(stuff[:0], target[valid][:0], ones[:0], 1)
     return got
@@ -223,7 +224,7 @@ def run_full(case: Case) -> dict:
     for name in ('p6', 'p7'):
         x = levels[-1] if name == 'p6' else levels[-1].relu()
         top[name] = [
-            state[f'{name}.{part}'].requires_grad_()
+            state[f'{name}.{part}'].to(x.dtype).requires_grad_()
             for part in ('weight', 'bias')
         ]
         levels.append(
@@ -234,10 +235,15 @@ def run_full(case: Case) -> dict:
     losses = head.loss_by_feat(maps, make_targets(case, head, sizes))
     sum(losses.values()).backward()
     got = {f'loss/{name}': value for name, value in losses.items()}
+    parameters = [
+        official_parameter(name, head, top)
+        for name in case.entry['parameter_order']
+    ]
+    # Without any thing, nothing depends on what is for things only.
     got['out/param_grad_norm'] = torch.stack(
         [
-            official_parameter(name, head, top).grad.norm()
-            for name in case.entry['parameter_order']
+            p.new_zeros(()) if p.grad is None else p.grad.norm()
+            for p in parameters
         ]
     )
     got['out/img0_encode_feat'] = maps.features[:1]

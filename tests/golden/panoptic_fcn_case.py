@@ -13,62 +13,21 @@ from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
 )
 from mmseg_plugin.structures import Targets
 from tests.golden import Case
+from tests.golden.panoptic_fcn_config import head_config, official
 
 
-def head_config(case: Case) -> dict:
-    """Our head's config from the official keys of a case."""
-    config = case.config
-
-    def get(key: str, default: object) -> object:
-        return config.get(f'MODEL.{key}', default)
-
-    things = get('POSITION_HEAD.THING.NUM_CLASSES', 80)
-    num_regions = get('POSITION_HEAD.STUFF.NUM_CLASSES', 54)
-    with_thing = get('POSITION_HEAD.STUFF.WITH_THING', True)
-    segment = get('LOSS_WEIGHT.SEGMENT', 3.0)
-    deformed = {'type': 'DCNv2'}
-    encoder_deformed = get('FEATURE_ENCODER.DEFORM', False)
-    kind = 'stuff_and_thing' if with_thing else 'stuff'
-    if get('POSITION_HEAD.STUFF.ALL_CLASSES', False):
-        kind = 'all'
-    not_stuff = {'all': things, 'stuff_and_thing': 1, 'stuff': 0}
-    return {
-        'num_things_classes': things,
-        'num_stuff_classes': num_regions - not_stuff[kind],
-        'region_classes': kind,
-        'in_channels': get('FPN.OUT_CHANNELS', 256),
-        'semantic_fpn': {
-            'type': 'mmseg_plugin.SemanticFPN',
-            'in_channels': get('FPN.OUT_CHANNELS', 256),
-            'out_channels': get('SEMANTIC_FPN.CONVS_DIM', 256),
-        },
-        'position_head': {
-            'channels': get('POSITION_HEAD.CONVS_DIM', 256),
-            'num_convs': get('POSITION_HEAD.NUM_CONVS', 3),
-        },
-        'kernel_head': {'channels': get('KERNEL_HEAD.CONVS_DIM', 256)},
-        'feature_encoder': {
-            'channels': get('FEATURE_ENCODER.CONVS_DIM', 64),
-            'conv_cfg': deformed if encoder_deformed else None,
-        },
-        'num_kernels': get('POSITION_HEAD.THING.POS_NUM', 7),
-        'targets': {
-            'instance_scales': get('KERNEL_HEAD.INSTANCE_SCALES', None),
-        },
-        'loss_position': {
-            'type': 'mmdet.FocalLoss',
-            'loss_weight': get('LOSS_WEIGHT.POSITION', 1.0),
-        },
-        'loss_mask': {
-            'type': 'mmseg_plugin.WeightedDiceLoss',
-            'loss_weight': segment,
-        },
-    }
+def maps_dtype(case: Case) -> torch.dtype:
+    """Precision of a case's maps and features."""
+    for key, value in case.arrays.items():
+        is_map = key.startswith('in/') and not key.startswith('in/img')
+        if is_map and value.dtype.kind == 'f':
+            return torch.float64 if value.itemsize == 8 else torch.float32
+    return torch.float32
 
 
 def official_head(case: Case, prefix: str = '') -> PanopticFCNHead:
     """The head with a case's weights, whose names lack ``prefix``."""
-    head = PanopticFCNHead(**head_config(case)).eval()
+    head = PanopticFCNHead(**head_config(case)).eval().to(maps_dtype(case))
     state = {f'{prefix}{k}': v for k, v in case.group('state/').items()}
     table = choose_table('panoptic_fcn', state, 'd2')
     table = table._replace(
@@ -89,15 +48,28 @@ def official_head(case: Case, prefix: str = '') -> PanopticFCNHead:
 
 def region_map(case: Case, sem_seg: Tensor) -> Tensor:
     """Official region labels to ours: none is -1."""
-    config = case.config
+    config = official(case)
     regions = sem_seg.long()
-    if not (
-        config['MODEL.POSITION_HEAD.STUFF.WITH_THING']
-        or config.get('MODEL.POSITION_HEAD.STUFF.ALL_CLASSES')
-    ):
-        regions = torch.where(regions == 0, 255, regions) - 1
-    count = config['MODEL.POSITION_HEAD.STUFF.NUM_CLASSES']
-    return torch.where(regions < count, regions, -1)
+    is_void = regions == config['IGNORE_VALUE']
+    if head_config(case)['region_classes'] == 'stuff':
+        regions = regions - 1
+    count = config['POSITION_HEAD.STUFF.NUM_CLASSES']
+    return torch.where(is_void | (regions >= count), -1, regions)
+
+
+def _image_targets(case: Case, image: int, size: tuple[int, int]) -> Targets:
+    """Things of one image, none where the case has none."""
+    data = case.group(f'in/img{image}/')
+    corners = data.get('boxes', torch.zeros(0, 4))
+    first, last = corners.split(2, 1)
+    boxes = torch.cat(((first + last) / 2, last - first), 1)
+    boxes /= boxes.new_tensor([size[1], size[0]] * 2)
+    masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
+    if len(boxes):
+        height, width = data['masks'].shape[1:]
+        masks[:, :height, :width] = data['masks'].bool()
+    labels = data.get('classes', torch.zeros(len(boxes)))
+    return Targets(labels.long(), masks, boxes)
 
 
 def make_targets(
@@ -105,22 +77,13 @@ def make_targets(
 ) -> PanopticFCNTargets:
     size = tuple(case.entry['padded_shape'])
     targets, regions = [], []
-    batch = 0
-    while f'in/img{batch}/boxes' in case:
-        data = case.group(f'in/img{batch}/')
-        boxes = data['boxes']
-        boxes = torch.cat((boxes[:, :2] + boxes[:, 2:], boxes[:, 2:]), 1)
-        boxes[:, 2:] -= data['boxes'][:, :2]
-        boxes[:, :2] /= 2
-        masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
-        height, width = data['masks'].shape[1:]
-        masks[:, :height, :width] = data['masks']
-        boxes /= boxes.new_tensor([size[1], size[0]] * 2)
-        targets.append(Targets(data['classes'], masks, boxes))
+    while f'in/img{len(regions)}/sem_seg' in case:
+        sem_seg = case.tensor(f'in/img{len(regions)}/sem_seg')
+        targets.append(_image_targets(case, len(regions), size))
         region = torch.full(size, -1)
-        region[:height, :width] = region_map(case, data['sem_seg'])
+        height, width = sem_seg.shape
+        region[:height, :width] = region_map(case, sem_seg)
         regions.append(region)
-        batch += 1
     return head.target_generator.generate(
         targets, torch.stack(regions), level_sizes
     )

@@ -22,6 +22,7 @@ from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
 from mmseg_plugin.models.fusion.query_maps import Sizes
 from tests.golden import Case, runner
 from tests.golden.panoptic_fcn_case import case_maps, official_head
+from tests.golden.panoptic_fcn_config import head_config
 
 SCHEDULE = (
     Path(__file__).parents[2] / 'configs/_base_/schedules/panoptic_fcn.py'
@@ -35,11 +36,17 @@ def run_kernel_fusion(case: Case) -> dict:
         data = case.group(f'in/{kind}_')
         kernels = Kernels(data['kernels'][0], data['class'], data['score'])
         if kind == 'thing':
-            fused = fuse_things(kernels, similarity=0.9)
+            fused = fuse_things(kernels, *_similarity(case))
         else:
             fused = fuse_regions(kernels)
         got |= _named(f'out/{kind}', '', fused)
     return got
+
+
+def _similarity(case: Case) -> tuple[float, bool]:
+    """Options of :func:`fuse_things`."""
+    test_cfg = head_config(case)['test_cfg']
+    return test_cfg['similarity_thr'], test_cfg['class_specific']
 
 
 def _named(prefix: str, suffix: str, kernels: Kernels) -> dict:
@@ -53,18 +60,13 @@ def _named(prefix: str, suffix: str, kernels: Kernels) -> dict:
 
 @runner('pfcn_inference')
 def run_inference(case: Case) -> dict:
-    config = case.config
     head = official_head(case)
-    test_cfg = {
-        'max_per_image': config['MODEL.POSITION_HEAD.THING.TOP_NUM'],
-        'stuff_area': config['MODEL.INFERENCE.COMBINE.STUFF_AREA_LIMIT'],
-    }
-    head.test_cfg = test_cfg
+    config = head_config(case)
     fusion = PanopticFCNFusionHead(
-        head.num_things_classes,
-        head.num_stuff_classes,
-        'stuff_and_thing' if head.region_classes.one_for_things else 'stuff',
-        test_cfg,
+        config['num_things_classes'],
+        config['num_stuff_classes'],
+        config['region_classes'],
+        config['test_cfg'],
     )
     sizes = Sizes(
         tuple(case.entry['padded_shape']),
@@ -75,13 +77,12 @@ def run_inference(case: Case) -> dict:
     with torch.no_grad():
         found = head.find_kernels(maps)[0]
         features = maps.features[0]
-        things = fuse_things(found.things, similarity=0.9)
+        things = fuse_things(found.things, *_similarity(case))
         stuff = fuse_regions(found.regions)
         instances = fusion.instances(things, features, sizes)
         regions = fusion.regions(stuff, features, sizes)
-        got = _level_candidates(head, maps)
-    # Where things have no region, official labels still start with theirs.
-    shift = int(not head.region_classes.one_for_things)
+        shift = _shift(case)
+        got = _level_candidates(head, maps, shift)
     for kind, before, fused in (
         ('thing', found.things, things),
         ('stuff', found.regions, stuff),
@@ -105,15 +106,25 @@ def run_inference(case: Case) -> dict:
         'out/sem_seg': sem_seg,
         'out/stuff_label_map': sem_seg.argmax(0),
     }
-    return got | _segments(
-        head, fusion.panoptic(instances, regions), instances
-    )
+    # From our labels to the official numbers of regions.
+    shift -= head.region_classes.first
+    pasted = fusion.panoptic(instances, regions)
+    return got | _segments(pasted, instances, shift)
 
 
-def _level_candidates(head: PanopticFCNHead, maps: PanopticFCNMaps) -> dict:
+def _shift(case: Case) -> int:
+    """From our region classes to the official numbers.
+
+    Where things have no region, these still start with theirs.
+    """
+    return int(head_config(case)['region_classes'] == 'stuff')
+
+
+def _level_candidates(
+    head: PanopticFCNHead, maps: PanopticFCNMaps, shift: int
+) -> dict:
     """What is found on each level, when nothing is on the others."""
     got = {}
-    shift = int(not head.region_classes.one_for_things)
     for i in range(len(maps.things)):
         alone = [
             [
@@ -133,21 +144,27 @@ def _level_candidates(head: PanopticFCNHead, maps: PanopticFCNMaps) -> dict:
 
 
 def _segments(
-    head: PanopticFCNHead, pasted: PastedSegments, instances: InstanceData
+    pasted: PastedSegments, instances: InstanceData, shift: int
 ) -> dict:
-    """Official rows: id, is thing, category, instance, area."""
+    """Official rows: id, is thing, category, instance, area.
+
+    Args:
+        pasted: panoptic result.
+        instances: that were pasted.
+        shift: from stuff labels to official categories.
+    """
     rows, scores = [], []
     for index, (label, number) in enumerate(
         zip(pasted.labels.tolist(), pasted.instance.tolist(), strict=True)
     ):
         thing = number >= 0
         area = -1 if thing else int((pasted.winner == index + 1).sum())
-        category = label if thing else label - head.num_things_classes + 1
+        category = label if thing else label + shift
         rows.append([index + 1, thing, category, number, area])
         scores.append(float(instances.scores[number]) if thing else -1.0)
     return {
         'out/panoptic_seg': pasted.winner,
-        'out/segments': rows,
+        'out/segments': np.reshape(rows, (-1, 5)),
         'out/segment_scores': scores,
     }
 
@@ -156,21 +173,24 @@ def _segments(
 def run_learning_rates(case: Case) -> dict:
     config = case.config
     warmup, poly = Config.fromfile(SCHEDULE).param_scheduler
+    warmup_iters = config['warmup_iters']
     warmup |= {
         'start_factor': config['warmup_factor'],
-        'end': config['warmup_iters'] + 1,
+        'end': warmup_iters + 1,
     }
     poly |= {'power': config['power'], 'end': config['max_iters'] + 1}
-    optimizer = torch.optim.SGD(
-        [torch.zeros(1, requires_grad=True)], config['base_lr']
-    )
+    base = config['base_lr']
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], base)
     schedulers = [
         PARAM_SCHEDULERS.build({**cfg, 'optimizer': optimizer})
-        for cfg in (warmup, poly)
+        for cfg in ((warmup, poly) if warmup_iters else (poly,))
     ]
     rates = []
-    for _ in range(case['in/iteration'].max() + 1):
-        rates.append(optimizer.param_groups[0]['lr'])
+    # Where the published schedule stops to fall, after the warm-up.
+    least = base * config.get('constant_ending', 0.0)
+    for step in range(case['in/iteration'].max() + 1):
+        rate = optimizer.param_groups[0]['lr']
+        rates.append(max(rate, least) if step >= warmup_iters else rate)
         for scheduler in schedulers:
             scheduler.step()
     return {'out/lr': np.array(rates)[case['in/iteration']]}

@@ -59,3 +59,23 @@ def test_unknown_key_is_refused(model):
     table = choose_table('panoptic_fcn', state, 'd2')
     with pytest.raises(ValueError, match='mystery'):
         convert(state | {'mystery.weight': torch.ones(1)}, table, 'mmdet')
+
+
+def test_deformable_kernel_head_has_names_too(model):
+    state, _ = model
+    name = 'kernel_head.kernel_head.kernel_head_head_'
+    official = {}
+    for key, value in state.items():
+        if key.startswith(name):
+            number, part = key.removeprefix(name).split('.', 1)
+            key = f'{name}{number}.dcnv2.{part}'
+            offset = f'{name}{number}.offset_mask_conv.weight'
+            official[offset] = torch.ones(1)
+        official[key] = value
+    table = choose_table('panoptic_fcn', official, 'd2')
+    ours = convert(official, table, 'mmdet').state
+    first = 'panoptic_head.kernel_convs.convs.0.'
+    assert {key.removeprefix(first) for key in ours if first in key} == {
+        *('conv.weight', 'conv.conv_offset.weight', 'gn.weight', 'gn.bias')
+    }
+    assert convert(ours, table, 'd2').state.keys() == official.keys()

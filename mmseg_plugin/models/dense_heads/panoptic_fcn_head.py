@@ -328,8 +328,9 @@ class PanopticFCNHead(PanopticFCNLayers):
         """
         num = self.test_cfg.get('max_per_image', 100) // 2
         things, regions = [], []
-        for *level, pool_size in zip(*maps[:3], POOL_SIZES, strict=True):
+        for i, level in enumerate(zip(*maps[:3], strict=True)):
             centers, stuff, kernels = map(at_least_float32, level)
+            pool_size = POOL_SIZES[min(i, len(POOL_SIZES) - 1)]
             things.append(find_things(centers, kernels, pool_size, num))
             regions.append(find_regions(stuff, kernels))
         rows, labels, scores = (

@@ -69,9 +69,10 @@ def fuse_regions(kernels: Kernels) -> Kernels:
     """Averages the kernels and scores of each class, over the levels."""
     embed, labels, scores = kernels
     present, group = labels.unique(return_inverse=True)
-    share = (group == torch.arange(len(present)).to(group)[:, None]).float()
+    share = group == torch.arange(len(present)).to(group)[:, None]
+    share = share.to(embed.dtype)
     share = share / share.sum(1, keepdim=True)
-    return Kernels(share @ embed, present, share @ scores)
+    return Kernels(share @ embed, present, share.to(scores.dtype) @ scores)
 
 
 @MODELS.register_module()
@@ -161,7 +162,8 @@ class PanopticFCNFusionHead(BaseModule):
         """
         maps = QueryMaps(_masks(stuff.embed, features)[None], 0, sizes)
         probs = features.new_zeros(len(self.region_classes), *sizes.out)
-        probs[stuff.labels] = maps.full(torch.arange(len(stuff.labels)))
+        full = maps.full(torch.arange(len(stuff.labels)))
+        probs[stuff.labels] = full.to(probs.dtype)
         return probs
 
     def panoptic(

@@ -6,7 +6,9 @@ from mmseg_plugin.registry import MODELS
 from mmseg_plugin.utils.precision import at_least_float32
 
 
-def weighted_dice_loss(pred: Tensor, target: Tensor) -> Tensor:
+def weighted_dice_loss(
+    pred: Tensor, target: Tensor, eps: float = 1e-8
+) -> Tensor:
     """``1 - 2 |p y| / (|p^2| + |y^2|)`` of each prediction.
 
     "Fully Convolutional Networks for Panoptic Segmentation" (arXiv
@@ -15,15 +17,16 @@ def weighted_dice_loss(pred: Tensor, target: Tensor) -> Tensor:
     Args:
         pred: logits (N, K, h, w), K for each target.
         target: (N, h, w) in [0, 1].
+        eps: least denominator.
 
     Returns:
         (N, K).
     """
     prob = at_least_float32(pred).sigmoid().flatten(2)
-    target = target.flatten(1)
+    target = target.flatten(1).to(prob.dtype)
     overlap = (prob @ target[:, :, None])[..., 0]
     total = prob.square().sum(2) + target.square().sum(1, keepdim=True)
-    return 1 - 2 * overlap / total.clamp(min=1e-8)
+    return 1 - 2 * overlap / total.clamp(min=eps)
 
 
 @MODELS.register_module()
@@ -32,11 +35,13 @@ class WeightedDiceLoss(nn.Module):
 
     Args:
         loss_weight: factor of the loss.
+        eps: see :func:`weighted_dice_loss`.
     """
 
-    def __init__(self, loss_weight: float = 3.0) -> None:
+    def __init__(self, loss_weight: float = 3.0, eps: float = 1e-8) -> None:
         super().__init__()
         self.loss_weight = loss_weight
+        self.eps = eps
 
     def forward(
         self,
@@ -53,5 +58,5 @@ class WeightedDiceLoss(nn.Module):
             weight: (N, K), share of each prediction in its target's loss.
             avg_factor: number by which the sum is divided.
         """
-        loss = (weight * weighted_dice_loss(pred, target)).sum()
+        loss = (weight * weighted_dice_loss(pred, target, self.eps)).sum()
         return self.loss_weight * loss / avg_factor

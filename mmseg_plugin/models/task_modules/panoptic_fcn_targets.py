@@ -13,6 +13,8 @@ from mmseg_plugin.structures import Targets, check_labels
 from mmseg_plugin.utils.host import to_device, to_host
 
 STRIDE = 4
+# Parts of a pixel at stride 4 that places of boxes are rounded to.
+PARTS = 1024
 
 
 class LevelTargets(NamedTuple):
@@ -132,8 +134,7 @@ class PanopticFCNTargetGenerator:
         classes = torch.arange(self.num_regions, device=regions.device)
         quarters = _quarter(regions[:, None], classes[:, None, None])
         things = self._things(targets, masks)
-        height, width = regions.shape[-2:]
-        scale = (things.extent.prod(1) * height * width).sqrt()
+        scale = things.extent.prod(1).sqrt() * STRIDE
         is_here = torch.stack(
             [(scale >= a) & (scale <= b) for a, b in self.instance_scales]
         )
@@ -151,7 +152,8 @@ class PanopticFCNTargetGenerator:
         ):
             here = to_device(chosen.nonzero()[:, 0], regions.device)
             found = _Things(*(values[here] for values in things))
-            heatmap = self._heatmap(found, len(targets), size)
+            quarter = masks.shape[-2:]
+            heatmap = self._heatmap(found, len(targets), quarter, size)
             levels.append(LevelTargets(*heatmap, region_maps, here))
         pairs = is_here.sum(0)
         return PanopticFCNTargets(
@@ -173,24 +175,40 @@ class PanopticFCNTargetGenerator:
             for i, target in enumerate(targets)
         ]
         boxes = torch.cat([cast(Tensor, target.boxes) for target in targets])
-        mass = self.center == 'mass'
-        center = _mass_centers(masks) if mass else boxes[:, :2]
-        return _Things(torch.cat(image), labels, center, boxes[:, 2:])
+        center, extent = _in_pixels(boxes, masks.shape[-2:]).split(2, 1)
+        if self.center == 'mass':
+            # As published, a mask that vanished at stride 4 is at 0.
+            center = mass_centers(masks, boxes.dtype).nan_to_num(0)
+        return _Things(torch.cat(image), labels, center, extent)
 
     def _heatmap(
-        self, things: '_Things', batch_size: int, size: tuple[int, int]
+        self,
+        things: '_Things',
+        batch_size: int,
+        quarter: Sequence[int],
+        size: tuple[int, int],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Heatmap, centres and radii of the things of one level."""
+        """Heatmap, centres and radii of the things of one level.
+
+        Args:
+            things: of the level.
+            batch_size: number of images.
+            quarter: height and width at stride 4.
+            size: height and width of the level.
+        """
         height, width = size
-        unit = to_device(torch.tensor([width, height]), things.extent.device)
-        centers = (things.center * unit).long()
-        radii = self._radii(things.extent * unit)
+        ratio = things.extent.new_tensor(
+            [width / quarter[1], height / quarter[0]], device='cpu'
+        )
+        ratio = to_device(ratio, things.extent.device)
+        centers = (things.center * ratio).long()
+        radii = self._radii(things.extent * ratio)
         heatmap = things.extent.new_zeros(
             batch_size * self.num_things, height * width
         )
         plane = things.image * self.num_things + things.label
         drawn = self._draw(centers, radii, size)
-        drawn = drawn.flatten(1)
+        drawn = drawn.flatten(1).to(heatmap.dtype)
         heatmap.scatter_reduce_(
             0, plane[:, None].expand_as(drawn), drawn, 'amax'
         )
@@ -226,13 +244,13 @@ class PanopticFCNTargetGenerator:
             for length, center in zip(size, centers.T.flip(0), strict=True)
         )
         squared = rows[:, :, None] ** 2 + columns[:, None] ** 2
-        drawn = (-squared / (2 * sigma**2)[:, None, None]).exp().float()
+        drawn = (-squared / (2 * sigma**2)[:, None, None]).exp()
         reach = torch.maximum(rows.abs()[:, :, None], columns.abs()[:, None])
         return drawn * (reach <= radii[:, None, None])
 
 
 class _Things(NamedTuple):
-    """Things of a batch, one row each; places relative to the padded size."""
+    """Things of a batch, one row each; places in pixels at stride 4."""
 
     image: Tensor
     label: Tensor
@@ -250,22 +268,32 @@ def _on_host(*tensors: Tensor) -> list[Tensor]:
     ]
 
 
-def _mass_centers(masks: Tensor) -> Tensor:
-    """Mean (x, y) of the pixels that masks touch, relative to their size.
-
-    As published, a mask that vanished at stride 4 has its centre at 0.
+def mass_centers(masks: Tensor, dtype: torch.dtype) -> Tensor:
+    """Mean (x, y) of the pixels that masks touch, NaN where there is none.
 
     Args:
         masks: (G, h, w).
+        dtype: of the result, (G, 2).
     """
     inside = masks > 0
     place = []
     for pixels in (inside.sum(1), inside.sum(2)):
         index = torch.arange(pixels.shape[1], device=masks.device)
-        place.append((pixels * index).sum(1) / pixels.sum(1))
-    size = torch.tensor([masks.shape[2], masks.shape[1]])
-    size = to_device(size, masks.device)
-    return (torch.stack(place, 1) / size).nan_to_num(0)
+        total = (pixels * index).sum(1).to(dtype)
+        place.append(total / pixels.sum(1))
+    return torch.stack(place, 1)
+
+
+def _in_pixels(boxes: Tensor, size: Sequence[int]) -> Tensor:
+    """Relative boxes (G, 4) in the pixels of a map's height and width.
+
+    Rounded to small parts of a pixel, as a box of whole pixels has to be one
+    again: its centre may lie on the border of two cells, its size on that of
+    two levels.
+    """
+    height, width = size
+    unit = torch.tensor([width, height] * 2) * PARTS
+    return (boxes * to_device(unit, boxes.device)).round() / PARTS
 
 
 def _quarter(values: Tensor, equal: Tensor | int = 1) -> Tensor:

@@ -8,6 +8,7 @@ from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
     fuse_regions,
     fuse_things,
 )
+from mmseg_plugin.models.fusion.query_maps import Sizes
 
 X, Y, NEAR_X = [1.0, 0.0], [0.0, 1.0], [0.98, 0.2]
 
@@ -49,6 +50,25 @@ def test_regions_are_averaged_by_class():
     assert fused.labels.tolist() == [0, 2]
     torch.testing.assert_close(fused.embed, torch.tensor([Y, X]))
     torch.testing.assert_close(fused.scores, torch.tensor([0.7, 0.7]))
+
+
+def test_fused_kernels_keep_double_precision():
+    given = kernels([X, Y, X], [2, 0, 2])
+    given = given._replace(
+        embed=given.embed.double(), scores=given.scores.double()
+    )
+    for fused in (fuse_regions(given), fuse_things(given, 0.9)):
+        assert fused.embed.dtype == fused.scores.dtype == torch.double
+
+
+def test_region_maps_in_double_precision():
+    features = torch.ones(2, 2, 2, dtype=torch.double)
+    stuff = kernels([X, Y], [2, 0])
+    sizes = Sizes((8, 8), (8, 8), (4, 10))
+    maps = head().regions(stuff, features, sizes)
+    assert maps.shape == (3, 4, 10)
+    assert maps[[0, 2]].min() > 0.7  # sigmoid(1)
+    assert not maps[1].any()
 
 
 def instances(*columns, scores=None):

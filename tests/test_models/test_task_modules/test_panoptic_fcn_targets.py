@@ -86,6 +86,47 @@ def test_centre_of_mass_or_box():
         generate([thing], center='corner')
 
 
+def generate_wide(boxes, **options):
+    """Targets of squares in an image of 64 x 352, with cells of 8 x 8."""
+    corners = torch.tensor(boxes)
+    masks = torch.zeros(len(boxes), 64, 352, dtype=torch.bool)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
+        mask[y1:y2, x1:x2] = True
+    first, last = corners.to(options.pop('dtype', torch.float)).split(2, 1)
+    relative = torch.cat(((first + last) / 2, last - first), 1)
+    relative /= relative.new_tensor([352, 64, 352, 64])
+    labels = torch.zeros(len(boxes), dtype=torch.long)
+    return PanopticFCNTargetGenerator(1, 1, [(1, 64)], **options).generate(
+        [Targets(labels, masks, relative)],
+        torch.full((1, 64, 352), -1),
+        [(8, 44)],
+    )
+
+
+def test_centre_of_mass_on_the_border_of_two_cells():
+    # One pixel at stride 4, (26, 4): 26 * 44 / 88 = 13 and 4 * 8 / 16 = 2.
+    # Divided by the width first, 26 / 88 * 44 is 12.999999.
+    found = generate_wide([(104, 16, 108, 20)]).levels[0]
+    assert found.centers.tolist() == [[13, 2]]
+
+
+def test_boxes_of_whole_pixels_stay_whole():
+    # Centres 8 * i are where cell i starts, for every column of cells.
+    boxes = [(8 * i - 4, 28, 8 * i + 4, 36) for i in range(1, 44)]
+    centers = generate_wide(boxes, center='box').levels[0].centers
+    assert centers.tolist() == [[i, 4] for i in range(1, 44)]
+
+
+def test_heatmap_has_the_precision_of_the_boxes():
+    boxes = [(104, 16, 130, 60), (30, 16, 90, 47)]
+    single = generate_wide(boxes).levels[0]
+    double = generate_wide(boxes, dtype=torch.double).levels[0]
+    assert single.heatmap.dtype == torch.float
+    assert double.heatmap.dtype == torch.double
+    assert torch.equal(double.centers, single.centers)
+    torch.testing.assert_close(double.heatmap.float(), single.heatmap)
+
+
 def test_masks_are_bilinear_quarters():
     thing = target((2, 2, 7, 8))
     mask = generate([thing]).masks[0]
