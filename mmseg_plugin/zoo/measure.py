@@ -118,18 +118,24 @@ class Subject:
 
 
 @torch.no_grad()
+def forward(subject: Subject) -> dict[str, float]:
+    """Seconds of one image without post-processing."""
+    return {'forward_s': _seconds(subject, 'tensor')}
+
+
+@torch.no_grad()
 def inference(subject: Subject) -> dict[str, float]:
-    """Seconds of one image without and with post-processing, and memory."""
-    model, batches = subject.model, subject.prepared()
+    """Seconds of one image with post-processing, and memory."""
     return {
-        'forward_s': subject.seconds(
-            lambda batch: model(**batch, mode='tensor'), batches
-        ),
-        'predict_s': subject.seconds(
-            lambda batch: model(**batch, mode='predict'), batches
-        ),
+        'predict_s': _seconds(subject, 'predict'),
         'inference_mb': subject.peak_mb(),
     }
+
+
+def _seconds(subject: Subject, mode: str) -> float:
+    return subject.seconds(
+        lambda batch: subject.model(**batch, mode=mode), subject.prepared()
+    )
 
 
 def training(subject: Subject) -> dict[str, float]:
@@ -188,6 +194,7 @@ def evaluation(subject: Subject) -> dict[str, dict]:
 # Memory is a peak: what needs most comes last, what is no measure of it
 # behind that.
 PARTS: dict[str, Callable[[Subject], dict]] = {
+    'forward': forward,
     'inference': inference,
     'training': training,
     'complexity': complexity,

@@ -9,7 +9,7 @@ from mmseg_plugin.zoo import measure as module
 from mmseg_plugin.zoo.measure import Subject, measure
 from tests.test_zoo.toy_model import CONFIG
 
-PARTS = {'inference', 'training', 'complexity', 'evaluation'}
+PARTS = {'forward', 'inference', 'training', 'complexity', 'evaluation'}
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def test_counts_of_a_known_model(job):
 
 def test_what_is_run(job):
     subject = Subject({**job, 'rounds': 2})
+    module.forward(subject)
     module.inference(subject)
     assert (
         subject.model.seen
@@ -74,7 +75,7 @@ def test_seconds_are_the_best_mean(job, monkeypatch):
     [
         ('loss', {'training'}),
         ('predict', {'inference'}),
-        ('tensor', {'inference', 'complexity'}),
+        ('tensor', {'forward', 'complexity'}),
     ],
 )
 def test_other_parts_go_on(job, mode, parts):
@@ -82,6 +83,8 @@ def test_other_parts_go_on(job, mode, parts):
     assert result['failed'] == dict.fromkeys(parts, 'ValueError: broken')
     if 'training' not in parts:
         assert result['step_s'] > 0
+    if 'inference' not in parts:
+        assert result['predict_s'] > 0
 
 
 @pytest.mark.parametrize(
