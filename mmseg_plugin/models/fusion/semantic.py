@@ -31,13 +31,17 @@ def semantic_scores(
     Returns:
         (C, *out), not normalised.
     """
-    total: Tensor | float = 0.0
+    size = maps.sizes.out if resize_masks else maps.sizes.padded
+    total = scores.new_empty(scores.shape[1], size[0] * size[1])
     queries = torch.arange(len(scores), device=scores.device)
-    for chunk in queries.split(len(queries) if mask_softmax else chunk_size):
+    chunks = queries.split(len(queries) if mask_softmax else chunk_size)
+    for number, chunk in enumerate(chunks):
         if resize_masks:
             logits = maps.full(chunk)
         else:
-            logits = resize(maps.low(chunk), maps.sizes.padded)
+            logits = resize(maps.low(chunk), size)
         probs = logits.softmax(0) if mask_softmax else logits.sigmoid()
-        total = total + torch.einsum('qc,qhw->chw', scores[chunk], probs)
+        # In place, since one value for each pixel and class is large.
+        total.addmm_(scores[chunk].T, probs.flatten(1), beta=min(number, 1))
+    total = total.unflatten(1, size)
     return total if resize_masks else maps.unpad(total)
