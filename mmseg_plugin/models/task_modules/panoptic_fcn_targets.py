@@ -197,8 +197,9 @@ class PanopticFCNTargetGenerator:
             size: height and width of the level.
         """
         height, width = size
-        ratio = things.extent.new_tensor(
-            [width / quarter[1], height / quarter[0]], device='cpu'
+        ratio = torch.tensor(
+            [width / quarter[1], height / quarter[0]],
+            dtype=things.extent.dtype,
         )
         ratio = to_device(ratio, things.extent.device)
         centers = (things.center * ratio).long()
