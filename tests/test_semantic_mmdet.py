@@ -10,6 +10,8 @@ from mmengine.registry import DATASETS, METRICS, DefaultScope
 
 from mmseg_plugin.registry import MODELS
 from tests.test_configs import CONFIGS
+from tests.tiny_heads import samples
+from tests.tiny_mask_dino import tiny_mask_dino
 
 # Where images and their labels lie, and the value of unlabelled pixels.
 LAYOUTS = {
@@ -110,9 +112,6 @@ def test_trains_and_is_evaluated_on_files_in_their_layout(data, tmp_path):
 
 def test_instances_are_no_targets():
     """Some data sets have both; the classes are those of the map."""
-    from tests.tiny_heads import samples
-    from tests.tiny_mask_dino import tiny_mask_dino
-
     head = tiny_mask_dino(num_things_classes=0, num_stuff_classes=5)
     (sample,) = samples(1)
     sample.gt_instances.bboxes = torch.tensor([[0.0, 0, 48, 32]])

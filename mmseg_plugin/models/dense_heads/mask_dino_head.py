@@ -22,9 +22,9 @@ from mmseg_plugin.models.layers.denoising import (
 )
 from mmseg_plugin.models.layers.mask_dino_decoder import MaskDINODecoder
 from mmseg_plugin.models.layers.mask_dino_queries import (
-    BOX_INITS,
     QuerySelection,
     boxes_from_masks,
+    check_box_init,
 )
 from mmseg_plugin.models.losses.target_count import target_count
 from mmseg_plugin.registry import MODELS
@@ -95,16 +95,7 @@ class MaskDINOHead(MaskQueryHead):
         loss_bbox: OptConfigType = None,
         **kwargs: Any,
     ) -> None:
-        if initialize_box_type not in BOX_INITS:
-            raise ValueError(
-                f'initialize_box_type is one of {BOX_INITS}, not '
-                f'{initialize_box_type!r}'
-            )
-        if initialize_box_type != 'no' and not (two_stage and out_channels):
-            raise ValueError(
-                f'initialize_box_type={initialize_box_type!r} needs '
-                f'two_stage=True and masks (out_channels)'
-            )
+        check_box_init(initialize_box_type, two_stage and bool(out_channels))
         self.two_stage = two_stage
         self.learn_query_feat = learn_query_feat or not two_stage
         super().__init__(

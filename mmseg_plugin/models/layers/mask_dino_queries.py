@@ -13,6 +13,27 @@ from mmseg_plugin.utils.host import to_device
 BOX_INITS = ('no', 'bitmask', 'mask2box')
 
 
+def check_box_init(kind: str, has_masks_of_pixels: bool) -> None:
+    """Refuses a way to choose the first boxes.
+
+    Args:
+        kind: one of :data:`BOX_INITS`.
+        has_masks_of_pixels: queries are chosen among pixels and have masks.
+
+    Raises:
+        ValueError: unknown, or around masks which are not there.
+    """
+    if kind not in BOX_INITS:
+        raise ValueError(
+            f'initialize_box_type is one of {BOX_INITS}, not {kind!r}'
+        )
+    if kind != 'no' and not has_masks_of_pixels:
+        raise ValueError(
+            f'initialize_box_type={kind!r} needs two_stage=True and masks '
+            '(out_channels)'
+        )
+
+
 def encoder_proposals(
     memory: Tensor, sizes: list[tuple[int, int]]
 ) -> tuple[Tensor, Tensor]:
