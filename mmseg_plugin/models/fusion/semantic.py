@@ -41,7 +41,9 @@ def semantic_scores(
         else:
             logits = resize(maps.low(chunk), size)
         probs = logits.softmax(0) if mask_softmax else logits.sigmoid()
-        # In place, since one value for each pixel and class is large.
-        total.addmm_(scores[chunk].T, probs.flatten(1), beta=min(number, 1))
+        # In place, since one value for each pixel and class is large; what
+        # autocast made of the masks has to fit.
+        probs = probs.flatten(1).to(total.dtype)
+        total.addmm_(scores[chunk].T, probs, beta=min(number, 1))
     total = total.unflatten(1, size)
     return total if resize_masks else maps.unpad(total)
