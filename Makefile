@@ -35,7 +35,7 @@ check: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pylint mmseg_plugin tools
+	$(PY) -m pylint mmseg_plugin tools benchmarks
 
 format: $(READY)
 	$(PY) -m ruff check --fix .

@@ -1,6 +1,6 @@
 """Segmentation methods for OpenMMLab: see README.md."""
 
-from mmseg_plugin.utils.stack import check_stack
+from mmseg_plugin.stack import check_stack
 
 __version__ = '0.1.0'
 

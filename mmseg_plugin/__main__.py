@@ -5,19 +5,14 @@ import runpy
 import sys
 from pathlib import Path
 
-from mmseg_plugin.utils.stack import STACKS, StackError, active_stack, mend
+from mmseg_plugin.stack import STACKS, StackError, active_stack, mend
 
 TOOLS = Path(__file__).parent / '.mim' / 'tools'
 
 
 def tool_paths() -> dict[str, Path]:
-    """Name of each tool to its file, or to its folder with a main file."""
-    files = [*TOOLS.glob('*.py'), *TOOLS.glob('*/__main__.py')]
-    tools = {
-        path.stem if path.parent == TOOLS else path.parent.name: path
-        for path in files
-    }
-    return dict(sorted(tools.items()))
+    """Name of each tool to its file."""
+    return {path.stem: path for path in sorted(TOOLS.glob('*.py'))}
 
 
 def describe(path: Path) -> str:
@@ -37,11 +32,8 @@ def main() -> None:
     if name not in tools:
         sys.exit(f'error: no tool {name!r}; there are: {", ".join(tools)}')
     del sys.argv[1]
-    path = tools[name]
-    # A folder is run whole, so that its modules find each other.
-    target = path.parent if path.stem == '__main__' else path
     try:
-        runpy.run_path(str(target), run_name='__main__')
+        runpy.run_path(str(tools[name]), run_name='__main__')
     except StackError as error:
         sys.exit(f'error: {error}')
     except ModuleNotFoundError as error:

@@ -8,8 +8,8 @@ import yaml
 from mim.commands.search import convert2df
 from modelindex.load_model_index import load
 
-from mmseg_plugin.utils.cli import UserError
-from mmseg_plugin.zoo.configs import ZOOS, find_any_config, published
+from mmseg_plugin.benchmark.zoo_configs import ZOOS, find_any_config, published
+from mmseg_plugin.cli.cli import UserError
 
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mmseg_plugin.utils.stack import active_stack
+from mmseg_plugin.stack import active_stack
 
 # mim's name of mmseg, by stack.
 MMSEG = {'onedl': 'mmsegmentation', 'openmmlab': 'mmseg'}

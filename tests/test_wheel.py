@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_plugin.utils.stack import active_stack
+from mmseg_plugin.stack import active_stack
 
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = ('.git', '.venv', 'work_dirs', 'build', '*.egg-info', '.*_cache')

@@ -12,10 +12,10 @@ import torch
 from mmengine.config import DictAction
 from tqdm import tqdm
 
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.inference import find_images
-from mmseg_plugin.zoo.configs import find_any_config, published
-from mmseg_plugin.zoo.report import markdown
+from mmseg_plugin.apis.predictor import find_images
+from mmseg_plugin.benchmark.report import markdown
+from mmseg_plugin.benchmark.zoo_configs import find_any_config, published
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -122,7 +122,7 @@ def measured(job: dict[str, Any], path: Path) -> dict[str, Any]:
     request.write_text(json.dumps(job))
     with log.open('w') as file:
         done = subprocess.run(
-            [sys.executable, '-m', 'mmseg_plugin.zoo', request, path],
+            [sys.executable, '-m', 'mmseg_plugin.benchmark', request, path],
             stdout=file,
             stderr=subprocess.STDOUT,
         )

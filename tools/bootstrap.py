@@ -17,8 +17,8 @@ if sys.version_info < (3, 10):  # noqa: UP036
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from mmseg_plugin.utils.cli import UserError, run  # noqa: E402
-from mmseg_plugin.utils.stack import STACKS  # noqa: E402
+from mmseg_plugin.cli.cli import UserError, run  # noqa: E402
+from mmseg_plugin.stack import STACKS  # noqa: E402
 from tools.install_ops import failure  # noqa: E402
 
 

@@ -8,12 +8,16 @@ import mmcv
 import torch
 from tqdm import tqdm
 
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.comparison import Panel, draw_panoptic, draw_thing
-from mmseg_plugin.utils.configs import read_model_config
-from mmseg_plugin.utils.ground_truth import GroundTruth
-from mmseg_plugin.utils.inference import Predictor, find_images, read_image
-from mmseg_plugin.utils.segments import Segment, segments_of
+from mmseg_plugin.apis.ground_truth import GroundTruth
+from mmseg_plugin.apis.predictor import Predictor, find_images, read_image
+from mmseg_plugin.apis.segments import Segment, segments_of
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.visualization.comparison import (
+    Panel,
+    draw_panoptic,
+    draw_thing,
+)
 
 
 def parse_args() -> argparse.Namespace:

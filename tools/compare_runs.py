@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
+from mmseg_plugin.apis.runs import Run
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.evaluation.pr_curves import CURVES, MaskPR, mask_pr
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.plots import Curve, Panel, save_plot
-from mmseg_plugin.utils.runs import Run
+from mmseg_plugin.visualization.plots import Curve, Panel, save_plot
 
 
 def parse_args() -> argparse.Namespace:

@@ -2,8 +2,8 @@
 
 import argparse
 
-from mmseg_plugin.utils.cli import run
-from mmseg_plugin.utils.configs import find_config, shipped_configs
+from mmseg_plugin.cli.cli import run
+from mmseg_plugin.cli.configs import find_config, shipped_configs
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from mmseg_plugin import converters
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.converters.files import read_state, write_state
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.configs import read_model_config
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.cli.configs import read_model_config
 
 CONFIG = 'maskdino_tiny_demo_scenes'
 DRAWN_IMAGES = 8

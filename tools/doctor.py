@@ -8,8 +8,8 @@ import sys
 from typing import NamedTuple
 
 import mmseg_plugin
-from mmseg_plugin.utils.cli import run
-from mmseg_plugin.utils.stack import (
+from mmseg_plugin.cli.cli import run
+from mmseg_plugin.stack import (
     STACKS,
     active_stack,
     installed_version,

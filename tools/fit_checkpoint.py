@@ -11,12 +11,12 @@ from pathlib import Path
 
 from mmengine.registry import MODELS, DefaultScope
 
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.converters.dino import from_dino, is_dino
 from mmseg_plugin.converters.files import read_state, write_state
 from mmseg_plugin.converters.fit import fit
 from mmseg_plugin.models.dense_heads import MaskDINOHead
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.configs import read_model_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -21,8 +21,8 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmseg_plugin.utils.cli import UserError, run
-from mmseg_plugin.utils.stack import STACKS, active_stack, installed_version
+from mmseg_plugin.cli.cli import UserError, run
+from mmseg_plugin.stack import STACKS, active_stack, installed_version
 
 BUILD_TOOLS = ('ninja', 'setuptools>=77.0.3,<81', 'wheel', 'psutil')
 STEP = re.compile(r'^\s*\[(\d+)/(\d+)\]')

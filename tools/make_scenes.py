@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.datasets.scenes import SceneOptions, write_scenes
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
 
 
 def parse_args() -> argparse.Namespace:

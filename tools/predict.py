@@ -11,13 +11,13 @@ import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.configs import read_model_config
-from mmseg_plugin.utils.drawing import draw_segments
-from mmseg_plugin.utils.ground_truth import GroundTruth
-from mmseg_plugin.utils.inference import Predictor, find_images, read_image
-from mmseg_plugin.utils.segments import Segment, coco_results, segments_of
-from mmseg_plugin.utils.tiling import TiledPredictor
+from mmseg_plugin.apis.ground_truth import GroundTruth
+from mmseg_plugin.apis.predictor import Predictor, find_images, read_image
+from mmseg_plugin.apis.segments import Segment, coco_results, segments_of
+from mmseg_plugin.apis.tiling import TiledPredictor
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.visualization.drawing import draw_segments
 
 _LEAST_TILE = 32
 

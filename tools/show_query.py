@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_plugin.utils.cli import UserError, atomic_path, run
-from mmseg_plugin.utils.configs import read_model_config
-from mmseg_plugin.utils.inference import Predictor, read_image
-from mmseg_plugin.utils.query_views import draw_views, query_views
+from mmseg_plugin.apis.predictor import Predictor, read_image
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.visualization.query_views import draw_views, query_views
 
 
 def parse_args() -> argparse.Namespace:

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from mmseg_plugin.utils.cli import UserError, run
-from mmseg_plugin.utils.launch import positional_places, run_installed_tool
+from mmseg_plugin.cli.cli import UserError, run
+from mmseg_plugin.cli.launch import positional_places, run_installed_tool
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Trains a config: the train tool of the installed mmdet or mmseg."""
 
-from mmseg_plugin.utils.cli import run
-from mmseg_plugin.utils.launch import run_installed_tool
+from mmseg_plugin.cli.cli import run
+from mmseg_plugin.cli.launch import run_installed_tool
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from . import (
     backbones,
+    criterions,
     decode_heads,
     dense_heads,
     detectors,
@@ -15,6 +16,7 @@ from . import (
 
 __all__ = [
     'backbones',
+    'criterions',
     'decode_heads',
     'dense_heads',
     'detectors',

@@ -4,7 +4,7 @@ import mmcv
 import numpy as np
 import pytest
 
-from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.cli.cli import UserError
 from tests.test_tools.colour_model import call
 from tools import benchmark_zoo
 

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.cli.cli import UserError
 from tools import bootstrap
 
 

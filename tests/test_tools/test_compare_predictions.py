@@ -1,7 +1,7 @@
 import mmcv
 import pytest
 
-from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.cli.cli import UserError
 from tests.test_tools.colour_model import (
     SCENES,
     SIZE,

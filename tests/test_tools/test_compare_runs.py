@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.cli.cli import UserError
 from tests.test_tools.colour_model import call, write_data, write_model
 from tools import compare_runs
 

@@ -5,7 +5,7 @@ import pytest
 
 import tools.doctor as doctor
 import tools.install_ops as install_ops
-from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.cli.cli import UserError
 
 
 def test_working_ops_are_left_alone(run_tool):

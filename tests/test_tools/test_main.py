@@ -1,8 +1,8 @@
 import pytest
 
 from mmseg_plugin.__main__ import describe, tool_paths
-from mmseg_plugin.utils.cli import UserError
-from mmseg_plugin.utils.configs import find_config, shipped_configs
+from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.cli.configs import find_config, shipped_configs
 
 
 def test_without_arguments_every_tool_is_listed(run_tool):

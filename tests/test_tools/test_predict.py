@@ -8,8 +8,8 @@ import torch
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 
-from mmseg_plugin.utils.cli import UserError
-from mmseg_plugin.utils.ground_truth import GroundTruth
+from mmseg_plugin.apis.ground_truth import GroundTruth
+from mmseg_plugin.cli.cli import UserError
 from tests.test_tools.colour_model import (
     SCENES,
     SIZE,

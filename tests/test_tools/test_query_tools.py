@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_plugin.utils.cli import UserError
+from mmseg_plugin.cli.cli import UserError
 from tests.test_tools.colour_model import call
 from tools import fit_checkpoint, show_query
 

@@ -9,6 +9,7 @@ from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor, nn
 
+from mmseg_plugin.models.criterions.target_count import target_count
 from mmseg_plugin.models.dense_heads.mask_dino_predictions import (
     MaskDINOPredictions,
 )
@@ -26,7 +27,6 @@ from mmseg_plugin.models.layers.mask_dino_queries import (
     boxes_from_masks,
     check_box_init,
 )
-from mmseg_plugin.models.losses.target_count import target_count
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import (
     MaskLogits,

@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmseg_plugin.models.losses.target_count import target_count
+from mmseg_plugin.models.criterions.target_count import target_count
 from mmseg_plugin.registry import MODELS, TASK_UTILS
 from mmseg_plugin.structures import (
     MaskLogits,

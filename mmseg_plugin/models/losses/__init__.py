@@ -14,7 +14,6 @@ from .query_class_loss import QueryClassLoss, QueryFocalLoss
 from .roi_mask_loss import RoIMaskLoss
 from .soft_dice_loss import SoftDiceLoss
 from .symmetric_bce_loss import SymmetricBCELoss
-from .target_count import target_count
 from .weighted_dice_loss import WeightedDiceLoss
 
 __all__ = [
@@ -34,5 +33,4 @@ __all__ = [
     'SoftDiceLoss',
     'SymmetricBCELoss',
     'WeightedDiceLoss',
-    'target_count',
 ]

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmseg.utils import register_all_modules
 
-from mmseg_plugin.utils.configs import find_config
+from mmseg_plugin.cli.configs import find_config
 
 register_all_modules()
 before = set(sys.modules)

@@ -1,0 +1,82 @@
+"""Measures the plugin against its peers: speed and memory as ratios."""
+
+import argparse
+import importlib
+import os
+import time
+from pathlib import Path
+
+import torch
+from growth import measure_growth
+from harness import BENCHES, measure, peak_growth, write_line
+from mmengine.logging import MMLogger
+
+from mmseg_plugin.cli.cli import UserError, run
+
+for path in sorted(Path(__file__).parent.glob('bench_*.py')):
+    importlib.import_module(path.stem)
+
+
+def choose(patterns: list[str]) -> list[str]:
+    """Names of the benchmarks whose name holds one of the patterns.
+
+    Raises:
+        UserError: a pattern is in none of them.
+    """
+    for pattern in patterns:
+        if not any(pattern in name for name in BENCHES):
+            raise UserError(
+                f'no benchmark is called like {pattern}; there are: '
+                f'{", ".join(BENCHES)}'
+            )
+    return [n for n in BENCHES if any(p in n for p in patterns or [''])]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('names', nargs='*', help='parts of names; all if none')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
+    parser.add_argument(
+        '--growth',
+        action='store_true',
+        help='instead, how the mask path grows: a plot for each size',
+    )
+    # How a memory benchmark starts its arms.
+    parser.add_argument('--arm', nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    # Models list how each of their parameters was initialised.
+    MMLogger.get_current_instance().setLevel('WARNING')
+    if args.arm:
+        name, arm = args.arm
+        print(peak_growth(getattr(BENCHES[name].make(), arm)))
+        return
+    if args.growth:
+        measure_growth(args.out)
+        return
+    out = args.out / f'{time.strftime("%Y%m%d_%H%M%S")}.jsonl'
+    header = ('bench', 'ours', 'peer', 'unit', 'ratio', 'target', 'peer is')
+    row = '{:32} {:>9} {:>9} {:4} {:>7} {:>7}  {}'.format
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    print(f'one thread of {cores} cores, load average {load:.1f}\n')
+    print(row(*header))
+    for name in choose(args.names):
+        result = measure(name)
+        write_line(out, result)
+        print(
+            row(
+                name,
+                f'{result["ours"]:.4g}',
+                f'{result["peer"]:.4g}',
+                result['unit'],
+                f'{result["ratio"]:.2f}x',
+                f'{BENCHES[name].target:g}x',
+                result['peer_name'],
+            ),
+            flush=True,
+        )
+    print(f'\nwritten to {out}')
+
+
+if __name__ == '__main__':
+    run(main)

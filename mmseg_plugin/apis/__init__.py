@@ -1,0 +1,1 @@
+"""What a user calls: predictors, tiles, runs and ground truth of images."""

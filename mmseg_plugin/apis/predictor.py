@@ -1,0 +1,172 @@
+"""Runs a trained model on image files, of mmdet as well as of mmseg."""
+
+import pickle
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config, ConfigDict
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
+from mmseg_plugin.cli.cli import UserError
+
+_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
+
+
+def find_images(source: Path) -> list[Path]:
+    """The image itself, or all images in a folder and its sub-folders.
+
+    Raises:
+        UserError: there is none.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UserError(f'{source} is neither an image nor a folder')
+    images = sorted(
+        path for path in source.rglob('*') if path.suffix.lower() in _SUFFIXES
+    )
+    if not images:
+        raise UserError(
+            f'folder {source} holds no images ({", ".join(sorted(_SUFFIXES))})'
+        )
+    return images
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image as BGR, shape (h, w, 3), uint8.
+
+    Raises:
+        UserError: there is no such file, or it is no whole image.
+    """
+    try:
+        image = mmcv.imread(path)
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror}') from error
+    if image is None:
+        raise UserError(f'{path} cannot be read as an image')
+    return image
+
+
+def dataset_meta(config: Config, split: str) -> dict:
+    """Classes and palette of a data set, without reading its files.
+
+    Args:
+        config: any config of mmdet or mmseg.
+        split: ``'train'``, ``'val'`` or ``'test'``.
+    """
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    dataset = _plain(config[f'{split}_dataloader'].dataset)
+    # A pipeline may need what only reading the images needs.
+    bare = {**dataset, 'lazy_init': True, 'pipeline': []}
+    return DATASETS.build(bare).metainfo
+
+
+def image_pipeline(config: Config) -> list[dict]:
+    """The test pipeline without annotations, for images outside a data set.
+
+    Raises:
+        UserError: the config has no test data.
+    """
+    if config.get('test_dataloader') is None:
+        raise UserError(
+            f'config {config.filename} has no test_dataloader, whose '
+            'pipeline prepares the images'
+        )
+    return [
+        step
+        for step in _plain(config.test_dataloader.dataset).pipeline
+        if not step['type'].endswith('Annotations')
+    ]
+
+
+def _plain(dataset: ConfigDict) -> ConfigDict:
+    """The first data set inside those that repeat or join others."""
+    while inner := dataset.get('dataset') or dataset.get('datasets'):
+        dataset = inner[0] if isinstance(inner, list) else inner
+    return dataset
+
+
+class Predictor:
+    """A trained model with its test pipeline.
+
+    Args:
+        config: config of the model.
+        checkpoint: its weights, local path or URL.
+        device: for instance ``'cpu'`` or ``'cuda:0'``.
+
+    Raises:
+        UserError: the checkpoint is missing, unsafe or of another model, the
+            config has no test data, or there is no such device.
+    """
+
+    def __init__(self, config: Config, checkpoint: str, device: str) -> None:
+        pipeline = image_pipeline(config)
+        self.meta = dataset_meta(config, 'test')
+        self.model = revert_sync_batchnorm(MODELS.build(config.model))
+        load_weights(self.model, checkpoint)
+        try:
+            self.model.to(device).eval()
+        except (AssertionError, RuntimeError) as error:
+            raise UserError(
+                f'device {device} cannot be used: {error}'
+            ) from error
+        # Annotations are read by the caller, if there are any.
+        load, *steps = pipeline
+        take = {**load, 'type': 'mmdet.LoadImageFromNDArray'}
+        self.pipeline = Compose([take, *steps])
+
+    @torch.no_grad()
+    def __call__(self, image: np.ndarray) -> BaseDataElement:
+        """Results for one image, at its size, on the CPU.
+
+        Args:
+            image: BGR, shape (h, w, 3), uint8, see :func:`read_image`.
+        """
+        data = self.pipeline({'img': image, 'img_id': 0})
+        batch = {
+            'inputs': [data['inputs']],
+            'data_samples': [data['data_samples']],
+        }
+        return self.model.test_step(batch)[0].cpu()
+
+
+def load_weights(model: nn.Module, checkpoint: str) -> None:
+    """Loads all parameters of a model.
+
+    Args:
+        model: extra weights in the file do it no harm.
+        checkpoint: local path or URL.
+
+    Raises:
+        UserError: the checkpoint is missing, unsafe or of another model.
+    """
+    try:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+        state = loaded
+        if isinstance(loaded, dict):
+            state = loaded.get('state_dict', loaded)
+        missing = model.load_state_dict(state, strict=False).missing_keys
+    except (OSError, pickle.UnpicklingError) as error:
+        raise UserError(str(error)) from error
+    except TypeError as error:
+        raise UserError(f'{checkpoint} holds no state dict') from error
+    except RuntimeError as error:
+        reason = ' '.join(str(error).split('\n')[:2])
+        raise UserError(
+            f'checkpoint {checkpoint} does not fit the config: {reason}'
+        ) from error
+    # Extra weights do no harm, and missing buffers have defaults.
+    absent = sorted(dict(model.named_parameters()).keys() & set(missing))
+    if absent:
+        raise UserError(
+            f'checkpoint {checkpoint} does not fit the config: it lacks '
+            f'{len(absent)} weights, {absent[0]} first'
+        )

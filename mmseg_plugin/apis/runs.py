@@ -1,0 +1,152 @@
+"""Reads what a training run of MMEngine leaves in its work_dir."""
+
+import json
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from mmengine.runner import Runner, find_latest_checkpoint
+
+import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
+from mmseg_plugin.apis.predictor import dataset_meta
+from mmseg_plugin.cli.cli import UserError, atomic_path
+from mmseg_plugin.cli.configs import read_config
+
+
+class Run:
+    """One work_dir.
+
+    Args:
+        folder: the work_dir.
+
+    Raises:
+        UserError: nothing was trained there, or not to a checkpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not self.folder.is_dir():
+            raise UserError(f'run {folder} is not a folder')
+        configs = sorted(self.folder.glob('*/vis_data/config.py'))
+        if not configs:
+            raise UserError(
+                f'{folder} is not the work_dir of a run: it holds no '
+                '*/vis_data/config.py'
+            )
+        self.config = read_config(configs[-1])
+        last = find_latest_checkpoint(str(folder))
+        # The stored path was right when and where the run was made.
+        self.checkpoint = self.folder / Path(last or 'last_checkpoint').name
+        if last is None or not self.checkpoint.is_file():
+            raise UserError(
+                f'run {folder} is not finished: it has no checkpoint'
+            )
+
+    def scalars(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Steps and values of one logged training value, each shape (n,).
+
+        A resumed run takes over from the step it was resumed at.
+
+        Args:
+            name: as logged, for instance ``'loss_mask'``.
+
+        Raises:
+            UserError: the run did not log it; the message lists what it did.
+        """
+        kept: list[dict] = []
+        for path in sorted(self.folder.glob('*/vis_data/scalars.json')):
+            lines = [json.loads(line) for line in path.open()]
+            lines = [line for line in lines if 'loss' in line]
+            if lines:
+                kept = [k for k in kept if k['step'] < lines[0]['step']]
+            kept += lines
+        points = [(k['step'], k[name]) for k in kept if name in k]
+        if not points:
+            logged = sorted({key for k in kept for key in k if 'loss' in key})
+            raise UserError(
+                f'run {self.folder} logged no {name}; it has: '
+                f'{", ".join(logged) or "no losses at all"}'
+            )
+        steps, values = np.array(points).T
+        return steps.astype(int), values
+
+    @cached_property
+    def metric(self) -> dict:
+        """Config of the CocoMetric that judged the run's masks."""
+        evaluators = self.config.get('val_evaluator') or []
+        if isinstance(evaluators, dict):
+            evaluators = [evaluators]
+        for evaluator in evaluators:
+            kinds = evaluator.get('metric', 'bbox')
+            is_coco = evaluator['type'].rsplit('.')[-1] == 'CocoMetric'
+            if is_coco and 'segm' in np.atleast_1d(kinds):
+                return evaluator
+        raise UserError(
+            f'run {self.folder} has no masks to compare: its val_evaluator '
+            "holds no CocoMetric with metric='segm'"
+        )
+
+    @property
+    def max_dets(self) -> int:
+        """Most masks that count per image and class."""
+        return max(self.metric.get('proposal_nums', (100, 300, 1000)))
+
+    @property
+    def ann_file(self) -> Path:
+        """Annotation file that the run was validated on."""
+        data = self.config.val_dataloader.dataset
+        path = Path(
+            self.metric.get('ann_file')
+            or Path(data.get('data_root', '')) / data.ann_file
+        )
+        if not path.is_file():
+            raise UserError(
+                f'annotation file {path} of run {self.folder} cannot be '
+                'found; start from the folder where the run was started'
+            )
+        return path
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes the run was validated on."""
+        return dataset_meta(self.config, 'val')['classes']
+
+    def results(self) -> list[dict]:
+        """Masks found on the validation images, as COCO results.
+
+        They are kept in ``results.segm.json`` of the run and made by its
+        last checkpoint when that is newer.
+        """
+        path = self.folder / 'results.segm.json'
+        if (
+            not path.is_file()
+            or path.stat().st_mtime < self.checkpoint.stat().st_mtime
+        ):
+            print(f'{self.folder}: evaluating {self.checkpoint.name} ...')
+            with atomic_path(path) as part:
+                self._test(part)
+        return json.loads(path.read_text())
+
+    def _test(self, out: Path) -> None:
+        """Writes the last checkpoint's results, named ``*.segm.json``."""
+        config = self.config.copy()
+        config.test_cfg = {'type': 'TestLoop'}
+        config.test_dataloader = config.val_dataloader
+        config.test_evaluator = {
+            **self.metric,
+            'format_only': True,
+            'outfile_prefix': str(out).removesuffix('.segm.json'),
+        }
+        config.load_from = str(self.checkpoint)
+        config.resume = False
+        config.launcher = 'none'
+        config.visualizer = None
+        config.log_level = 'WARNING'
+        with tempfile.TemporaryDirectory() as scratch:
+            config.work_dir = scratch
+            # Two runners of one name would share their log and visualiser.
+            config.experiment_name = Path(scratch).name
+            Runner.from_cfg(config).test()
+        if not out.is_file():
+            raise UserError(f'the model of run {self.folder} gives no masks')

@@ -1,0 +1,91 @@
+"""Runs the installed mmdet's or mmseg's own train and test tools."""
+
+import argparse
+import pickle
+import runpy
+import sys
+from pathlib import Path
+
+from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.stack import (
+    STACKS,
+    active_stack,
+    check_stack,
+    mend,
+    mim_folder,
+    stack_problems,
+)
+
+# Options of mmdet's and mmseg's tools that take a value.
+_WITH_VALUE = (
+    *('--work-dir', '--out', '--show-dir', '--wait-time', '--launcher'),
+    *('--local_rank', '--local-rank'),
+)
+
+
+def positional_places() -> list[int]:
+    """Where in ``sys.argv`` config and checkpoint are, flags left out."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in _WITH_VALUE:
+        parser.add_argument(option)
+    parser.add_argument('--cfg-options', nargs='+')
+    parser.add_argument('--resume', nargs='?')
+    # Places instead of words, as a word may be there twice.
+    words = [
+        word if word.startswith('-') else str(place)
+        for place, word in enumerate(sys.argv)
+    ]
+    rest = parser.parse_known_args(words[1:])[1]
+    return [int(word) for word in rest if not word.startswith('-')]
+
+
+def run_installed_tool(tool: str) -> None:
+    """Hands the command line over to ``tools/<tool>.py`` of mmdet or mmseg.
+
+    The config may be the name of a shipped one; its ``default_scope`` says
+    whose tool runs.
+
+    Args:
+        tool: ``'train'`` or ``'test'``.
+
+    Raises:
+        UserError: no such config, or the framework or a file that it needs
+            is missing.
+    """
+    check_stack()
+    scope = 'mmdet'
+    if places := positional_places():
+        config = read_model_config(sys.argv[places[0]])
+        sys.argv[places[0]] = config.filename
+        scope = config.get('default_scope', scope)
+    path = _installed_tool(scope, f'{tool}.py')
+    # The plugin's checkpoint loaders replace MMEngine's from the start.
+    import mmseg_plugin.registry  # noqa: F401
+
+    try:
+        runpy.run_path(str(path), run_name='__main__')
+    except FileNotFoundError as error:
+        if error.filename is None:
+            raise UserError(str(error)) from error
+        raise UserError(
+            f'{error.filename} cannot be found; start where it can be, or '
+            'name another file with --cfg-options'
+        ) from error
+    except pickle.UnpicklingError as error:
+        raise UserError(str(error)) from error
+
+
+def _installed_tool(scope: str, name: str) -> Path:
+    if scope not in STACKS[active_stack()].packages:
+        raise UserError(
+            f"default_scope='{scope}' of the config is neither 'mmdet' nor "
+            "'mmseg'"
+        )
+    problems = stack_problems((scope,))
+    folder = mim_folder(scope)
+    if not problems and not (folder and (folder / 'tools' / name).is_file()):
+        problems = [f'{scope} is installed without its tools']
+    if folder is None or problems:
+        raise UserError(f'{problems[0]}; run: {mend(active_stack())}')
+    return folder / 'tools' / name

@@ -1,0 +1,3 @@
+from .target_count import target_count
+
+__all__ = ['target_count']

@@ -1,0 +1,52 @@
+import pytest
+
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
+
+
+def test_user_error_is_one_line_and_exit_code_1(capsys):
+    def main():
+        raise UserError('file x.json is empty')
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == 'error: file x.json is empty\n'
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run(lambda: 1 / 0)
+
+
+def test_atomic_path_replaces_a_file_whole(tmp_path):
+    target = tmp_path / 'new' / 'x.txt'
+    with atomic_path(target) as part:
+        part.write_text('1')
+        assert not target.exists()
+    assert target.read_text() == '1'
+
+    def fail_half_way():
+        with atomic_path(target) as part:
+            part.write_text('2')
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert target.read_text() == '1'
+    assert [p.name for p in target.parent.iterdir()] == ['x.txt']
+
+
+def test_atomic_path_takes_a_folder(tmp_path):
+    with atomic_path(tmp_path / 'out') as part:
+        part.mkdir()
+        (part / 'a').write_text('a')
+    assert (tmp_path / 'out' / 'a').read_text() == 'a'
+
+
+def test_atomic_path_names_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / 'file').touch()
+    with (
+        pytest.raises(UserError, match='file/x cannot be written'),
+        atomic_path(tmp_path / 'file' / 'x'),
+    ):
+        pass
