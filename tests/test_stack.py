@@ -64,7 +64,7 @@ def test_version_tuple():
 
 def test_extras_pin_what_the_code_names():
     config = configparser.ConfigParser()
-    config.read(Path(__file__).parents[2] / 'setup.cfg')
+    config.read(Path(__file__).parents[1] / 'setup.cfg')
     extras = config['options.extras_require']
     for name, found in stack.STACKS.items():
         pins = extras[name].split()

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
+from mmseg_plugin.models.criterions import target_count
 from mmseg_plugin.models.losses import (
     DenseMaskLoss,
     PointMaskLoss,
     QueryClassLoss,
-    target_count,
 )
 from mmseg_plugin.models.task_modules import BatchHungarianAssigner
 from mmseg_plugin.structures import (
