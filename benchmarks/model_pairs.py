@@ -12,7 +12,7 @@ from mmengine.hub import get_config
 from mmseg_plugin.models.dense_heads import Mask2FormerHead
 from mmseg_plugin.registry import MODELS
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'mask2former'
+CONFIGS = Path(__file__).parents[1] / 'configs' / 'mask2former'
 R50 = 'mask2former_r50_8xb2-lsj-50e_coco.py'
 
 
