@@ -36,6 +36,7 @@ check: $(READY)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pylint mmseg_plugin tools benchmarks
+	$(VENV)/bin/lint-imports
 
 format: $(READY)
 	$(PY) -m ruff check --fix .

@@ -69,16 +69,12 @@ class Mask2FormerHead(MaskQueryHead):
     ) -> None:
         decoder = Mask2FormerTransformerDecoder(**transformer_decoder)
         embed_dims = decoder.embed_dims
+        levels = {'in_channels': in_channels, 'strides': strides}
+        sizes = {'feat_channels': feat_channels, 'out_channels': out_channels}
         super().__init__(
             embed_dims=embed_dims,
             out_channels=out_channels,
-            pixel_decoder={
-                **pixel_decoder,
-                'in_channels': in_channels,
-                'strides': strides,
-                'feat_channels': feat_channels,
-                'out_channels': out_channels,
-            },
+            pixel_decoder={**pixel_decoder, **levels, **sizes},
             **kwargs,
         )
         self.num_levels = num_transformer_feat_level
