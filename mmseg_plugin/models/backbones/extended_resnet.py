@@ -1,27 +1,14 @@
 """ResNets that also give C2', the extra input of EFPN."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from mmdet.models.backbones import ResNet, ResNeXt
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 
+from mmseg_plugin.models.layers.module_views import (
+    frozen_statistics,
+    keeping_inputs,
+    with_children,
+)
 from mmseg_plugin.registry import MODELS
-
-
-@contextmanager
-def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Normalises with the running statistics, and leaves them as they are."""
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
-    modes = [norm.training for norm in norms]
-    for norm in norms:
-        norm.eval()
-    try:
-        yield
-    finally:
-        for norm, mode in zip(norms, modes, strict=True):
-            norm.train(mode)
 
 
 @MODELS.register_module()
@@ -48,14 +35,9 @@ class ExtendedResNet(ResNet):
         if not extended:
             return super().forward(x)
         stem: list[Tensor] = []
-
-        def keep(_: nn.Module, args: tuple[Tensor]) -> None:
-            stem.append(args[0])
-
-        with self.maxpool.register_forward_pre_hook(keep):
-            outs = super().forward(x)
-        with frozen_statistics(self.layer1):
-            return (self.layer1(stem[0]), *outs)
+        maxpool = keeping_inputs(self.maxpool, stem)
+        outs = ResNet.forward(with_children(self, maxpool=maxpool), x)
+        return (frozen_statistics(self.layer1)(stem[0]), *outs)
 
 
 @MODELS.register_module()

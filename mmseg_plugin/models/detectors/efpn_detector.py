@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from mmseg_plugin.models.backbones.extended_resnet import (
     ExtendedResNet,
     ExtendedResNeXt,
-    frozen_statistics,
 )
+from mmseg_plugin.models.layers.module_views import frozen_statistics
 from mmseg_plugin.models.roi_heads import (
     EFPNCascadeRoIHead,
     EFPNRoIExtractor,
@@ -223,12 +223,12 @@ class EFPNDetector(TwoStageDetector):
                 f'{DIVISOR}'
             )
         # Half-size images must not leave their mark on running statistics.
-        with frozen_statistics(self.backbone), frozen_statistics(self.neck):
-            with torch.no_grad():
-                maps = self.backbone(batch_inputs, extended=False)
-                targets = self.neck.targets(maps)
-            student = self.backbone(F.avg_pool2d(batch_inputs, 2))
-            preds = self.neck.extend(student)
+        backbone = frozen_statistics(self.backbone)
+        neck = frozen_statistics(self.neck)
+        with torch.no_grad():
+            targets = neck.targets(backbone(batch_inputs, extended=False))
+        student = backbone(F.avg_pool2d(batch_inputs, 2))
+        preds = neck.extend(student)
         bboxes = [sample.gt_instances.bboxes for sample in batch_data_samples]
         losses: dict[str, Tensor] = {}
         for name, stride, pred, target in zip(

@@ -11,6 +11,10 @@ from torch.nn import functional as F
 from mmseg_plugin.models.layers.feature_texture_transfer import (
     FeatureTextureTransfer,
 )
+from mmseg_plugin.models.layers.module_views import (
+    keeping_inputs,
+    with_children,
+)
 from mmseg_plugin.registry import MODELS
 
 VARIANTS = ('code', 'equation')
@@ -214,16 +218,10 @@ class EFPN(FPN):
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, Tensor]]:
         """P2, P3 ... of the FPN, and what the extension takes as P3, P2."""
         inners: list[Tensor] = []
-
-        def keep(_: nn.Module, args: tuple[Tensor]) -> None:
-            inners.append(args[0])
-
-        fine, coarse = self.fpn_convs[:2]
         # The FPN keeps the sums before its 3x3 convolutions to itself.
-        with (
-            fine.register_forward_pre_hook(keep),
-            coarse.register_forward_pre_hook(keep),
-        ):
-            outs = super().forward(inputs)
+        first, second, *others = self.fpn_convs
+        convs = [keeping_inputs(conv, inners) for conv in (first, second)]
+        view = with_children(self, fpn_convs=[*convs, *others])
+        outs = FPN.forward(view, inputs)
         p2, p3 = inners if self.extension.as_code else outs[:2]
         return outs, (p3, p2)

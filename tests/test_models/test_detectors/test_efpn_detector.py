@@ -107,6 +107,25 @@ def test_comparison_leaves_running_statistics_alone():
     assert model.backbone.bn1.training
 
 
+def test_checkpointing_changes_no_gradient_of_the_comparison():
+    found = []
+    for with_cp in (False, True):
+        changes = {'backbone.with_cp': with_cp, 'backbone.norm_eval': False}
+        model = build(**changes).double()
+        inputs, samples = batch()
+        total(model.extension_loss(inputs.double(), samples)).backward()
+        found.append(
+            {
+                name: parameter.grad
+                for name, parameter in model.named_parameters()
+                if parameter.grad is not None
+            }
+        )
+        assert model.backbone.layer1[0].bn1.num_batches_tracked == 0
+    assert any(name.startswith('backbone.layer1') for name in found[0])
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize('stage', ['extension', 'head'])
 def test_frozen_norms_stay_in_evaluation(stage):
     model = build(stage).train()
