@@ -18,7 +18,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import mmseg_plugin
-from mmseg_plugin.models.layers import deformable_attention
+from mmseg_plugin.models.layers import (
+    deformable_attention,
+    deformable_attention_cpu,
+)
 from mmseg_plugin.models.losses import point_mask_loss
 from mmseg_plugin.utils.host import to_host
 
@@ -27,7 +30,7 @@ LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmseg'}
 # Run on a CPU only.
 CPU_CODE = {
     deformable_attention.DeformableAttention._attend.__code__,
-    deformable_attention._GradientOfTable.backward.__wrapped__.__code__,
+    deformable_attention_cpu._GradientOfTable.backward.__wrapped__.__code__,
     point_mask_loss._nearest_zero.__code__,
 }
 WAITING = {

@@ -114,3 +114,14 @@ def sample_maps(maps: Tensor, points: Tensor) -> Tensor:
     """
     grid = (2 * points - 1)[:, None]
     return F.grid_sample(maps[:, None], grid, align_corners=False)[:, 0, 0]
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resize of (n, h, w) maps; the same tensor if they fit."""
+    if maps.shape[-2:] == tuple(size):
+        return maps
+    if not len(maps):
+        return maps.new_empty(0, *size)
+    return F.interpolate(
+        maps[:, None], size, mode='bilinear', align_corners=False
+    )[:, 0]

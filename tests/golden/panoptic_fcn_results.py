@@ -9,7 +9,6 @@ from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.structures import InstanceData
 
 from mmseg_plugin.models.dense_heads import PanopticFCNHead
-from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import Kernels
 from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
     PanopticFCNMaps,
 )
@@ -20,6 +19,7 @@ from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
     fuse_things,
 )
 from mmseg_plugin.models.fusion.query_maps import Sizes
+from mmseg_plugin.structures.kernels import Kernels
 from tests.golden import Case, runner
 from tests.golden.panoptic_fcn_case import case_maps, official_head
 from tests.golden.panoptic_fcn_config import head_config

@@ -12,9 +12,6 @@ from torch.nn.utils.rnn import pad_sequence
 from mmseg_plugin.models.dense_heads.mask_query_head import image_names
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     POOL_SIZES,
-    TEST_KEYS,
-    ImageKernels,
-    Kernels,
     find_regions,
     find_things,
     guided_kernels,
@@ -25,8 +22,10 @@ from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
     PanopticFCNLayers,
     PanopticFCNMaps,
 )
-from mmseg_plugin.models.fusion.options import checked_test_cfg
-from mmseg_plugin.models.fusion.query_maps import resize
+from mmseg_plugin.models.fusion.options import (
+    PANOPTIC_FCN_KEYS,
+    checked_test_cfg,
+)
 from mmseg_plugin.models.losses.chunks import loss_in_chunks
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
     PanopticFCNTargetGenerator,
@@ -35,6 +34,8 @@ from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.structures.kernels import ImageKernels, Kernels
+from mmseg_plugin.structures.sampling import resize
 from mmseg_plugin.utils.host import to_device
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
@@ -100,7 +101,7 @@ class PanopticFCNHead(PanopticFCNLayers):
         self.num_classes = num_things_classes + num_stuff_classes
         self.num_kernels = num_kernels
         self.chunk_size = chunk_size
-        self.test_cfg = checked_test_cfg(test_cfg, TEST_KEYS)
+        self.test_cfg = checked_test_cfg(test_cfg, PANOPTIC_FCN_KEYS)
         self.target_generator = PanopticFCNTargetGenerator(
             num_things_classes, len(regions), **(targets or {})
         )

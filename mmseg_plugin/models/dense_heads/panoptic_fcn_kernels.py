@@ -1,45 +1,11 @@
 """Where Panoptic FCN takes kernels from its kernel maps."""
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 # Window of the smoothing of centre scores, high to low resolution.
 POOL_SIZES = (3, 3, 3, 5, 5)
-# One test_cfg for the head, which reads the first line, and its fusion.
-TEST_KEYS = {
-    *('center_thr', 'region_thr', 'max_per_image'),
-    *('panoptic_on', 'instance_on', 'similarity_thr', 'class_specific'),
-    *('mask_thr', 'score_thr', 'instance_thr', 'overlap_thr', 'stuff_area'),
-}
-
-
-class Kernels(NamedTuple):
-    """Kernels of n objects of one image.
-
-    Attributes:
-        embed: (n, D).
-        labels: int64 (n,).
-        scores: (n,), in [0, 1].
-    """
-
-    embed: Tensor
-    labels: Tensor
-    scores: Tensor
-
-
-class ImageKernels(NamedTuple):
-    """Everything found in one image.
-
-    Attributes:
-        things: labels are thing classes; by falling score.
-        regions: labels are region classes.
-    """
-
-    things: Kernels
-    regions: Kernels
 
 
 def normalized(weights: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmseg_plugin.models.fusion.query_maps import Crop, QueryMaps
+from mmseg_plugin.models.fusion.cpu_crops import Crop, above
+from mmseg_plugin.models.fusion.query_maps import QueryMaps
 from mmseg_plugin.models.fusion.rle import encode_crop
 from mmseg_plugin.structures import boxes_of
 
@@ -147,7 +148,7 @@ def _logits(
 ) -> Iterator[Crop]:
     """Logits of all queries in order, cropped where that is faster."""
     if queries.is_cpu:
-        yield from maps.above(queries, threshold)
+        yield from above(maps, queries, threshold)
         return
     # Elsewhere the launches of one crop cost more than a whole map.
     for chunk in queries.split(chunk_size):

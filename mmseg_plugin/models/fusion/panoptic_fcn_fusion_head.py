@@ -10,17 +10,16 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
-from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
-    TEST_KEYS,
-    ImageKernels,
-    Kernels,
+from mmseg_plugin.models.fusion.options import (
+    PANOPTIC_FCN_KEYS,
+    checked_test_cfg,
 )
-from mmseg_plugin.models.fusion.options import checked_test_cfg
 from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET
 from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import boxes_of
+from mmseg_plugin.structures.kernels import ImageKernels, Kernels
 
 
 class PastedSegments(NamedTuple):
@@ -118,7 +117,7 @@ class PanopticFCNFusionHead(BaseModule):
         self.region_classes = RegionClasses(
             region_classes, num_things_classes, num_stuff_classes
         )
-        self.test_cfg = checked_test_cfg(test_cfg, TEST_KEYS)
+        self.test_cfg = checked_test_cfg(test_cfg, PANOPTIC_FCN_KEYS)
 
     def instances(
         self, things: Kernels, features: Tensor, sizes: Sizes

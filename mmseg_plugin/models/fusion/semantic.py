@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from mmseg_plugin.models.fusion.query_maps import QueryMaps, resize
+from mmseg_plugin.models.fusion.query_maps import QueryMaps
+from mmseg_plugin.structures.sampling import resize
 
 
 def semantic_scores(

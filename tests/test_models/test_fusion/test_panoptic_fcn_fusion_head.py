@@ -2,13 +2,13 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import Kernels
 from mmseg_plugin.models.fusion import PanopticFCNFusionHead
 from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
     fuse_regions,
     fuse_things,
 )
 from mmseg_plugin.models.fusion.query_maps import Sizes
+from mmseg_plugin.structures.kernels import Kernels
 
 X, Y, NEAR_X = [1.0, 0.0], [0.0, 1.0], [0.98, 0.2]
 

@@ -389,7 +389,7 @@ def test_more_queries_than_a_chunk_hold_no_more_memory(monkeypatch):
         return full(maps, *args, **kwargs)
 
     monkeypatch.setattr(
-        'mmseg_plugin.models.fusion.query_maps.F.interpolate', watched
+        'mmseg_plugin.structures.sampling.F.interpolate', watched
     )
     masks = smooth_masks(30)
     logits = class_logits(30)

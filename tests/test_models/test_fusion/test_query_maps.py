@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmseg_plugin.models.fusion.cpu_crops import above
 from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
 
 SIZES = [
@@ -32,7 +33,7 @@ def test_crops_are_the_parts_of_the_whole_that_hold_all_positives(sizes):
         mode='bilinear',
     )[0]
     torch.testing.assert_close(maps.full(queries), whole, rtol=0, atol=1e-5)
-    for got, want in zip(maps.above(queries, 0.0), whole, strict=True):
+    for got, want in zip(above(maps, queries, 0.0), whole, strict=True):
         rest = want > 0
         height, width = got.pixels.shape[1:]
         part = (
@@ -51,6 +52,6 @@ def test_a_small_mask_costs_a_small_crop():
     low = torch.full((1, 1, 24, 32), -1.0)
     low[0, 0, 10, 20] = 1.0
     sizes = Sizes((96, 128), (96, 128), (192, 256))
-    crop = next(QueryMaps(low, 0, sizes).above(torch.tensor([0]), 0.0))
+    crop = next(above(QueryMaps(low, 0, sizes), torch.tensor([0]), 0.0))
     assert crop.pixels.shape[1] <= 24
     assert crop.pixels.shape[2] <= 24
