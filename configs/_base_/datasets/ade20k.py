@@ -22,8 +22,9 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(max_size, crop_size[0]), keep_ratio=True),
-    # Behind the resize: compared at the stored size.
-    dict(type='mmseg.LoadAnnotations', reduce_zero_label=True),
+    # Behind the resize: compared at the stored size. mmseg's inferencers
+    # drop it by this name, the only bare one of mmseg.
+    dict(type='LoadAnnotations', reduce_zero_label=True),
     dict(type='mmseg.PackSegInputs'),
 ]
 train_dataloader = dict(

@@ -21,8 +21,9 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(2048, 1024), keep_ratio=True),
-    # Behind the resize: compared at the stored size.
-    dict(type='mmseg.LoadAnnotations'),
+    # Behind the resize: compared at the stored size. mmseg's inferencers
+    # drop it by this name, the only bare one of mmseg.
+    dict(type='LoadAnnotations'),
     dict(type='mmseg.PackSegInputs'),
 ]
 train_dataloader = dict(
