@@ -20,11 +20,11 @@ def with_and_without(size: Size) -> Arms:
     inputs = make_inputs(size)
 
     def with_ibs() -> object:
-        head.loss_ibs = ibs
+        head.criterion.loss_ibs = ibs
         return ours_step(head, inputs)
 
     def without() -> object:
-        head.loss_ibs = None
+        head.criterion.loss_ibs = None
         return ours_step(head, inputs)
 
     return Arms(with_ibs, without)

@@ -37,12 +37,12 @@ def point_vs_dense() -> Arms:
     def full() -> tuple[Tensor, ...]:
         logits, embed, features = inputs.factors
         masks = MaskLogits(embed, features)
-        matches = head.assigner.assign(
+        matches = head.criterion.assigner.assign(
             QueryPredictions(logits, masks), inputs.targets
         )
         shared = (inputs.targets, matches, 1.0)
         bce, dice = full_mask_losses(masks, *shared)
-        total = head.loss_cls(logits, *shared) + 5 * (bce + dice)
+        total = head.criterion.loss_cls(logits, *shared) + 5 * (bce + dice)
         return torch.autograd.grad(total.sum(), inputs.factors)
 
     return Arms(lambda: ours_step(head, inputs), full)

@@ -11,11 +11,8 @@ from peers.mask_dino_criterion import DenseSet, losses_of_pairs, match
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from mmseg_plugin.models.criterions import MaskDINOPredictions, name_layers
 from mmseg_plugin.models.dense_heads import MaskDINOHead
-from mmseg_plugin.models.dense_heads.mask_dino_predictions import (
-    MaskDINOPredictions,
-)
-from mmseg_plugin.models.dense_heads.mask_query_head import name_layers
 from mmseg_plugin.models.layers.denoising import DenoisingQueries
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import (
@@ -140,12 +137,12 @@ def factored_step(inputs: Inputs, points: Points | None = None) -> Step:
     predictions = MaskDINOPredictions(matching, denoising, inputs.noise)
     targets, given = [inputs.target], None
     if points is not None:
-        matches = inputs.head.assigner.assign(
+        matches = inputs.head.criterion.assigner.assign(
             matching, targets, points.matching
         )
         noise = Matches.fixed(inputs.noise.queries, DENOISING_LAYERS)
         given = points.of(matches, noise)
-    losses = inputs.head.loss_by_feat(
+    losses = inputs.head.criterion(
         predictions,
         targets,
         match_points=points and points.matching,

@@ -95,7 +95,7 @@ def ours_step(
     """Losses and gradients of the factors, our way."""
     logits, embed, features = inputs.factors
     predictions = QueryPredictions(logits, MaskLogits(embed, features))
-    losses = head.loss_by_feat(
+    losses = head.criterion(
         predictions, inputs.targets, match_points, loss_points
     )
     total = torch.stack([*losses.values()]).sum()
@@ -137,14 +137,14 @@ class Recorded(NamedTuple):
     def for_ours(
         self, head: Mask2FormerHead, inputs: Inputs
     ) -> tuple[Tensor, Tensor]:
-        """Points of matching and of losses for our ``loss_by_feat``.
+        """Points of matching and of losses for our criterion.
 
         Raises:
             AssertionError: we match other queries than the peer.
         """
         logits, embed, features = inputs.factors
         images, queries = logits.shape[1:3]
-        matches = head.assigner.assign(
+        matches = head.criterion.assigner.assign(
             QueryPredictions(logits, MaskLogits(embed, features)),
             inputs.targets,
             self.matching,

@@ -11,7 +11,12 @@ from mmseg_plugin.structures.sampling import (
     sample_maps,
     sample_masks,
 )
-from mmseg_plugin.structures.targets import Targets, add_stuff, check_labels
+from mmseg_plugin.structures.targets import (
+    Targets,
+    add_stuff,
+    check_labels,
+    image_names,
+)
 
 __all__ = [
     'MaskLogits',
@@ -22,6 +27,7 @@ __all__ = [
     'boxes_of',
     'check_labels',
     'generalized_iou',
+    'image_names',
     'normalized_boxes',
     'sample_features',
     'sample_maps',

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.structures import InstanceData
+from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor
 
 from mmseg_plugin.structures.boxes import boxes_of, normalized_boxes
@@ -205,6 +205,14 @@ def add_stuff(
             )
         )
     return results
+
+
+def image_names(batch_data_samples: list[BaseDataElement]) -> list:
+    """Names for messages: id or, without one, path of each image."""
+    return [
+        sample.metainfo.get('img_id', sample.metainfo.get('img_path'))
+        for sample in batch_data_samples
+    ]
 
 
 def _largest(labels: Tensor) -> Tensor:

@@ -7,10 +7,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmseg_plugin.models.criterions import MaskDINOPredictions
 from mmseg_plugin.models.dense_heads import MaskDINOHead
-from mmseg_plugin.models.dense_heads.mask_dino_predictions import (
-    MaskDINOPredictions,
-)
 from mmseg_plugin.models.layers.denoising import DenoisingQueries
 from mmseg_plugin.structures import Matches, QueryPredictions, Targets
 from tests.golden import Case, runner
@@ -207,27 +205,28 @@ def run_criterion(case: Case) -> dict:
             for name in names
         ]
     )
-    matches = head.assigner.assign(matching, targets, at)
+    assigner = head.criterion.assigner
+    matches = assigner.assign(matching, targets, at)
     predictions = MaskDINOPredictions(matching)
     dn_leaves, dn_points = {}, None
     if entry.get('dn_scalar'):
         dn_leaves, denoised = _stacked(case, 'dn', [*aux, 'final'])
         noise = _noise(case, targets)
         predictions = MaskDINOPredictions(matching, denoised, noise)
-        if head.denoise_masks:
+        if head.criterion.denoise_masks:
             first = 0 if has_interm else 1
             layers = _denoised(len(aux) + 1, first)
             dn_points = loss_points(
                 case, Matches.fixed(noise.queries, len(layers)), layers
             )
-    losses = head.loss_by_feat(
+    losses = head.criterion(
         predictions,
         targets,
         at,
         loss_points(case, matches, names),
         dn_points=dn_points,
     )
-    got = _matched(head.assigner.cost_matrices(matching, targets, at), names)
+    got = _matched(assigner.cost_matrices(matching, targets, at), names)
     got |= _pairs_of(matches, names, len(targets))
     total = torch.zeros(())
     for name, loss in losses.items():

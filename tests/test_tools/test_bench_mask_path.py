@@ -22,7 +22,7 @@ def test_agrees_with_mmdet_at_its_points():
     inputs = make_inputs(SIZE)
     recorded = recorded_mmdet(peer, inputs)
     assert_agreement(head, recorded, inputs)
-    head.loss_mask.dice_weight *= 1.01
+    head.criterion.loss_mask.dice_weight *= 1.01
     with pytest.raises(AssertionError, match='not close'):
         assert_agreement(head, recorded, inputs)
 

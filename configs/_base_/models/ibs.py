@@ -8,15 +8,12 @@ for Mask2Former, 4 and 15 for Panoptic FCN.
 ibs_mask2former = dict(
     type='mmseg_plugin.IntraBatchLoss', loss_weight=100.0, num_points=12544
 )
-# MaskFormer makes no prediction before its first layer.
-ibs_maskformer = dict(ibs_mask2former, first_layer=0)
-# Mask DINO makes one in its encoder and one more.
-ibs_maskdino = dict(ibs_mask2former, first_layer=2)
+ibs_maskformer = ibs_mask2former
+ibs_maskdino = ibs_mask2former
 ibs_panoptic_fcn = dict(
     type='mmseg_plugin.IntraBatchLoss',
     loss_weight=1.0,
     num_points=None,
-    first_layer=0,
 )
 
 # With epochs: a last batch of one image has no other to be compared with.

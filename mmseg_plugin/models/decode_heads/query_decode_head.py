@@ -120,7 +120,7 @@ class QueryDecodeHead(BaseModule):
             train_cfg: not used, the head has its own.
         """
         targets = self.get_targets(batch_data_samples)
-        return self.head.loss_by_feat(
+        return self.head.criterion(
             self.head.forward_with_targets(
                 inputs, batch_data_samples, targets
             ),

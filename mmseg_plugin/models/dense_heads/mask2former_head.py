@@ -1,6 +1,7 @@
 """Mask2Former head: masked attention on factored mask logits."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from mmdet.utils import ConfigType, OptConfigType
 from mmengine.model import ModuleList, caffe2_xavier_init
 from torch import Tensor, nn
 
+from mmseg_plugin.models.criterions import QueryCriterion
 from mmseg_plugin.models.dense_heads.mask_query_head import (
     MaskQueryHead,
     sine_encoding,
@@ -75,6 +77,7 @@ class Mask2FormerHead(MaskQueryHead):
             embed_dims=embed_dims,
             out_channels=out_channels,
             pixel_decoder={**pixel_decoder, **levels, **sizes},
+            criterion=partial(QueryCriterion, num_initial=1),
             **kwargs,
         )
         self.num_levels = num_transformer_feat_level

@@ -1,6 +1,7 @@
 """Mask DINO head: detection and segmentation by the same queries."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,14 +10,11 @@ from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor, nn
 
-from mmseg_plugin.models.criterions.target_count import target_count
-from mmseg_plugin.models.dense_heads.mask_dino_predictions import (
+from mmseg_plugin.models.criterions import (
+    MaskDINOCriterion,
     MaskDINOPredictions,
 )
-from mmseg_plugin.models.dense_heads.mask_query_head import (
-    MaskQueryHead,
-    name_layers,
-)
+from mmseg_plugin.models.dense_heads.mask_query_head import MaskQueryHead
 from mmseg_plugin.models.layers.denoising import (
     DenoisingQueryGenerator,
     NoiseDraws,
@@ -28,12 +26,7 @@ from mmseg_plugin.models.layers.mask_dino_queries import (
     check_box_init,
 )
 from mmseg_plugin.registry import MODELS
-from mmseg_plugin.structures import (
-    MaskLogits,
-    Matches,
-    QueryPredictions,
-    Targets,
-)
+from mmseg_plugin.structures import MaskLogits, QueryPredictions, Targets
 
 
 @MODELS.register_module()
@@ -66,8 +59,7 @@ class MaskDINOHead(MaskQueryHead):
             published, not to the padded batch, as predictions are read. The
             same where all images of a batch have one size.
         use_sigmoid: see :class:`MaskQueryHead`.
-        loss_bbox: box losses, called like :class:`QueryBoxLoss`. Not needed
-            for inference.
+        loss_bbox: see :class:`QueryCriterion`; not needed for inference.
         kwargs: see :class:`MaskQueryHead`.
 
     Raises:
@@ -108,10 +100,17 @@ class MaskDINOHead(MaskQueryHead):
                 'out_channels': out_channels,
             },
             use_sigmoid=use_sigmoid,
+            criterion=partial(
+                MaskDINOCriterion,
+                two_stage=two_stage,
+                initial_pred=initial_pred,
+                denoising=denoising is not None,
+                denoise_masks=denoise_masks and bool(out_channels),
+                loss_bbox=loss_bbox,
+            ),
             **kwargs,
         )
         self.with_mask = bool(out_channels)
-        self.denoise_masks = denoise_masks and self.with_mask
         self.initialize_box_type = initialize_box_type
         self.initial_pred = initial_pred
         self.unpadded_boxes = unpadded_boxes
@@ -130,8 +129,6 @@ class MaskDINOHead(MaskQueryHead):
             if denoising is not None
             else None
         )
-        if loss_bbox:
-            self.loss_bbox = MODELS.build(loss_bbox)
 
     def _init_queries(self, embed_dims: int) -> None:
         if self.learn_query_feat:
@@ -180,6 +177,10 @@ class MaskDINOHead(MaskQueryHead):
         noise, attn_mask, padded = None, None, 0
         if targets is not None and self.dn_query_generator is not None:
             noise = self.dn_query_generator(targets, draws)
+            if noise is None:
+                # As published, every step uses the label embeddings.
+                labels = self.dn_query_generator.label_embedding.weight
+                query = query + 0 * labels.sum().to(query)
         if noise is not None:
             padded = noise.content.shape[1]
             attn_mask = noise.attn_mask(query.shape[1])
@@ -269,110 +270,6 @@ class MaskDINOHead(MaskQueryHead):
     ) -> MaskDINOPredictions:
         """Predictions with denoising queries."""
         return self(x, batch_data_samples, targets)
-
-    def loss_by_feat(
-        self,
-        predictions: MaskDINOPredictions,
-        targets: list[Targets],
-        match_points: Tensor | None = None,
-        loss_points: Tensor | None = None,
-        image_ids: list | None = None,
-        dn_points: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Losses of all layers, of matching and of denoising queries.
-
-        Args:
-            predictions: see :class:`MaskDINOPredictions`.
-            targets: of each image.
-            match_points: see :meth:`MaskQueryHead.loss_by_feat`.
-            loss_points: the same.
-            image_ids: names of the images in warnings and errors.
-            dn_points: like ``loss_points``, for denoising queries.
-
-        Returns:
-            ``loss_cls``, ``loss_mask``, ``loss_dice``, ``loss_bbox`` and
-            ``loss_iou`` of the last layer; with the prefix ``d{i}.`` of the
-            layers before, ``enc_`` of the encoder, ``dn_`` of denoising
-            queries. The keys are the same whatever the batch holds. With
-            denoising also ``dn_dropped``, the targets without a query.
-        """
-        matching = (predictions.matching, targets)
-        matches = self.match(*matching, match_points, image_ids)
-        avg_factor = target_count(targets, self.num_queries, self.normalizer)
-        layers = self.losses_of_matching(
-            predictions.matching, targets, matches, avg_factor, loss_points
-        )
-        losses = {}
-        if self.two_stage:
-            losses = {f'enc_{name}': loss[0] for name, loss in layers.items()}
-            layers = {name: loss[1:] for name, loss in layers.items()}
-        losses |= name_layers(layers)
-        if self.dn_query_generator is not None:
-            losses |= self._denoising_losses(
-                predictions, targets, avg_factor, dn_points
-            )
-        return losses
-
-    def losses_of_matches(
-        self,
-        predictions: QueryPredictions,
-        targets: list[Targets],
-        matches: Matches,
-        avg_factor: Tensor | float,
-        points: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Also of boxes, see :meth:`MaskQueryHead.losses_of_matches`."""
-        shared = (targets, matches, avg_factor)
-        if predictions.masks is None:
-            loss_cls = self.loss_cls(predictions.cls_logits, *shared)
-            losses = {'loss_cls': loss_cls}
-        else:
-            losses = super().losses_of_matches(predictions, *shared, points)
-        losses['loss_bbox'], losses['loss_iou'] = self.loss_bbox(
-            predictions.boxes, *shared
-        )
-        return losses
-
-    def _denoising_losses(
-        self,
-        predictions: MaskDINOPredictions,
-        targets: list[Targets],
-        avg_factor: Tensor,
-        points: Tensor | None,
-    ) -> dict[str, Tensor]:
-        """Losses ``dn_...``; zeros if the batch had nothing to denoise."""
-        # As published, without query selection the prediction before the
-        # first layer is not trained to denoise.
-        first = 0 if self.two_stage or not self.initial_pred else 1
-        noise = predictions.noise
-        if noise is None:
-            layers = self._no_denoising(predictions.matching, first)
-            dropped = sum(len(target.labels) for target in targets)
-        else:
-            denoised = predictions.denoising.from_layer(first)
-            if not self.denoise_masks:
-                denoised = denoised._replace(masks=None)
-            matches = Matches.fixed(noise.queries, len(denoised.cls_logits))
-            layers = self.losses_of_matches(
-                denoised,
-                noise.targets,
-                matches,
-                avg_factor * noise.queries_per_target,
-                points,
-            )
-            dropped = noise.num_dropped
-        named = name_layers({f'dn_{k}': v for k, v in layers.items()}, first)
-        return named | {'dn_dropped': avg_factor.new_full((), dropped)}
-
-    def _no_denoising(
-        self, matching: QueryPredictions, first: int
-    ) -> dict[str, Tensor]:
-        num_layers = len(matching.cls_logits) - self.two_stage - first
-        zero = 0 * self.dn_query_generator.label_embedding.weight.sum()
-        names = ['loss_cls', 'loss_bbox', 'loss_iou']
-        if self.denoise_masks:
-            names += ['loss_mask', 'loss_dice']
-        return {name: zero.expand(num_layers) for name in names}
 
     def predict(
         self, x: Sequence[Tensor], batch_data_samples: SampleList

@@ -1,7 +1,7 @@
 """What heads that classify a set of queries and their masks share."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmdet.models.layers import SinePositionalEncoding
 from mmdet.structures import SampleList
@@ -10,23 +10,22 @@ from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmseg_plugin.models.criterions.target_count import target_count
-from mmseg_plugin.registry import MODELS, TASK_UTILS
+from mmseg_plugin.models.criterions import QueryCriterion
+from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import (
     MaskLogits,
-    Matches,
     QueryPredictions,
     Targets,
     add_stuff,
-    check_labels,
+    image_names,
 )
 
 
 class MaskQueryHead(BaseModule):
-    """Base of mask classification heads: targets, losses and predictions.
+    """Base of mask classification heads: targets and predictions.
 
     A subclass builds ``transformer_decoder`` and its inputs, and gives
-    :meth:`forward`.
+    :meth:`forward`; losses are those of its criterion.
 
     Args:
         embed_dims: channels of the queries.
@@ -37,18 +36,17 @@ class MaskQueryHead(BaseModule):
         num_stuff_classes: number of stuff classes.
         num_queries: Q.
         use_sigmoid: classes by sigmoid, without a no-object class.
-        loss_cls: class loss, called like :class:`QueryClassLoss`; the number
-            of classes is filled in. Not needed for inference.
-        loss_mask: mask losses, called like :class:`PointMaskLoss`. Not
-            needed for inference.
+        loss_cls: see :class:`QueryCriterion`; not needed for inference.
+        loss_mask: the same.
         loss_dice: must be None, it is part of ``loss_mask``; mmdet's configs
             name it.
-        loss_ibs: called like :class:`IntraBatchLoss`, on all matched
-            queries; None for none.
+        loss_ibs: see :class:`QueryCriterion`; None for none.
         normalizer: of the losses, see :func:`target_count`.
         train_cfg: ``assigner``, a config of TASK_UTILS.
         test_cfg: not used, the fusion head has its own.
         init_cfg: see mmengine's ``BaseModule``.
+        criterion: makes what :meth:`loss` is computed by; subclasses give
+            theirs.
     """
 
     transformer_decoder: nn.Module
@@ -73,6 +71,7 @@ class MaskQueryHead(BaseModule):
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
         init_cfg: OptMultiConfig = None,
+        criterion: Callable[..., QueryCriterion] = QueryCriterion,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if loss_dice is not None:
@@ -83,7 +82,6 @@ class MaskQueryHead(BaseModule):
         self.num_stuff_classes = num_stuff_classes
         self.num_classes = num_things_classes + num_stuff_classes
         self.num_queries = num_queries
-        self.normalizer = normalizer
         self.pixel_decoder = MODELS.build(ConfigDict(pixel_decoder))
         self._init_queries(embed_dims)
         num_logits = self.num_classes + (0 if use_sigmoid else 1)
@@ -96,18 +94,16 @@ class MaskQueryHead(BaseModule):
                 nn.ReLU(inplace=True),
                 nn.Linear(embed_dims, out_channels),
             )
-        if loss_cls:
-            self.loss_cls = MODELS.build(
-                {**loss_cls, 'num_classes': self.num_classes}
-            )
-        if loss_mask:
-            self.loss_mask = MODELS.build(loss_mask)
-        self.loss_ibs = None
-        if loss_ibs:
-            things = list(range(num_things_classes))
-            self.loss_ibs = MODELS.build({'thing_classes': things, **loss_ibs})
-        if train_cfg:
-            self.assigner = TASK_UTILS.build(train_cfg['assigner'])
+        self.criterion = criterion(
+            num_classes=self.num_classes,
+            num_things=num_things_classes,
+            num_queries=num_queries,
+            loss_cls=loss_cls,
+            loss_mask=loss_mask,
+            loss_ibs=loss_ibs,
+            assigner=train_cfg['assigner'] if train_cfg else None,
+            normalizer=normalizer,
+        )
 
     def _init_queries(self, embed_dims: int) -> None:
         self.query_embed = nn.Embedding(self.num_queries, embed_dims)
@@ -173,7 +169,7 @@ class MaskQueryHead(BaseModule):
             batch_data_samples: see :meth:`get_targets`.
         """
         targets = self.get_targets(batch_data_samples)
-        return self.loss_by_feat(
+        return self.criterion(
             self.forward_with_targets(x, batch_data_samples, targets),
             targets,
             image_ids=image_names(batch_data_samples),
@@ -187,105 +183,6 @@ class MaskQueryHead(BaseModule):
     ) -> QueryPredictions:
         """What :meth:`loss` predicts; a head may need the targets for it."""
         return self(x, batch_data_samples)
-
-    def loss_by_feat(
-        self,
-        predictions: QueryPredictions,
-        targets: list[Targets],
-        match_points: Tensor | None = None,
-        loss_points: Tensor | None = None,
-        image_ids: list | None = None,
-    ) -> dict[str, Tensor]:
-        """Losses of all layers, matched with the targets.
-
-        Args:
-            predictions: of L layers.
-            targets: of each image.
-            match_points: (B, K, 2) or (L, B, K, 2) in [0, 1], at which masks
-                are compared, instead of random ones.
-            loss_points: (M, K, 2) in [0, 1], for each match in the order of
-                the assigner's result, instead of sampled ones.
-            image_ids: names of the images in warnings and errors.
-
-        Returns:
-            ``loss_cls``, ``loss_mask``, ``loss_dice`` and, if there is one,
-            ``loss_ibs`` of the last layer, and ``d{i}.loss_cls`` ... of the
-            layers before.
-        """
-        matches = self.match(predictions, targets, match_points, image_ids)
-        avg_factor = target_count(targets, self.num_queries, self.normalizer)
-        return name_layers(
-            self.losses_of_matching(
-                predictions, targets, matches, avg_factor, loss_points
-            )
-        )
-
-    def match(
-        self,
-        predictions: QueryPredictions,
-        targets: list[Targets],
-        points: Tensor | None = None,
-        image_ids: list | None = None,
-    ) -> Matches:
-        """Gives queries to targets; see :meth:`loss_by_feat`.
-
-        Raises:
-            ValueError: a target has a label that the head has no class for.
-        """
-        matches = self.assigner.assign(predictions, targets, points, image_ids)
-        if matches.on_host is not None:
-            _, image, labels = matches.on_host
-            check_labels(labels, image, self.num_classes, image_ids)
-        return matches
-
-    def losses_of_matching(
-        self,
-        predictions: QueryPredictions,
-        targets: list[Targets],
-        matches: Matches,
-        avg_factor: Tensor | float,
-        points: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """:meth:`losses_of_matches` and, if there is one, ``loss_ibs``.
-
-        Of the queries that were matched with the targets, not of those that
-        are made from them.
-        """
-        shared = (targets, matches)
-        losses = self.losses_of_matches(
-            predictions, *shared, avg_factor, points
-        )
-        if self.loss_ibs:
-            losses['loss_ibs'] = self.loss_ibs(predictions.masks, *shared)
-        return losses
-
-    def losses_of_matches(
-        self,
-        predictions: QueryPredictions,
-        targets: list[Targets],
-        matches: Matches,
-        avg_factor: Tensor | float,
-        points: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Losses (L,) of predictions whose targets are known.
-
-        Args:
-            predictions: of L layers.
-            targets: of each image.
-            matches: pairs of queries and targets.
-            avg_factor: number of targets by which the sums are divided.
-            points: (M, K, 2) in [0, 1], for each match, instead of sampled
-                ones.
-        """
-        losses = {
-            'loss_cls': self.loss_cls(
-                predictions.cls_logits, targets, matches, avg_factor
-            )
-        }
-        losses['loss_mask'], losses['loss_dice'] = self.loss_mask(
-            predictions.masks, targets, matches, avg_factor, points
-        )
-        return losses
 
     def predict(
         self, x: Sequence[Tensor], batch_data_samples: SampleList
@@ -302,36 +199,6 @@ class MaskQueryHead(BaseModule):
         """
         cls_logits, masks, _ = self(x, batch_data_samples)
         return cls_logits[-1], MaskLogits(masks.embed[-1], masks.features)
-
-
-def image_names(batch_data_samples: SampleList) -> list:
-    """Names for messages: id or, without one, path of each image."""
-    return [
-        sample.metainfo.get('img_id', sample.metainfo.get('img_path'))
-        for sample in batch_data_samples
-    ]
-
-
-def name_layers(
-    losses: dict[str, Tensor], first: int = 0
-) -> dict[str, Tensor]:
-    """Losses (L,) to scalars under mmdet's names.
-
-    Args:
-        losses: name to the loss of each layer.
-        first: number of the first of these layers.
-
-    Returns:
-        The last layer's under their names, that of layer i before it with
-        the prefix ``d{i}.``.
-    """
-    layers = {name: loss.unbind() for name, loss in losses.items()}
-    last = {name: values[-1] for name, values in layers.items()}
-    return last | {
-        f'd{i}.{name}': value
-        for name, values in layers.items()
-        for i, value in enumerate(values[:-1], first)
-    }
 
 
 def sine_encoding(

@@ -9,7 +9,6 @@ from mmdet.utils import OptConfigType
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mmseg_plugin.models.dense_heads.mask_query_head import image_names
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     POOL_SIZES,
     find_regions,
@@ -33,7 +32,12 @@ from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
 )
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
-from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.structures import (
+    MaskLogits,
+    Matches,
+    Targets,
+    image_names,
+)
 from mmseg_plugin.structures.kernels import ImageKernels, Kernels
 from mmseg_plugin.structures.sampling import resize
 from mmseg_plugin.utils.host import to_device

@@ -45,7 +45,9 @@ class IntraBatchLoss(nn.Module):
         gamma: power of the modulating factor.
         pairing: 'random', another image for each layer and image; or
             'adjacent', images 2k and 2k + 1 for each other.
-        first_layer: number of the first decoder layer that it is applied to.
+        first_layer: number of the first prediction that it is applied to;
+            None for the one after the first decoder layer, as the head
+            counts them.
         skip_class_zero: leave out label 0 even if it is a thing, as the
             published Mask2Former code does by mistake.
         chunk_size: most values of dense maps that exist at a time.
@@ -64,7 +66,7 @@ class IntraBatchLoss(nn.Module):
         alpha: float = 0.25,
         gamma: float = 2.0,
         pairing: str = 'random',
-        first_layer: int = 1,
+        first_layer: int | None = None,
         skip_class_zero: bool = False,
         chunk_size: int = 2**22,
     ) -> None:
@@ -126,6 +128,7 @@ class IntraBatchLoss(nn.Module):
         avg_factor: Tensor | float | None = None,
         partners: Tensor | None = None,
         uniform: Tensor | None = None,
+        num_initial: int = 0,
     ) -> Tensor:
         """Loss of every layer, weighted by ``loss_weight``.
 
@@ -140,9 +143,11 @@ class IntraBatchLoss(nn.Module):
                 instead of drawing it.
             uniform: (N, P, 2) for each of the N pairs that are used, in
                 their order, see :meth:`PointMaskLoss.draw_points`.
+            num_initial: predictions before the first decoder layer, to
+                which the loss is not applied.
 
         Returns:
-            (L,), zero in layers before ``first_layer``.
+            (L,), zero in layers that it is not applied to.
 
         Raises:
             ValueError: see :meth:`draw_partners`.
@@ -151,7 +156,8 @@ class IntraBatchLoss(nn.Module):
         if partners is None:
             partners = self.draw_partners(masks.num_layers, len(features))
         layer, image, labels = _pairs_on_host(targets, matches)
-        is_used = self.is_used(labels) & (layer >= self.first_layer)
+        first = num_initial if self.first_layer is None else self.first_layer
+        is_used = self.is_used(labels) & (layer >= first)
         partner, order = partners[layer, image][is_used].sort(stable=True)
         used = is_used.nonzero()[order, 0]
         used, order = to_device(torch.stack((used, order)), features.device)

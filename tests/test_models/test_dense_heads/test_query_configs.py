@@ -88,7 +88,7 @@ def test_models_build_as_large_as_published(stem, millions, head):
     assert size == pytest.approx(millions, abs=0.05)
     assert type(built.panoptic_head) is head
     assert type(built.panoptic_fusion_head) is QueryFusionHead
-    classes = built.panoptic_head.loss_cls.num_classes
+    classes = built.panoptic_head.criterion.loss_cls.num_classes
     assert classes == built.panoptic_fusion_head.num_classes
 
 

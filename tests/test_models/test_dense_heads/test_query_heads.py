@@ -4,10 +4,10 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mmseg_plugin.models.criterions import name_layers
 from mmseg_plugin.models.dense_heads.mask2former_head import (
     attention_features,
 )
-from mmseg_plugin.models.dense_heads.mask_query_head import name_layers
 from mmseg_plugin.structures import Targets
 from mmseg_plugin.utils.host import host_copies
 from tests.tiny_heads import (
@@ -210,14 +210,14 @@ def test_given_points_fix_the_losses():
     predictions = head(backbone_maps(), None)
     targets = head.get_targets(samples(2, 1))
     points = torch.rand(2, 32, 2)
-    matches = head.assigner.assign(predictions, targets, points)
+    matches = head.criterion.assigner.assign(predictions, targets, points)
     loss_points = torch.rand(len(matches.query), 16, 2)
     first, second = (
-        head.loss_by_feat(predictions, targets, points, loss_points)
+        head.criterion(predictions, targets, points, loss_points)
         for _ in range(2)
     )
     assert first == second
-    other = head.loss_by_feat(predictions, targets, points, 1 - loss_points)
+    other = head.criterion(predictions, targets, points, 1 - loss_points)
     assert other['loss_mask'] != first['loss_mask']
     assert other['loss_cls'] == first['loss_cls']
 
@@ -232,7 +232,7 @@ def test_normalizer_counts_targets_as_published_or_as_mmdet():
     losses = {}
     for normalizer in ('published', 'mmdet'):
         head = mask2former(normalizer=normalizer).eval()
-        losses[normalizer] = head.loss_by_feat(
+        losses[normalizer] = head.criterion(
             head(x, None), [none, some], points, loss_points
         )
     for key in ('loss_mask', 'd1.loss_dice'):

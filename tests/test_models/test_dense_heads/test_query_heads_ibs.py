@@ -61,3 +61,16 @@ def test_layers_before_the_first_are_not_supervised(build):
     ibs = [loss for name, loss in losses.items() if 'loss_ibs' in name]
     assert sum(loss == 0 for loss in ibs) == 2
     assert sum(loss > 0 for loss in ibs) == len(ibs) - 2
+
+
+@pytest.mark.parametrize(
+    ('name', 'before'),
+    [('mask2former', 1), ('maskformer', 0), ('mask_dino', 2)],
+)
+def test_each_decoder_layer_is_supervised_and_nothing_before(name, before):
+    losses = losses_of(with_ibs(HEADS[name]), 2, 3)
+    keys = sorted(key for key in losses if key.endswith('.loss_ibs'))
+    keys = ['enc_loss_ibs', *keys] if 'enc_loss_ibs' in losses else keys
+    values = [losses[key] for key in [*keys, 'loss_ibs']]
+    assert [value > 0 for value in values[:before]] == [False] * before
+    assert all(value > 0 for value in values[before:])

@@ -53,7 +53,7 @@ def test_by_hand():
     masks = MaskLogits(torch.zeros(1, 2, 1, 1), torch.ones(2, 1, 2, 2))
     targets = [Targets(torch.tensor([0]), torch.zeros(1, 2, 2))] * 2
     matches = Matches.fixed([torch.zeros(1, 1, dtype=torch.long)] * 2, 1)
-    loss = dense_loss(first_layer=0, loss_weight=4.0)
+    loss = dense_loss(loss_weight=4.0)
     # Logit 0: 0.75 * 0.25 * log 2, four times.
     value = loss(masks, targets, matches).item()
     assert value == pytest.approx(4 * 0.75 * 0.25 * math.log(2))
@@ -65,7 +65,7 @@ def test_is_the_published_formula(chunk_size):
     masks, targets, matches = data(labels)
     partners = torch.tensor([[1, 2, 0], [2, 0, 0], [1, 0, 1]])
     loss = dense_loss(chunk_size=chunk_size)
-    value = loss(masks, targets, matches, partners=partners)
+    value = loss(masks, targets, matches, partners=partners, num_initial=1)
     expected = reference(masks, labels, partners, first_layer=1)
     torch.testing.assert_close(value, expected)
     assert value[0] == 0
@@ -87,7 +87,10 @@ def test_gradient_at_points():
     def run(embed, features):
         again = MaskLogits(embed, features)
         return loss(
-            again, targets, matches, partners=partners, uniform=uniform
+            *(again, targets, matches),
+            partners=partners,
+            uniform=uniform,
+            num_initial=1,
         )
 
     assert torch.autograd.gradcheck(run, tuple(masks))
@@ -106,7 +109,7 @@ def test_points_are_taken_where_the_other_image_is_uncertain():
     queries = [torch.zeros(1, 1, dtype=torch.long), none.view(0, 1)]
     matches = Matches.fixed(queries, 1)
     torch.manual_seed(0)
-    shared = {'thing_classes': [0], 'first_layer': 0}
+    shared = {'thing_classes': [0]}
     sampled = IntraBatchLoss(num_points=64, **shared)(masks, targets, matches)
     dense = IntraBatchLoss(num_points=None, **shared)(masks, targets, matches)
     assert sampled > 1.5 * dense
@@ -116,7 +119,7 @@ def test_stuff_is_never_used_and_class_zero_only_by_option():
     labels = ((0, 3), (3, 3), (1,))
     masks, targets, matches = data(labels)
     partners = torch.tensor([[1, 2, 0]] * LAYERS)
-    given = {'partners': partners}
+    given = {'partners': partners, 'num_initial': 1}
     value = dense_loss()(masks, targets, matches, **given)
     torch.testing.assert_close(value, reference(masks, labels, partners, 1))
     skipped = dense_loss(skip_class_zero=True)
@@ -129,7 +132,7 @@ def test_stuff_is_never_used_and_class_zero_only_by_option():
 def test_weights_and_avg_factor():
     masks, targets, matches = data()
     partners = torch.tensor([[1, 2, 0]] * LAYERS)
-    loss = dense_loss(first_layer=0)
+    loss = dense_loss()
     num = len(matches.image)
     each = [
         loss(
