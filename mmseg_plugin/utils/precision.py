@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 Result = TypeVar('Result')
 _DEVICES = ['cpu']
@@ -32,3 +33,25 @@ def without_autocast(method: Callable[..., Result]) -> Callable[..., Result]:
             return method(*args, **kwargs)
 
     return run
+
+
+def _in_float32(values: object) -> object:
+    return tree_map_only(Tensor, at_least_float32, values)
+
+
+def _inputs(module: nn.Module, args: tuple) -> object:
+    return _in_float32(args)
+
+
+def _outputs(module: nn.Module, args: tuple, outs: object) -> object:
+    return _in_float32(outs)
+
+
+def give_float32(module: nn.Module) -> None:
+    """Outputs of a module, as it is called, to float32 at least."""
+    module.register_forward_hook(_outputs)
+
+
+def take_float32(module: nn.Module) -> None:
+    """Positional inputs of a module to float32 at least."""
+    module.register_forward_pre_hook(_inputs)

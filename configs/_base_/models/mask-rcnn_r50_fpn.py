@@ -1,6 +1,7 @@
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 
 model = dict(
+    type='mmseg_plugin.MaskRCNN',
     roi_head=dict(
         mask_head=dict(
             type='mmseg_plugin.MultiLossMaskHead',
@@ -11,5 +12,5 @@ model = dict(
                 loss_weight=1.0,
             ),
         )
-    )
+    ),
 )

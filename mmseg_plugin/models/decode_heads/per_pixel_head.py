@@ -15,6 +15,7 @@ from mmseg_plugin.models.decode_heads.inputs import (
     input_size,
 )
 from mmseg_plugin.registry import MODELS
+from mmseg_plugin.utils.precision import at_least_float32
 
 
 class PerPixelHead(BaseModule):
@@ -125,7 +126,7 @@ class PerPixelHead(BaseModule):
 
     def _resized(self, logits: Tensor, size: Sequence[int]) -> Tensor:
         return F.interpolate(
-            logits,
+            at_least_float32(logits),
             tuple(size),
             mode='bilinear',
             align_corners=self.align_corners,

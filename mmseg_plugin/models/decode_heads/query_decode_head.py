@@ -14,7 +14,13 @@ from mmseg_plugin.models.decode_heads.inputs import (
 )
 from mmseg_plugin.models.fusion import QueryMaps, Sizes, semantic_scores
 from mmseg_plugin.registry import MODELS
-from mmseg_plugin.structures import QueryPredictions, Targets, add_stuff
+from mmseg_plugin.structures import (
+    MaskLogits,
+    QueryPredictions,
+    Targets,
+    add_stuff,
+)
+from mmseg_plugin.utils.precision import without_autocast
 
 
 @MODELS.register_module()
@@ -147,7 +153,15 @@ class QueryDecodeHead(BaseModule):
             (B, C, H, W), not negative; not normalised.
         """
         cls_logits, masks, *_ = self.head.predict(inputs, None)
-        sizes = Sizes(*[input_size(batch_img_metas, test_cfg)] * 3)
+        size = input_size(batch_img_metas, test_cfg)
+        return self._class_maps(cls_logits, masks, size)
+
+    @without_autocast
+    def _class_maps(
+        self, cls_logits: Tensor, masks: MaskLogits, size: tuple[int, int]
+    ) -> Tensor:
+        """Sums of masks (B, C, *size), in float32 whatever autocast says."""
+        sizes = Sizes(size, size, size)
         scores = cls_logits.float().softmax(-1)[..., :-1]
         return torch.stack(
             [

@@ -19,6 +19,9 @@ from mmseg_plugin.models.backbones.extended_resnet import (
     ExtendedResNet,
     ExtendedResNeXt,
 )
+from mmseg_plugin.models.detectors.mask_rcnn import (
+    keep_operators_in_float32,
+)
 from mmseg_plugin.models.layers.module_views import frozen_statistics
 from mmseg_plugin.models.roi_heads import (
     EFPNCascadeRoIHead,
@@ -129,6 +132,7 @@ class EFPNDetector(TwoStageDetector):
         self.stage = stage
         self.loss_extension = MODELS.build(loss_extension)
         self.rpn_head.register_forward_pre_hook(_cut_levels)
+        keep_operators_in_float32(self)
         if stage != 'joint':
             self.requires_grad_(False)
         trained = {

@@ -20,6 +20,7 @@ from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import boxes_of
 from mmseg_plugin.structures.kernels import ImageKernels, Kernels
+from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
 class PastedSegments(NamedTuple):
@@ -213,6 +214,7 @@ class PanopticFCNFusionHead(BaseModule):
         )
 
     @torch.no_grad()
+    @without_autocast
     def predict(
         self,
         kernels: list[ImageKernels],
@@ -220,7 +222,7 @@ class PanopticFCNFusionHead(BaseModule):
         batch_data_samples: SampleList,
         rescale: bool = False,
     ) -> list[dict]:
-        """Results of a batch.
+        """Results of a batch, in float32 whatever autocast says.
 
         Args:
             kernels: of each image.
@@ -279,5 +281,6 @@ class PanopticFCNFusionHead(BaseModule):
 
 def _masks(embed: Tensor, features: Tensor) -> Tensor:
     """Mask probabilities (n, h, w) of kernels (n, D)."""
+    features = at_least_float32(features)
     logits = embed.to(features.dtype) @ features.flatten(1)
     return logits.sigmoid().unflatten(1, features.shape[1:])

@@ -20,6 +20,7 @@ from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
 from mmseg_plugin.models.fusion.semantic import semantic_scores
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits
+from mmseg_plugin.utils.precision import without_autocast
 
 TEST_KEYS = {
     'panoptic_on',
@@ -192,6 +193,7 @@ class QueryFusionHead(BaseModule):
         )
 
     @torch.no_grad()
+    @without_autocast
     def predict(
         self,
         mask_cls_results: Tensor,
@@ -200,7 +202,7 @@ class QueryFusionHead(BaseModule):
         rescale: bool = False,
         bbox_results: Tensor | None = None,
     ) -> list[dict]:
-        """Results of a batch.
+        """Results of a batch, in float32 whatever autocast says.
 
         Args:
             mask_cls_results: (B, Q, C) or (B, Q, C + 1), logits.

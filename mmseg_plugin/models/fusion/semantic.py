@@ -5,8 +5,10 @@ from torch import Tensor
 
 from mmseg_plugin.models.fusion.query_maps import QueryMaps
 from mmseg_plugin.structures.sampling import resize
+from mmseg_plugin.utils.precision import without_autocast
 
 
+@without_autocast
 def semantic_scores(
     scores: Tensor,
     maps: QueryMaps,
@@ -42,9 +44,8 @@ def semantic_scores(
         else:
             logits = resize(maps.low(chunk), size)
         probs = logits.softmax(0) if mask_softmax else logits.sigmoid()
-        # In place, since one value for each pixel and class is large; what
-        # autocast made of the masks has to fit.
-        probs = probs.flatten(1).to(total.dtype)
-        total.addmm_(scores[chunk].T, probs, beta=min(number, 1))
+        # In place, since one value for each pixel and class is large.
+        part = probs.flatten(1)
+        total.addmm_(scores[chunk].T, part, beta=min(number, 1))
     total = total.unflatten(1, size)
     return total if resize_masks else maps.unpad(total)

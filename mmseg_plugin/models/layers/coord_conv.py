@@ -2,9 +2,12 @@
 
 import torch
 from mmcv.cnn import ConvModule
+from mmcv.ops import DeformConv2dPack, ModulatedDeformConv2dPack
 from mmdet.utils import OptConfigType
 from mmengine.model import BaseModule, Sequential
 from torch import Tensor, nn
+
+from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
 def with_coordinates(x: Tensor) -> Tensor:
@@ -26,6 +29,25 @@ def with_coordinates(x: Tensor) -> Tensor:
     return torch.cat((x, grid.expand(batch, -1, -1, -1)), 1)
 
 
+class _InFloat32(nn.Module):
+    """A layer that runs outside autocast."""
+
+    @without_autocast
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(at_least_float32(x))
+
+
+class _DCN(_InFloat32, DeformConv2dPack):
+    """Deformable convolution; mmcv's has no bfloat16 kernel."""
+
+
+class _DCNv2(_InFloat32, ModulatedDeformConv2dPack):
+    """Modulated deformable convolution; mmcv's has no bfloat16 kernel."""
+
+
+_FLOAT32 = {DeformConv2dPack: _DCN, ModulatedDeformConv2dPack: _DCNv2}
+
+
 class CoordConvStack(BaseModule):
     """3x3 convolutions, each with norm and ReLU, the same on every level.
 
@@ -35,7 +57,8 @@ class CoordConvStack(BaseModule):
         num_convs: how many.
         with_coord: give the first convolution coordinates too.
         conv_cfg: ``dict(type='DCNv2')`` for modulated deformable
-            convolutions; plain ones if None.
+            convolutions, which run in float32 under autocast; plain ones
+            if None.
         norm_cfg: norm after each convolution, which then has no bias.
         std: of the normal distribution that weights start from.
         init_cfg: see mmengine's ``BaseModule``.
@@ -69,13 +92,18 @@ class CoordConvStack(BaseModule):
                 for before, after in zip(widths[:-1], widths[1:], strict=True)
             )
         )
+        for module in self.convs:
+            # Only the precision differs.
+            kind = type(module.conv)
+            module.conv.__class__ = _FLOAT32.get(kind, kind)
 
     def init_weights(self) -> None:
         """Small normal weights; offsets of deformable ones stay at zero."""
         super().init_weights()
         for module in self.convs:
             nn.init.normal_(module.conv.weight, std=self.std)
-            if module.conv.bias is not None:
+            # DCN has none.
+            if getattr(module.conv, 'bias', None) is not None:
                 nn.init.zeros_(module.conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:

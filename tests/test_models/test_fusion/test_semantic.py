@@ -2,13 +2,11 @@ import pytest
 import torch
 
 from mmseg_plugin.models.fusion import (
-    QueryFusionHead,
     QueryMaps,
     Sizes,
     semantic_scores,
 )
 from mmseg_plugin.structures import MaskLogits
-from tests.test_models.test_fusion.test_query_fusion_head import samples
 
 SIZES = Sizes((64, 64), (60, 64), (30, 32))
 
@@ -30,13 +28,4 @@ def test_scores_under_autocast_are_those_without(resize_masks):
     with torch.autocast('cpu', dtype=torch.bfloat16):
         got = sums()
     assert got.dtype == torch.float32
-    torch.testing.assert_close(got, want, rtol=0.01, atol=0.02)
-
-
-def test_every_result_under_autocast():
-    test_cfg = {'instance_on': True, 'semantic_on': True}
-    head = QueryFusionHead(3, 2, test_cfg=test_cfg)
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        (found,) = head.predict(torch.randn(1, 20, 6), factors(), samples())
-    assert {*found} == {'pan_results', 'ins_results', 'sem_results'}
-    assert found['ins_results'].scores.isfinite().all()
+    assert torch.equal(got, want)
