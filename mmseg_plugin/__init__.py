@@ -1,7 +1,18 @@
 """Segmentation methods for OpenMMLab: see README.md."""
 
-from mmseg_plugin.stack import check_stack
+from mmseg_plugin.ops.finder import install
 
 __version__ = '0.1.0'
 
 __all__ = ['__version__', 'check_stack']
+
+# Every Python that has the package starts with this import: nothing here
+# may take time.
+install()
+
+
+def check_stack() -> None:
+    """See :func:`mmseg_plugin.stack.check_stack`."""
+    from mmseg_plugin.stack import check_stack as check
+
+    check()

@@ -1,0 +1,89 @@
+"""Non-maximum suppression, box for box that of mmcv's operator."""
+
+import torch
+from torch import Tensor
+
+from .greedy import overlaps
+
+# Boxes that are compared with each other at once.
+_BLOCK_CPU = 128
+_BLOCK = 4096
+
+
+def nms(
+    boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int
+) -> Tensor:
+    """Drops each box that overlaps one of a higher score too much.
+
+    Boxes are taken in blocks of falling scores. What is left of a block is
+    found first, then everything behind it is compared with that at once. On
+    a CPU the first is a loop over bits; elsewhere, a few products with the
+    block's matrix, for whose end the host waits.
+
+    Args:
+        boxes: (N, 4), (x1, y1, x2, y2).
+        scores: (N,).
+        iou_threshold: overlaps above it are too much.
+        offset: 0 or 1, added to the sides of boxes.
+
+    Returns:
+        Indices of what is kept, by falling score, int64 (K,).
+    """
+    order = scores.sort(descending=True).indices
+    boxes = boxes.float()[order]
+    # As the compiled operator gets it.
+    limit = float(torch.tensor(iou_threshold, dtype=torch.float32))
+    on_cpu = boxes.device.type == 'cpu'
+    block = _BLOCK_CPU if on_cpu else _BLOCK
+    keep_in = _keep_on_host if on_cpu else _keep_on_device
+    kept = [order[:0]]
+    while len(boxes):
+        head, tail = boxes[:block], boxes[block:]
+        best = keep_in(overlaps(head, head, offset) > limit)
+        kept.append(order[:block][best])
+        order = order[block:]
+        if len(tail):
+            free = _without_overlap(head[best], tail, offset, limit)
+            boxes, order = tail[free], order[free]
+        else:
+            boxes = tail
+    return torch.cat(kept)
+
+
+def _without_overlap(
+    kept: Tensor, rest: Tensor, offset: int, limit: float
+) -> Tensor:
+    """Which of the rest overlap none of the kept too much, bool (N,)."""
+    return ~(overlaps(kept, rest, offset) > limit).any(0)
+
+
+def _keep_on_host(over: Tensor) -> Tensor:
+    """Which boxes of a block stay, from their bool matrix (N, N)."""
+    count = len(over)
+    packed = torch.zeros(count, -(-count // 8) * 8, dtype=torch.uint8)
+    packed[:, :count] = over
+    bits = (1 << torch.arange(8)).to(torch.uint8)
+    rows = (packed.view(count, -1, 8) * bits).sum(2, dtype=torch.uint8)
+    dropped = 0
+    keep = []
+    for i, row in enumerate(rows.numpy()):
+        if not dropped >> i & 1:
+            keep.append(i)
+            dropped |= int.from_bytes(row.tobytes(), 'little')
+    return torch.tensor(keep, dtype=torch.long)
+
+
+def _keep_on_device(over: Tensor) -> Tensor:
+    """The same, without a copy of the matrix to the host.
+
+    A box stays if no earlier one that stays overlaps it. Assuming that all
+    stay and applying this again and again settles at least one more box
+    each time, and mostly all of them within a few rounds.
+    """
+    earlier = over.triu(1).half()
+    keep = earlier.new_ones(1, len(earlier))
+    while True:
+        fresh = (keep @ earlier == 0).half()
+        if torch.equal(fresh, keep):
+            return keep[0].nonzero()[:, 0]
+        keep = fresh

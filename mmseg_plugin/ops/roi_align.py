@@ -1,0 +1,330 @@
+"""RoIAlign ("Mask R-CNN", arXiv 1703.06870, section 3), mean and maximum.
+
+The mean of bilinear samples is a product of one set of weights for rows and
+one for columns, so that a bin costs as many pixels as it covers, however
+many samples it has.
+"""
+
+import torch
+from torch import Tensor
+
+from .bilinear import corners, edge_padded, outer
+from .roi_bins import Spread, region, samples, spread
+from .rows import as_maps, as_table, gather_rows, scatter_rows
+
+# Indices of pixels that are made at once.
+_CHUNK = 2**22
+
+
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    *,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Divides regions into bins and takes the mean or maximum of samples.
+
+    Args:
+        input: (B, C, H, W).
+        rois: (R, 5), image and (x1, y1, x2, y2).
+        output: written to, (R, C, h, w).
+        argmax_y: written to with ``pool_mode`` 0: row of the largest sample,
+            the shape of ``output``.
+        argmax_x: its column.
+        aligned_height: h.
+        aligned_width: w.
+        spatial_scale: size of the map over that of the boxes' image.
+        sampling_ratio: samples of a bin on each axis; 0 for one a pixel,
+            for whose number the host waits.
+        pool_mode: 0 for the maximum, 1 for the mean.
+        aligned: whether boxes are shifted by half a pixel, as they should.
+    """
+    options = (
+        *(aligned_height, aligned_width),
+        *(spatial_scale, sampling_ratio, aligned),
+    )
+    if pool_mode == 1:
+        output.copy_(mean_of_bins(input, rois, *options))
+        return
+    best = _largest_samples(input, rois, *options)
+    for target, found in zip((output, argmax_y, argmax_x), best, strict=True):
+        target.copy_(found)
+
+
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    *,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Writes the gradient of ``input`` to ``grad_input``, its shape.
+
+    Args as of :func:`roi_align_forward`; ``grad_output`` is (R, C, h, w).
+    """
+    if pool_mode == 0:
+        grad_input.copy_(
+            _gradient_of_largest(
+                grad_output, rois, argmax_y, argmax_x, grad_input
+            )
+        )
+        return
+    options = (
+        *(aligned_height, aligned_width),
+        *(spatial_scale, sampling_ratio, aligned),
+    )
+    size = list(grad_input.shape)
+    grad_input.copy_(gradient_of_mean(grad_output, rois, size, *options))
+
+
+@torch.library.custom_op('mmseg_plugin::roi_align_mean', mutates_args=())
+def mean_of_bins(
+    input: Tensor,
+    rois: Tensor,
+    height: int,
+    width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    """The mean of the samples of each bin, (R, C, h, w), float32 at least."""
+    bins = _Bins(
+        *(rois, list(input.shape), (height, width)),
+        *(spatial_scale, sampling_ratio, aligned),
+    )
+    return bins.means(input)
+
+
+@mean_of_bins.register_fake
+def _(input, rois, height, width, *_):  # type: ignore[no-untyped-def]
+    like = torch.promote_types(input.dtype, torch.float32)
+    shape = (rois.shape[0], input.shape[1], height, width)
+    return input.new_empty(shape, dtype=like)
+
+
+@torch.library.custom_op('mmseg_plugin::roi_align_grad', mutates_args=())
+def gradient_of_mean(
+    grad: Tensor,
+    rois: Tensor,
+    size: list[int],
+    height: int,
+    width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    """Gradient of :func:`mean_of_bins` by its input, of shape ``size``."""
+    bins = _Bins(
+        *(rois, size, (height, width)),
+        *(spatial_scale, sampling_ratio, aligned),
+    )
+    return bins.gradient(grad)
+
+
+@gradient_of_mean.register_fake
+def _(grad, rois, size, *_):  # type: ignore[no-untyped-def]
+    like = torch.promote_types(grad.dtype, torch.float32)
+    return grad.new_empty(size, dtype=like)
+
+
+class _Bins:
+    """Bins of regions, and the pixels of each.
+
+    Args:
+        rois: (R, 5).
+        size: of the maps, (B, C, H, W).
+        bins: (h, w) of the output.
+        spatial_scale: as of :func:`roi_align_forward`, like the rest.
+        sampling_ratio: there.
+        aligned: there.
+    """
+
+    def __init__(
+        self,
+        rois: Tensor,
+        size: list[int],
+        bins: tuple[int, int],
+        spatial_scale: float,
+        sampling_ratio: int,
+        aligned: bool,
+    ) -> None:
+        self.size = size
+        self.bins = bins
+        self.image, axes = region(rois, spatial_scale, aligned=aligned)
+        # Elsewhere the host does not wait to save a little arithmetic.
+        compact = rois.device.type == 'cpu' or sampling_ratio <= 0
+        self.rows, self.columns = (
+            spread(
+                samples(*axis, count, sampling_ratio), length, compact=compact
+            )
+            for axis, count, length in zip(axes, bins, size[2:], strict=True)
+        )
+
+    def in_two_steps(self) -> bool:
+        """Whether whole rows first, then columns, is less work.
+
+        So it is for few channels and large regions: targets of masks.
+        """
+        _, channels, _, width = self.size
+        down, along = self.rows.pixel.shape[2], self.columns.pixel.shape[2]
+        # A row costs its channels and about eight for finding it.
+        at_once = self.bins[1] * down * along * (channels + 8)
+        rows = down * (width * channels + 8)
+        return rows + self.bins[1] * along * (channels + 8) < at_once
+
+    def means(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) to (R, C, h, w)."""
+        table = as_table(maps)
+        shape = (len(self.image), *self.bins, self.size[1])
+        if self.in_two_steps():
+            lines = gather_rows(
+                table.view(-1, self.size[3] * self.size[1]),
+                *_flat(self._lines()),
+            )
+            table = lines.view(-1, self.size[1])
+            means = gather_rows(table, *_flat(self._along()))
+        else:
+            parts = [gather_rows(table, *part) for part in self._chunks()]
+            means = torch.cat(parts) if parts else table[:0]
+        return means.view(shape).permute(0, 3, 1, 2)
+
+    def gradient(self, grad: Tensor) -> Tensor:
+        """(R, C, h, w) to (B, C, H, W)."""
+        rows = as_table(grad)
+        batch, channels, height, width = self.size
+        if self.in_two_steps():
+            lines = scatter_rows(
+                rows,
+                *_flat(self._along()),
+                len(self.image) * self.bins[0] * width,
+            )
+            lines = lines.view(-1, width * channels)
+            table = scatter_rows(lines, *_flat(self._lines()), batch * height)
+        else:
+            num_rows = batch * height * width
+            table = rows.new_zeros(num_rows, channels)
+            start = 0
+            for index, weight in self._chunks():
+                part = rows[start : start + len(index)]
+                table += scatter_rows(part, index, weight, num_rows)
+                start += len(index)
+        maps = table.view(batch, height, width, channels)
+        return maps.permute(0, 3, 1, 2).contiguous()
+
+    def _lines(self) -> Spread:
+        """Rows of maps that each row of bins takes."""
+        first = self.image[:, None, None] * self.size[2]
+        return Spread(first + self.rows.pixel, self.rows.weight)
+
+    def _along(self) -> Spread:
+        """Pixels of its line that each bin takes, (R, h * w, K)."""
+        count = len(self.image) * self.bins[0]
+        line = torch.arange(count, device=self.image.device, dtype=torch.int32)
+        first = (line * self.size[3]).view(-1, self.bins[0], 1, 1)
+        index = first + self.columns.pixel[:, None]
+        weight = self.columns.weight[:, None].expand(index.shape)
+        return Spread(index.flatten(1, 2), weight.flatten(1, 2))
+
+    def _chunks(self) -> list[tuple[Tensor, Tensor]]:
+        """Pixels of each bin and their shares, some regions at a time."""
+        per_bin = self.rows.pixel.shape[2] * self.columns.pixel.shape[2]
+        per_region = self.bins[0] * self.bins[1] * per_bin
+        step = max(1, _CHUNK // max(per_region, 1))
+        return [
+            self._pixels(slice(start, start + step))
+            for start in range(0, len(self.image), step)
+        ]
+
+    def _pixels(self, part: slice) -> tuple[Tensor, Tensor]:
+        line = self.image[part, None, None] * self.size[2]
+        line = (line + self.rows.pixel[part]) * self.size[3]
+        column = self.columns.pixel[part]
+        index = line[:, :, None, :, None] + column[:, None, :, None]
+        weight = outer(
+            self.rows.weight[part, :, None], self.columns.weight[part, None]
+        )
+        return index.flatten(3).flatten(0, 2), weight.flatten(0, 2)
+
+
+def _flat(found: Spread) -> tuple[Tensor, Tensor]:
+    return found.pixel.flatten(0, 1), found.weight.flatten(0, 1)
+
+
+def _largest_samples(
+    input: Tensor,
+    rois: Tensor,
+    height: int,
+    width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest sample of each bin, its row and its column."""
+    image, axes = region(rois, spatial_scale, aligned=aligned)
+    rows, columns = (
+        samples(*axis, count, sampling_ratio)
+        for axis, count in zip(axes, (height, width), strict=True)
+    )
+    table = as_table(input)
+    first = (image * (input.shape[2] * input.shape[3]))[:, None, None, None]
+    shape = (len(rois), height, width)
+    best = table.new_full((*shape, input.shape[1]), -1e4)
+    at = [torch.full_like(best, -1) for _ in range(2)]
+    for i in range(rows.position.shape[2]):
+        y = rows.position[:, :, None, i].expand(shape)
+        down = edge_padded(y, input.shape[2])
+        for j in range(columns.position.shape[2]):
+            x = columns.position[:, None, :, j].expand(shape)
+            along = edge_padded(x, input.shape[3])
+            index = first + corners(down, along, input.shape[3])
+            weight = outer(down.weight, along.weight)
+            value = gather_rows(
+                table, index.flatten(0, 2), weight.flatten(0, 2)
+            ).view_as(best)
+            known = (rows.share[..., i] > 0) & (columns.share[..., j] > 0)
+            better = (value > best) & known[..., None, None]
+            best = value.where(better, best)
+            at = [
+                place[..., None].where(better, old)
+                for place, old in zip((y, x), at, strict=True)
+            ]
+    best, y, x = (found.permute(0, 3, 1, 2) for found in (best, *at))
+    return best, y, x
+
+
+def _gradient_of_largest(
+    grad: Tensor, rois: Tensor, y: Tensor, x: Tensor, like: Tensor
+) -> Tensor:
+    """Spreads each gradient over the pixels around where it came from."""
+    grad, y, x = as_table(grad), as_table(y), as_table(x)
+    _, channels, height, width = like.shape
+    down, along = edge_padded(y, height), edge_padded(x, width)
+    weight = outer(down.weight, along.weight) * (y != -1)[..., None]
+    image = (
+        rois[:, 0]
+        .long()
+        .repeat_interleave(
+            len(grad) // max(len(rois), 1), output_size=len(grad)
+        )
+    )
+    pixel = corners(down, along, width) + image[:, None, None] * height * width
+    channel = torch.arange(channels, device=grad.device)[:, None]
+    index = pixel * channels + channel
+    flat = grad.new_zeros(like.numel())
+    flat.index_add_(0, index.flatten(), (weight * grad[..., None]).flatten())
+    return as_maps(flat.view(-1, channels), like)

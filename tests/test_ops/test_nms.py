@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from mmseg_plugin.ops import ext, nms
+
+
+def make_boxes(count, seed, spread=100.0):
+    torch.manual_seed(seed)
+    centres = torch.rand(count, 2) * spread
+    sizes = torch.rand(count, 2) * 30
+    scores = torch.rand(count)
+    # Equal scores and equal boxes.
+    scores[count // 2 : count // 2 + 20] = 0.5
+    boxes = torch.cat([centres - sizes / 2, centres + sizes / 2], 1)
+    boxes[count // 3 : count // 3 + 5] = boxes[:1]
+    return boxes, scores
+
+
+@pytest.mark.parametrize('offset', [0, 1])
+@pytest.mark.parametrize('threshold', [0.1, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize('count', [0, 1, 7, 129, 1000])
+def test_equals_the_compiled_one(compiled, count, threshold, offset):
+    boxes, scores = make_boxes(count, seed=count)
+    options = {'iou_threshold': threshold, 'offset': offset}
+    ours = ext.nms(boxes, scores, **options)
+    assert ours.equal(compiled.nms(boxes, scores, **options))
+
+
+def test_at_the_threshold_a_box_stays(compiled):
+    """Overlaps of exactly a half, and of what float32 makes of a tenth."""
+    boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 1.0]])
+    scores = torch.tensor([3.0, 2, 1])
+    for threshold in (0.5, 0.1, 0.2):
+        theirs = compiled.nms(boxes, scores, threshold, 0)
+        assert ext.nms(boxes, scores, threshold, 0).equal(theirs)
+
+
+def test_boxes_without_any_extent_stay(compiled):
+    boxes, scores = torch.zeros(3, 4), torch.arange(3.0)
+    ours = ext.nms(boxes, scores, 0.5, 0)
+    assert ours.equal(compiled.nms(boxes, scores, 0.5, 0))
+
+
+@pytest.mark.parametrize('threshold', [0.1, 0.5, 0.9])
+def test_on_a_device_the_same_boxes_stay(monkeypatch, threshold):
+    boxes, scores = make_boxes(700, seed=0)
+    host = nms.nms(boxes, scores, threshold, 0)
+    monkeypatch.setattr(nms, '_keep_on_host', nms._keep_on_device)
+    assert nms.nms(boxes, scores, threshold, 0).equal(host)
+
+
+@pytest.mark.parametrize('method', ['naive', 'linear', 'gaussian'])
+@pytest.mark.parametrize('offset', [0, 1])
+@pytest.mark.parametrize('min_score', [0.0, 0.05, 0.4])
+def test_soft_equals_the_compiled_one(same, method, offset, min_score):
+    boxes, scores = make_boxes(150, seed=3)
+
+    def call(part):
+        dets, index = part.soft_nms(
+            boxes,
+            scores,
+            method=method,
+            offset=offset,
+            min_score=min_score,
+        )
+        return dets, index.float()
+
+    same('nms', call)
+
+
+def test_soft_of_no_boxes(run_with):
+    def call(part):
+        return part.soft_nms(torch.zeros(0, 4), torch.zeros(0))
+
+    dets, index = run_with('nms', ext, call)
+    assert dets.shape == (0, 5)
+    assert index.shape == (0,)
+
+
+@pytest.mark.parametrize('threshold', [0.1, 0.5, 0.8])
+def test_match_equals_the_compiled_one(compiled, run_with, threshold):
+    boxes, scores = make_boxes(120, seed=4)
+    dets = torch.cat([boxes, scores[:, None]], 1)
+
+    def call(part):
+        return part.nms_match(dets, threshold)
+
+    ours, theirs = (run_with('nms', e, call) for e in (ext, compiled))
+    assert [x.tolist() for x in ours] == [x.tolist() for x in theirs]
+
+
+def test_batched_and_numpy(compiled, run_with):
+    boxes, scores = make_boxes(300, seed=5)
+    labels = torch.arange(300) % 3
+
+    def batched(part):
+        return part.batched_nms(
+            boxes, scores, labels, {'type': 'nms', 'iou_threshold': 0.5}
+        )
+
+    def from_numpy(part):
+        return part.nms(boxes.numpy(), scores.numpy(), 0.5, max_num=7)
+
+    for call in (batched, from_numpy):
+        ours, theirs = (run_with('nms', e, call) for e in (ext, compiled))
+        for our, their in zip(ours, theirs, strict=True):
+            assert np.array_equal(our, their)

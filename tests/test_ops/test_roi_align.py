@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from .conftest import gradients
+
+
+def make_rois(count, size, scale, seed):
+    """Boxes of all sizes, some of them partly or wholly outside."""
+    torch.manual_seed(seed)
+    corners = (torch.rand(count, 2, 2) * 1.6 - 0.3) * size / scale
+    boxes = [corners.amin(1), corners.amax(1)]
+    return torch.cat([torch.randint(0, 2, (count, 1)).float(), *boxes], 1)
+
+
+@pytest.mark.parametrize('mode', ['avg', 'max'])
+@pytest.mark.parametrize('aligned', [True, False])
+@pytest.mark.parametrize('ratio', [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ('channels', 'scale', 'count'),
+    [(1, 1.0, 7), (5, 0.25, 9), (16, 1 / 8, 4), (3, 0.5, 0)],
+)
+def test_equals_the_compiled_one(
+    same, mode, aligned, ratio, channels, scale, count
+):
+    rois = make_rois(count, 40, scale, seed=channels)
+    maps = torch.randn(2, channels, 37, 50, requires_grad=True)
+
+    def call(part):
+        layer = part.RoIAlign((7, 5), scale, ratio, mode, aligned)
+        return gradients(layer(maps, rois), maps)
+
+    same('roi_align', call)
+
+
+def test_targets_of_masks(same):
+    """One channel, one map for each box, large boxes: rows come first."""
+    torch.manual_seed(0)
+    maps = torch.rand(5, 1, 200, 300, requires_grad=True)
+    rois = make_rois(5, 300, 1.0, seed=0)
+    rois[:, 0] = torch.arange(5)
+
+    def call(part):
+        return gradients(part.RoIAlign((28, 28), 1.0, 0)(maps, rois), maps)
+
+    same('roi_align', call)
+
+
+def test_chunks_make_no_difference(monkeypatch):
+    from mmseg_plugin.ops import roi_align
+
+    maps, rois = torch.randn(2, 8, 30, 30), make_rois(9, 30, 1.0, seed=1)
+    options = (7, 7, 1.0, 2, True)
+    whole = roi_align.mean_of_bins(maps, rois, *options)
+    monkeypatch.setattr(roi_align, '_CHUNK', 1)
+    torch.testing.assert_close(
+        roi_align.mean_of_bins(maps, rois, *options), whole
+    )
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision(run_with, dtype):
+    from mmseg_plugin.ops import ext
+
+    maps, rois = torch.randn(2, 4, 20, 20), make_rois(6, 20, 1.0, seed=2)
+    maps, rois = maps.to(dtype), rois.to(dtype)
+
+    def call(part):
+        return part.RoIAlign(7, 1.0, 2)(maps, rois)
+
+    half = run_with('roi_align', ext, call)
+    maps, rois = maps.float(), rois.float()
+    whole = run_with('roi_align', ext, call)
+    assert half.dtype == dtype
+    torch.testing.assert_close(half.float(), whole, atol=0.03, rtol=0.01)
