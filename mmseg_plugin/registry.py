@@ -17,11 +17,13 @@ from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS  # noqa: E402
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS  # noqa: E402
 from mmengine.registry import Registry  # noqa: E402
 
+from mmseg_plugin.engine.amp import register_cpu_amp  # noqa: E402
 from mmseg_plugin.engine.checkpoint import (  # noqa: E402
     register_safe_loaders,
 )
 
 register_safe_loaders()
+register_cpu_amp()
 
 
 def _child(parent: Registry, *locations: str) -> Registry:

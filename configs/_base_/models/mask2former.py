@@ -27,6 +27,7 @@ assigner = dict(
     ],
 )
 mask2former = dict(
+    type='mmseg_plugin.QueryDetector',
     panoptic_head=dict(
         type='mmseg_plugin.Mask2FormerHead',
         pixel_decoder=dict(type='mmseg_plugin.MSDeformAttnPixelDecoder'),

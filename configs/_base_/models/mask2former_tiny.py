@@ -11,7 +11,7 @@ num_points = 1024
 
 attention = dict(embed_dims=channels, num_heads=4, batch_first=True)
 model = dict(
-    type='mmdet.Mask2Former',
+    type='mmseg_plugin.QueryDetector',
     data_preprocessor=dict(
         type='mmdet.DetDataPreprocessor',
         mean=[123.675, 116.28, 103.53],

@@ -7,6 +7,7 @@ _base_ = './mask2former_tiny.py'
 
 positional_encoding = dict(num_feats=_base_.channels // 2, normalize=True)
 model = dict(
+    type='mmdet.Mask2Former',
     panoptic_head=dict(
         type='mmdet.Mask2FormerHead',
         strides=[4, 8, 16, 32],

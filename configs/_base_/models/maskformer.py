@@ -24,6 +24,7 @@ assigner = dict(
     ],
 )
 maskformer = dict(
+    type='mmseg_plugin.QueryDetector',
     panoptic_head=dict(
         type='mmseg_plugin.MaskFormerHead',
         loss_cls=dict(loss_cls, _delete_=True),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from mmengine.structures import BaseDataElement
+
 
 def input_size(
     batch_img_metas: list[dict], test_cfg: dict[str, Any] | None
@@ -15,7 +17,7 @@ def input_size(
         batch_img_metas: of each image.
         test_cfg: of the segmentor.
     """
-    slides = (test_cfg or {}).get('mode', 'whole') == 'slide'
+    slides = _slides(test_cfg)
     shapes = [
         meta.get('pad_shape') or meta['img_shape'] for meta in batch_img_metas
     ]
@@ -23,6 +25,38 @@ def input_size(
         shapes = [batch_img_metas[0]['img_shape']]
     height, width = (max(shape[axis] for shape in shapes) for axis in (0, 1))
     return height, width
+
+
+def sized_samples(
+    batch_img_metas: list[dict],
+    size: tuple[int, int],
+    test_cfg: dict[str, Any] | None = None,
+) -> list[BaseDataElement]:
+    """What a query head reads about the sizes of a batch.
+
+    A slide does not say where its crop lies, so that all of it counts as
+    image.
+
+    Args:
+        batch_img_metas: of each image.
+        size: height and width of the network's input.
+        test_cfg: of the segmentor; None while training.
+    """
+    return [
+        BaseDataElement(
+            metainfo={
+                'batch_input_shape': size,
+                'img_shape': size
+                if _slides(test_cfg)
+                else tuple(meta['img_shape'][:2]),
+            }
+        )
+        for meta in batch_img_metas
+    ]
+
+
+def _slides(test_cfg: dict[str, Any] | None) -> bool:
+    return (test_cfg or {}).get('mode', 'whole') == 'slide'
 
 
 def checked_num_classes(num_classes: int) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmseg_plugin.models.decode_heads.inputs import (
     checked_num_classes,
     input_size,
+    sized_samples,
 )
 from mmseg_plugin.models.fusion import QueryMaps, Sizes, semantic_scores
 from mmseg_plugin.registry import MODELS
@@ -128,7 +129,7 @@ class QueryDecodeHead(BaseModule):
         targets = self.get_targets(batch_data_samples)
         return self.head.criterion(
             self.head.forward_with_targets(
-                inputs, batch_data_samples, targets
+                inputs, _sized(batch_data_samples), targets
             ),
             targets,
             image_ids=_paths(batch_data_samples),
@@ -152,8 +153,9 @@ class QueryDecodeHead(BaseModule):
         Returns:
             (B, C, H, W), not negative; not normalised.
         """
-        cls_logits, masks, *_ = self.head.predict(inputs, None)
         size = input_size(batch_img_metas, test_cfg)
+        samples = sized_samples(batch_img_metas, size, test_cfg)
+        cls_logits, masks, *_ = self.head.predict(inputs, samples)
         return self._class_maps(cls_logits, masks, size)
 
     @without_autocast
@@ -186,3 +188,10 @@ class QueryDecodeHead(BaseModule):
 def _paths(batch_data_samples: list[BaseDataElement]) -> list:
     """Names of the images in warnings and errors."""
     return [sample.metainfo.get('img_path') for sample in batch_data_samples]
+
+
+def _sized(batch_data_samples: list[BaseDataElement]) -> list[BaseDataElement]:
+    """What the head reads about the sizes of a training batch."""
+    size = tuple(batch_data_samples[0].gt_sem_seg.data.shape[-2:])
+    metas = [{'img_shape': size, **s.metainfo} for s in batch_data_samples]
+    return sized_samples(metas, size)

@@ -46,7 +46,8 @@ class MaskFormerHead(MaskQueryHead):
         enforce_decoder_input_project: a 1x1 convolution on the decoder's
             input even if the channels agree.
         padding_mask: keep attention off the padding of smaller images in a
-            batch, as mmdet does; the published model does not.
+            batch, as mmdet does; the published model does not. Without data
+            samples there is no padding.
         kwargs: see :class:`MaskQueryHead`.
     """
 
@@ -108,7 +109,7 @@ class MaskFormerHead(MaskQueryHead):
             and what the pixel decoder has to know of each image.
         """
         size = tuple(memory.shape[-2:])
-        if not self.padding_mask:
+        if not self.padding_mask or batch_data_samples is None:
             unpadded = {'batch_input_shape': size, 'img_shape': size}
             mask = memory.new_zeros((1, *size), dtype=torch.bool)
             return mask, [unpadded] * len(memory)

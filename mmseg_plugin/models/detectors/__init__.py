@@ -1,6 +1,12 @@
 from .efpn_detector import EFPNDetector
-from .mask_dino import MaskDINO
 from .mask_rcnn import MaskRCNN
 from .panoptic_fcn import PanopticFCN
+from .query_detector import MaskDINO, QueryDetector
 
-__all__ = ['EFPNDetector', 'MaskDINO', 'MaskRCNN', 'PanopticFCN']
+__all__ = [
+    'EFPNDetector',
+    'MaskDINO',
+    'MaskRCNN',
+    'PanopticFCN',
+    'QueryDetector',
+]

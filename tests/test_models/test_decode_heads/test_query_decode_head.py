@@ -308,3 +308,83 @@ def test_own_weights_load():
     target.load_state_dict(state, strict=True)
     for name, value in target.state_dict().items():
         assert torch.equal(value, state[name]), name
+
+
+# ---- padding ----
+
+ENCODER = {
+    'type': 'mmdet.TransformerEncoderPixelDecoder',
+    'encoder': {
+        'num_layers': 1,
+        'layer_cfg': {
+            'self_attn_cfg': {
+                'embed_dims': DIMS,
+                'num_heads': 4,
+                'batch_first': True,
+            },
+            'ffn_cfg': {'embed_dims': DIMS, 'feedforward_channels': 24},
+        },
+    },
+    'positional_encoding': {'num_feats': DIMS // 2, 'normalize': True},
+}
+PIXEL_DECODERS = pytest.mark.parametrize(
+    'changes',
+    [{}, {'pixel_decoder': ENCODER}],
+    ids=['PixelDecoder', 'TransformerEncoderPixelDecoder'],
+)
+
+
+def maskformer(padding_mask, **changes):
+    config = maskformer_config(padding_mask=padding_mask, **changes)
+    return build(head=config)
+
+
+@PIXEL_DECODERS
+def test_padding_mask_trains(changes):
+    model = maskformer(True, **changes).train()
+    sizes = (50, 70), (64, 30)
+    labels = [torch.randint(0, NUM_CLASSES, size) for size in sizes]
+    losses = run(
+        model, images(*sizes), semantic_samples(*labels), training=True
+    )
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    assert loss.isfinite()
+
+
+@PIXEL_DECODERS
+@pytest.mark.parametrize('masked', [True, False])
+def test_padding_mask_keeps_padding_out_of_attention(changes, masked):
+    model = maskformer(masked, **changes)
+    outputs = []
+    model.decode_head.head.register_forward_hook(
+        lambda _, args, outs: outputs.append(outs.cls_logits)
+    )
+    metas = [{'img_shape': (64, 60), 'pad_shape': (64, 96)}]
+    maps = backbone_maps(1)
+    for value in (0.0, 5.0):
+        # Of stride 32: the last pixel is padding.
+        maps[-1] = maps[-1] + value * (torch.arange(3) == 2)
+        sums = model.decode_head.predict(maps, metas)
+        assert sums.shape == (1, NUM_CLASSES, 64, 96)
+    same = torch.allclose(*outputs, rtol=1e-5, atol=1e-6)
+    assert same == masked
+
+
+def test_padding_of_a_slide_is_not_known():
+    model = segmentor(
+        query_decode_head(head=maskformer_config(padding_mask=True)),
+        {'mode': 'slide', 'crop_size': (48, 64), 'stride': (32, 32)},
+    )
+    labels = torch.zeros(64, 80).long()
+    (result,) = run(model, images((64, 80)), semantic_samples(labels))
+    assert result.seg_logits.data.isfinite().all()
+
+
+def test_padding_mask_without_samples():
+    maps = backbone_maps()
+    got, want = (
+        maskformer(masked).decode_head(maps).cls_logits
+        for masked in (True, False)
+    )
+    assert torch.equal(got, want)

@@ -7,9 +7,11 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 
+from mmseg_plugin.models.detectors import QueryDetector
 from mmseg_plugin.registry import MODELS
 from tests.test_configs import CONFIGS
 from tests.tiny_heads import SIZE, samples
+from tests.tiny_segmentors import maskformer_config
 
 RESULTS = {
     'pred_instances': {'instance_on': True, 'panoptic_on': False},
@@ -108,3 +110,52 @@ def test_prediction_does_not_depend_on_targets():
         assert torch.equal(
             one.pred_instances.scores, other.pred_instances.scores
         )
+
+
+TINY = {
+    'Mask2Former': 'mask2former/mask2former_tiny_demo_scenes-panoptic.py',
+    'MaskDINO': 'maskdino/maskdino_tiny_demo_scenes-panoptic.py',
+}
+
+
+def of_kind(kind, **test_cfg):
+    """A tiny model with a head of this kind, in the detector of all."""
+    path = TINY.get(kind, TINY['Mask2Former'])
+    config = Config.fromfile(CONFIGS / path).model
+    config.type = 'mmseg_plugin.QueryDetector'
+    config.test_cfg = test_cfg
+    if kind == 'MaskFormer':
+        widths = config.panoptic_head.in_channels
+        counts = {'num_things_classes': 6, 'num_stuff_classes': 3}
+        config.panoptic_head = maskformer_config(in_channels=widths, **counts)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return MODELS.build(config).eval()
+
+
+@pytest.mark.parametrize('kind', ['Mask2Former', 'MaskFormer', 'MaskDINO'])
+def test_one_pass_gives_everything_with_every_head(kind):
+    model = of_kind(kind, instance_on=True, semantic_on=True)
+    inputs, found = batch()
+    once = model.predict(inputs, found)
+    for key, options in RESULTS.items():
+        alone = of_kind(kind, **options, resize_masks=True)
+        for got, want in zip(
+            once, alone.predict(inputs, batch()[1]), strict=True
+        ):
+            if key == 'pred_instances':
+                # Beside panoptic results, instances are things.
+                assert (got.pred_instances.labels < 6).all()
+                assert {'masks', 'scores'} <= set(got.pred_instances.keys())
+            else:
+                assert torch.equal(got.get(key).sem_seg, want.get(key).sem_seg)
+
+
+@pytest.mark.parametrize('folder', ['mask2former', 'maskformer', 'maskdino'])
+def test_every_shipped_config_has_the_detector_of_all(folder):
+    for path in sorted((CONFIGS / folder).glob('*.py')):
+        model = Config.fromfile(path).model
+        head = model.get('panoptic_head', {}).get('type', '')
+        if head.startswith('mmseg_plugin.'):
+            kind = MODELS.get(model.type)
+            assert issubclass(kind, QueryDetector), path

@@ -1,4 +1,4 @@
-"""Mask DINO as a detector."""
+"""The detector of all query heads."""
 
 from mmdet.models.detectors import MaskFormer
 from mmdet.structures import SampleList
@@ -8,10 +8,13 @@ from mmseg_plugin.registry import MODELS
 
 
 @MODELS.register_module()
-class MaskDINO(MaskFormer):
-    """Backbone, :class:`MaskDINOHead` and :class:`QueryFusionHead`.
+class QueryDetector(MaskFormer):
+    """Backbone, a query head and :class:`QueryFusionHead`.
 
-    mmdet's ``MaskFormer`` with boxes; arguments are the same.
+    mmdet's ``MaskFormer`` with boxes, where the head predicts them, and
+    with semantic maps: one pass gives instances, panoptic and semantic
+    results, as in the published models. Arguments are the same, and any of
+    mmdet's MaskFormer and Mask2Former models may have this type.
     """
 
     def predict(
@@ -32,13 +35,18 @@ class MaskDINO(MaskFormer):
             ``pred_sem_seg``, whichever ``test_cfg`` asks for.
         """
         x = self.extract_feat(batch_inputs)
-        cls_logits, masks, boxes = self.panoptic_head.predict(
+        cls_logits, masks, *boxes = self.panoptic_head.predict(
             x, batch_data_samples
         )
         results = self.panoptic_fusion_head.predict(
-            cls_logits, masks, batch_data_samples, rescale, boxes
+            cls_logits, masks, batch_data_samples, rescale, *boxes
         )
         for sample, result in zip(batch_data_samples, results, strict=True):
             if 'sem_results' in result:
                 sample.pred_sem_seg = result.pop('sem_results')
         return self.add_pred_to_datasample(batch_data_samples, results)
+
+
+@MODELS.register_module()
+class MaskDINO(QueryDetector):
+    """The name of :class:`QueryDetector` in configs of Mask DINO."""
