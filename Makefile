@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test check format bench clean
+.PHONY: setup demo demo-mask-dino test test-hf check format bench clean
 
 setup: $(READY)
 
@@ -30,6 +30,12 @@ demo-mask-dino: $(READY)
 
 test: $(READY)
 	$(SINGLE) $(PY) -m pytest -n auto $(PYTEST_ARGS)
+
+# Against transformers, which is kept out of the environment: where it is
+# installed, onedl's mmdet imports it in every process.
+test-hf: $(READY)
+	$(PY) -m pip install -q --upgrade --target .venv/hf 'transformers==5.24.0'
+	PYTHONPATH=.venv/hf $(SINGLE) $(PY) -m pytest tests/test_converters/test_hugging_face.py
 
 check: $(READY)
 	$(PY) -m ruff check .

@@ -1,7 +1,9 @@
-"""Converts checkpoints between the official code (detectron2) and mmdet.
+"""Converts checkpoints between transformers, the official code and mmdet.
 
-Strict: a key that the method's table does not know ends the tool, nothing is
-written. Reads .pth and detectron2's .pkl files as data; no code in them runs.
+The sides are hf (a folder as transformers saves a model: config.json and
+safetensors), d2 (the official code, detectron2) and mmdet. Strict: a key that
+the method's table does not know ends the tool, nothing is written. Files are
+read as data; no code in them runs.
 """
 
 import argparse
@@ -9,13 +11,23 @@ import pickle
 from collections import defaultdict
 from pathlib import Path
 
+from torch import Tensor
+
 from mmseg_plugin import converters
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
-from mmseg_plugin.converters.files import read_state, write_state
+from mmseg_plugin.converters.files import (
+    read_classes,
+    read_state,
+    write_state,
+)
+from mmseg_plugin.converters.hf_folder import read_folder, write_folder
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('method', choices=converters.METHODS)
     parser.add_argument('source', type=Path, metavar='IN')
     parser.add_argument('target', type=Path, metavar='OUT')
@@ -27,6 +39,8 @@ def parse_args() -> argparse.Namespace:
         '--report', type=Path, help='write what became of every key (.tsv)'
     )
     args = parser.parse_args()
+    if args.to == 'hf' and args.target.exists():
+        parser.error(f'{args.target} exists')
     if args.side == args.to:
         parser.error('--from and --to are the same')
     return args
@@ -57,23 +71,37 @@ def few(keys: list[str]) -> str:
     return keys[0] + (f' and {len(keys) - 1} more' if len(keys) > 1 else '')
 
 
-def main() -> None:
-    args = parse_args()
+def read(args: argparse.Namespace) -> dict[str, Tensor]:
+    """State dict of the file or folder to convert.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
-        state = read_state(args.source, args.side)
+        if args.side == 'hf':
+            return read_folder(args.source, args.method)
+        return read_state(args.source, args.side)
     except (OSError, ValueError, pickle.UnpicklingError) as error:
         raise UserError(str(error)) from None
-    if args.side == 'd2':
-        state = converters.current_names(state)
+
+
+def main() -> None:
+    args = parse_args()
+    state = read(args)
     try:
-        table = converters.choose_table(args.method, state, args.side)
-        conversion = converters.convert(state, table, args.to)
+        conversion = converters.carry_over(
+            args.method, state, args.side, args.to
+        )
+        with atomic_path(args.target) as part:
+            if args.to == 'hf':
+                classes = read_classes(args.source, args.side)
+                write_folder(conversion.state, part, args.method, classes)
+            else:
+                write_state(conversion.state, part, args.to)
     except ValueError as error:
         raise UserError(
             f'{args.source} was not converted as {args.method}: {error}'
         ) from None
-    with atomic_path(args.target) as part:
-        write_state(conversion.state, part, args.to)
     if args.report:
         with atomic_path(args.report) as part:
             part.write_text('\n'.join(report_lines(conversion)) + '\n')

@@ -1,3 +1,4 @@
+from .carry import carry_over
 from .rules import SIDES, Conversion, Rule, Table, Transform, convert
 from .tables import METHODS, choose_table, current_names
 
@@ -8,6 +9,7 @@ __all__ = [
     'Rule',
     'Table',
     'Transform',
+    'carry_over',
     'choose_table',
     'convert',
     'current_names',

@@ -91,3 +91,21 @@ def write_state(state: dict[str, Tensor], path: str | Path, side: str) -> None:
         side: ``'d2'`` or ``'mmdet'``.
     """
     torch.save({STATE_KEYS[side]: state}, path)
+
+
+def read_classes(path: str | Path, side: str) -> list[str] | None:
+    """Names of the classes that a checkpoint of MMEngine was trained on.
+
+    Args:
+        path: checkpoint file.
+        side: other files than mmdet's name no classes.
+
+    Returns:
+        In the order of the labels; None if the file names none.
+    """
+    if side != 'mmdet':
+        return None
+    content = load_file(Path(path).expanduser(), map_location='cpu')
+    meta = content.get('meta') or {}
+    classes = (meta.get('dataset_meta') or {}).get('classes')
+    return None if classes is None else list(map(str, classes))

@@ -8,7 +8,7 @@ from mmseg_plugin.converters.rules import Rule, Table, Transform
 _MM = 'panoptic_head.'
 
 _RESNET = tuple(
-    rule._replace(d2=rule.d2.replace('backbone.', 'backbone.bottom_up.'))
+    rule._replace(first=rule.first.replace('backbone.', 'backbone.bottom_up.'))
     for rule in RESNET
 )
 _FPN = (

@@ -14,30 +14,41 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-SIDES = ('d2', 'mmdet')
+# Hugging Face's transformers, the official code (detectron2), mmdet: a table
+# lies between two neighbours.
+SIDES = ('hf', 'd2', 'mmdet')
 
 
 class Transform(NamedTuple):
-    """What happens to the values under a rule, one function a direction."""
+    """What happens to the values under a rule, one function a direction.
 
-    to_mmdet: Callable[[Tensor], Tensor]
-    to_d2: Callable[[Tensor], Tensor]
+    Attributes:
+        forth: from the first side of the table to the second.
+        back: the inverse.
+    """
+
+    forth: Callable[[Tensor], Tensor]
+    back: Callable[[Tensor], Tensor]
 
 
 class Rule(NamedTuple):
     """One line of a key table.
 
     Attributes:
-        d2: pattern of the official (detectron2) name.
-        mmdet: pattern of mmdet's name.
+        first: pattern of the name on the table's first side.
+        second: pattern of the name on its second side.
         optional: a model may have no such key.
         transform: for values that are laid out differently.
     """
 
-    d2: str
-    mmdet: str
+    first: str
+    second: str
     optional: bool = False
     transform: Transform | None = None
+
+    def pattern(self, side: int) -> str:
+        """Of the first side (0) or of the second (1)."""
+        return self.second if side else self.first
 
 
 class Table(NamedTuple):
@@ -46,16 +57,19 @@ class Table(NamedTuple):
     Attributes:
         rules: every key that carries over.
         dropped: side to {pattern: reason} of keys without a counterpart.
-        made: official entries from the finished official state, for what
-            mmdet's file does not hold.
-        tied: official pattern to the official name that holds the same
-            parameter; copies are left out, and ``made`` has to give them.
+        made: entries of the first side from its finished state, for what
+            files of the second side do not hold.
+        tied: pattern of the first side to the name there that holds the
+            same parameter; copies are left out, and ``made`` has to give
+            them.
+        sides: what the two sides are called, see :data:`SIDES`.
     """
 
     rules: tuple[Rule, ...]
     dropped: Mapping[str, Mapping[str, str]]
     made: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
     tied: Mapping[str, str] = MappingProxyType({})
+    sides: tuple[str, str] = ('d2', 'mmdet')
 
 
 class Conversion(NamedTuple):
@@ -88,7 +102,9 @@ def _dropped(
     for pattern, reason in table.dropped.get(source, {}).items():
         if _regex(pattern).fullmatch(key):
             return reason
-    for copy, pattern in table.tied.items() if source == 'd2' else ():
+    for copy, pattern in (
+        table.tied.items() if source == table.sides[0] else ()
+    ):
         match = _regex(copy).fullmatch(key)
         if match:
             original = pattern.format(**match.groupdict())
@@ -101,12 +117,13 @@ def _dropped(
 
 
 def _rename(
-    key: str, rules: Iterable[Rule], source: str, target: str
+    key: str, rules: Iterable[Rule], source: int
 ) -> tuple[Rule, str] | None:
+    """The rule for a key of side 0 or 1, and the other side's name."""
     for rule in rules:
-        match = _regex(getattr(rule, source)).fullmatch(key)
+        match = _regex(rule.pattern(source)).fullmatch(key)
         if match:
-            return rule, getattr(rule, target).format(**match.groupdict())
+            return rule, rule.pattern(1 - source).format(**match.groupdict())
     return None
 
 
@@ -118,13 +135,14 @@ def unknown_keys(
     Args:
         state: state dict of the side ``source``.
         table: key table.
-        source: one of :data:`SIDES`.
+        source: one of the table's sides.
     """
+    side = table.sides.index(source)
     return [
         key
         for key in state
         if not _dropped(key, state, table, source)
-        and not _rename(key, table.rules, source, source)
+        and not _rename(key, table.rules, side)
     ]
 
 
@@ -142,14 +160,15 @@ def convert(
     Args:
         state: state dict of the side that ``target`` is not.
         table: key table.
-        target: one of :data:`SIDES`.
+        target: one of the table's sides.
 
     Raises:
         ValueError: a key is not in the table, two keys get the same name,
             tied parameters differ, or a rule that is not optional matches
             no key.
     """
-    source = SIDES[1 - SIDES.index(target)]
+    side = 1 - table.sides.index(target)
+    source = table.sides[side]
     result = Conversion({}, [], [], [])
     unknown = []
     unused = {rule for rule in table.rules if not rule.optional}
@@ -158,7 +177,7 @@ def convert(
         if reason:
             result.dropped.append((key, reason))
             continue
-        found = _rename(key, table.rules, source, target)
+        found = _rename(key, table.rules, side)
         if found is None:
             unknown.append(key)
             continue
@@ -167,15 +186,15 @@ def convert(
         if name in result.state:
             raise ValueError(f'two keys become {name}, one of them {key}')
         if rule.transform:
-            value = getattr(rule.transform, f'to_{target}')(value)
+            value = rule.transform[side](value)
         result.state[name] = value
         result.renamed.append((key, name))
     _refuse(f'keys that are no {source} names of this model', unknown)
     unused_patterns = [
-        getattr(rule, source) for rule in table.rules if rule in unused
+        rule.pattern(side) for rule in table.rules if rule in unused
     ]
     _refuse('no key of the file matches', unused_patterns)
-    if target == 'd2' and table.made:
+    if side == 1 and table.made:
         made = table.made(result.state)
         result.state.update(made)
         result.made.extend(made)

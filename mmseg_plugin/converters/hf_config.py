@@ -1,0 +1,159 @@
+"""What transformers has to know of a model, read off its weights' shapes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+_ENCODER = 'model.pixel_level_module.encoder.'
+_PIXEL = 'model.pixel_level_module.decoder.'
+_QUERY = 'model.transformer_module.'
+_STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
+# Of a pixel decoder's deformable attention, at each level and head.
+_POINTS = 4
+# Every released model, and every config of ours.
+_HEADS = 8
+
+
+def config_of(
+    method: str,
+    state: Mapping[str, Tensor],
+    classes: Sequence[str] | None,
+) -> dict[str, Any]:
+    """Content of ``config.json``.
+
+    Args:
+        method: ``'mask2former'`` or ``'maskformer'``.
+        state: with the names of transformers' files.
+        classes: names in the order of the labels; numbered if None.
+
+    Raises:
+        ValueError: there are not as many names as classes.
+    """
+    num_classes = len(state['class_predictor.bias']) - 1
+    names = list(classes or (f'LABEL_{i}' for i in range(num_classes)))
+    if len(names) != num_classes:
+        raise ValueError(
+            f'the file names {len(names)} classes, its head has {num_classes}'
+        )
+    parts = {'mask2former': _mask2former, 'maskformer': _maskformer}
+    return {
+        'model_type': method,
+        'dtype': 'float32',
+        'id2label': {str(i): name for i, name in enumerate(names)},
+        'label2id': {name: i for i, name in enumerate(names)},
+        'mask_feature_size': len(state[f'{_PIXEL}mask_projection.bias']),
+        'backbone_config': _backbone(method, state),
+        **parts[method](state),
+    }
+
+
+def processor_of(method: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Content of ``preprocessor_config.json``: as our configs test."""
+    kind = {'mask2former': 'Mask2Former', 'maskformer': 'MaskFormer'}[method]
+    return {
+        'image_processor_type': f'{kind}ImageProcessor',
+        'do_resize': True,
+        'size': {'shortest_edge': 800, 'longest_edge': 1333},
+        'size_divisor': 32,
+        'resample': 2,
+        'do_rescale': True,
+        'rescale_factor': 1 / 255,
+        'do_normalize': True,
+        'image_mean': [0.485, 0.456, 0.406],
+        'image_std': [0.229, 0.224, 0.225],
+        'do_reduce_labels': False,
+        'num_labels': len(config['id2label']),
+    }
+
+
+def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+    """Numbers that stand for ``(\\d+)`` in a pattern of names."""
+    found = (re.match(pattern, name) for name in state)
+    return len({match[1] for match in found if match})
+
+
+def _mask2former(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    encoder, decoder = f'{_PIXEL}encoder.layers.', f'{_QUERY}decoder.layers.'
+    levels, hidden = state[f'{_PIXEL}level_embed'].shape
+    offsets = state[f'{encoder}0.self_attn.sampling_offsets.bias']
+    projections = f'{_QUERY}input_projections.0.weight'
+    return {
+        'architectures': ['Mask2FormerForUniversalSegmentation'],
+        'feature_size': hidden,
+        'hidden_dim': state[f'{_QUERY}queries_features.weight'].shape[1],
+        'encoder_feedforward_dim': len(state[f'{encoder}0.fc1.bias']),
+        'dim_feedforward': len(state[f'{decoder}0.fc1.bias']),
+        'encoder_layers': _count(state, rf'{re.escape(encoder)}(\d+)\.'),
+        # It counts the prediction before the first layer too.
+        'decoder_layers': _count(state, rf'{re.escape(decoder)}(\d+)\.') + 1,
+        'num_attention_heads': len(offsets) // (levels * _POINTS * 2),
+        'num_queries': len(state[f'{_QUERY}queries_features.weight']),
+        'enforce_input_projection': projections in state,
+        'common_stride': 4,
+        'feature_strides': [4, 8, 16, 32],
+        'dropout': 0.0,
+        'pre_norm': False,
+    }
+
+
+def _maskformer(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    decoder = f'{_QUERY}decoder.layers.'
+    queries, hidden = state[f'{_QUERY}queries_embedder.weight'].shape
+    return {
+        'architectures': ['MaskFormerForInstanceSegmentation'],
+        'fpn_feature_size': len(state[f'{_PIXEL}fpn.stem.1.bias']),
+        'decoder_config': {
+            'model_type': 'detr',
+            'd_model': hidden,
+            'encoder_layers': 0,
+            'decoder_layers': _count(state, rf'{re.escape(decoder)}(\d+)\.'),
+            'decoder_attention_heads': _HEADS,
+            'decoder_ffn_dim': len(state[f'{decoder}0.fc1.bias']),
+            'num_queries': queries,
+        },
+    }
+
+
+def _backbone(method: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    stem = f'{_ENCODER}embedder.embedder.convolution.weight'
+    shape = _resnet(state, stem) if stem in state else _swin(method, state)
+    return {**shape, 'out_features': _STAGES}
+
+
+def _resnet(state: Mapping[str, Tensor], stem: str) -> dict[str, Any]:
+    stages = [f'{_ENCODER}encoder.stages.{i}.layers.' for i in range(4)]
+    convs = _count(state, rf'{re.escape(stages[0])}0\.layer\.(\d+)\.')
+    last = f'0.layer.{convs - 1}.convolution.weight'
+    return {
+        'model_type': 'resnet',
+        'layer_type': 'bottleneck' if convs == 3 else 'basic',
+        'embedding_size': len(state[stem]),
+        'hidden_sizes': [len(state[stage + last]) for stage in stages],
+        'depths': [
+            _count(state, rf'{re.escape(stage)}(\d+)\.') for stage in stages
+        ],
+    }
+
+
+def _swin(method: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    inner = 'model.' if method == 'maskformer' else ''
+    layers = [f'{_ENCODER}{inner}encoder.layers.{i}.blocks.' for i in range(4)]
+    table = '0.attention.self.relative_position_bias_table'
+    rows, _ = state[layers[0] + table].shape
+    window = (round(rows**0.5) + 1) // 2
+    width = state[f'{_ENCODER}{inner}embeddings.norm.weight']
+    mlp = state[f'{layers[0]}0.intermediate.dense.bias']
+    return {
+        'model_type': 'maskformer-swin' if inner else 'swin',
+        'embed_dim': len(width),
+        'depths': [
+            _count(state, rf'{re.escape(layer)}(\d+)\.') for layer in layers
+        ],
+        'num_heads': [state[layer + table].shape[1] for layer in layers],
+        'window_size': window,
+        'mlp_ratio': len(mlp) / len(width),
+        # The size of pretraining: 224 with windows of 7, 384 with 12.
+        'image_size': window * 32,
+    }
