@@ -76,16 +76,18 @@ def make_targets(
     case: Case, head: PanopticFCNHead, level_sizes: list
 ) -> PanopticFCNTargets:
     size = tuple(case.entry['padded_shape'])
-    targets, regions = [], []
+    targets, regions, sizes = [], [], []
     while f'in/img{len(regions)}/sem_seg' in case:
         sem_seg = case.tensor(f'in/img{len(regions)}/sem_seg')
         targets.append(_image_targets(case, len(regions), size))
         region = torch.full(size, -1)
         height, width = sem_seg.shape
+        sizes.append((height, width))
         region[:height, :width] = region_map(case, sem_seg)
         regions.append(region)
+    head.target_generator.unpadded_masks = True
     return head.target_generator.generate(
-        targets, torch.stack(regions), level_sizes
+        targets, torch.stack(regions), level_sizes, image_sizes=sizes
     )
 
 

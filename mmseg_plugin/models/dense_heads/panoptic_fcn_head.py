@@ -160,6 +160,7 @@ class PanopticFCNHead(PanopticFCNLayers):
             torch.stack(regions),
             level_sizes,
             image_names(batch_data_samples),
+            [tuple(s.metainfo['img_shape'][:2]) for s in batch_data_samples],
         )
 
     def loss(

@@ -78,6 +78,12 @@ class PanopticFCNTargetGenerator:
         min_overlap: IoU with the box that a box moved by the radius still
             has.
         radius_per_sigma: diameter of a drawn centre in standard deviations.
+        unpadded_masks: resize masks and regions of the image alone, to a
+            quarter of its sides, rounded, as published; else those of the
+            padded image, to exactly a quarter, in line with the features.
+            The same where an image's sides are multiples of 4; else the
+            published ones lie up to two pixels of the input off at the
+            image's far end.
 
     Raises:
         ValueError: unknown ``center``.
@@ -97,6 +103,7 @@ class PanopticFCNTargetGenerator:
         center: str = 'mass',
         min_overlap: float = 0.7,
         radius_per_sigma: float = 3.0,
+        unpadded_masks: bool = False,
     ) -> None:
         if center not in ('mass', 'box'):
             raise ValueError(f"center is 'mass' or 'box', not {center!r}")
@@ -106,6 +113,7 @@ class PanopticFCNTargetGenerator:
         self.center = center
         self.min_overlap = min_overlap
         self.radius_per_sigma = radius_per_sigma
+        self.unpadded_masks = unpadded_masks
 
     @torch.no_grad()
     def generate(
@@ -114,6 +122,7 @@ class PanopticFCNTargetGenerator:
         regions: Tensor,
         level_sizes: Sequence[tuple[int, int]],
         image_ids: list | None = None,
+        image_sizes: Sequence[tuple[int, int]] | None = None,
     ) -> PanopticFCNTargets:
         """Targets of a batch.
 
@@ -126,13 +135,13 @@ class PanopticFCNTargetGenerator:
                 pixel, none if it is not in [0, R).
             level_sizes: height and width of each level's maps.
             image_ids: names of the images in errors.
+            image_sizes: height and width of each image without padding, read
+                for ``unpadded_masks``; the padded ones if None.
 
         Raises:
             ValueError: a label is no thing.
         """
-        masks = torch.cat([_quarter(target.masks) for target in targets])
-        classes = torch.arange(self.num_regions, device=regions.device)
-        quarters = _quarter(regions[:, None], classes[:, None, None])
+        masks, quarters = self._quarters(targets, regions, image_sizes)
         things = self._things(targets, masks)
         scale = things.extent.prod(1).sqrt() * STRIDE
         is_here = torch.stack(
@@ -166,6 +175,28 @@ class PanopticFCNTargetGenerator:
             labels.repeat_interleave(pairs),
             shown.bool(),
         )
+
+    def _quarters(
+        self,
+        targets: list[Targets],
+        regions: Tensor,
+        image_sizes: Sequence[tuple[int, int]] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Masks (G, H/4, W/4) and region maps (B, R, H/4, W/4)."""
+        classes = torch.arange(self.num_regions, device=regions.device)
+        classes = classes[:, None, None]
+        if not self.unpadded_masks or image_sizes is None:
+            return (
+                torch.cat([_quarter(target.masks) for target in targets]),
+                _quarter(regions[:, None], classes),
+            )
+        masks, maps = [], []
+        for target, region, size in zip(
+            targets, regions, image_sizes, strict=True
+        ):
+            masks.append(_quarter_of_image(target.masks == 1, size))
+            maps.append(_quarter_of_image(region == classes, size))
+        return torch.cat(masks), torch.stack(maps)
 
     def _things(self, targets: list[Targets], masks: Tensor) -> '_Things':
         """The things of all images, whose masks at stride 4 are given."""
@@ -313,6 +344,30 @@ def _quarter(values: Tensor, equal: Tensor | int = 1) -> Tensor:
         for column in (1, 2)
     )
     return reduce(torch.add, hits) / 4
+
+
+def _quarter_of_image(hits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resize of an image without its padding, padded afterwards.
+
+    Args:
+        hits: bool (N, H, W).
+        size: height and width of the image, its top left part.
+
+    Returns:
+        (N, H / 4, W / 4).
+    """
+    height, width = size
+    small = [(side + STRIDE // 2) // STRIDE for side in size]
+    full = [side // STRIDE for side in hits.shape[-2:]]
+    if not len(hits):
+        return torch.zeros(0, *full, device=hits.device)
+    maps = F.interpolate(
+        hits[None, :, :height, :width].float(),
+        small,
+        mode='bilinear',
+        align_corners=False,
+    )[0]
+    return F.pad(maps, (0, full[1] - small[1], 0, full[0] - small[0]))
 
 
 def _at_least_half(quarters: Tensor, size: tuple[int, int]) -> Tensor:

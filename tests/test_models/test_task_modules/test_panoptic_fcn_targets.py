@@ -177,3 +177,78 @@ def test_region_classes(kind, regions, labels):
 def test_unknown_region_classes():
     with pytest.raises(ValueError, match='region_classes'):
         RegionClasses('things', 2, 2)
+
+
+def odd_image():
+    """A thing and a region at the far end of a 50 x 90 image."""
+    image = (50, 90)
+    thing = target((70, 30, 90, 50))
+    regions = torch.full((1, *SIZE), -1)
+    regions[:, :50, :90] = 0
+    regions[:, 30:50, 70:90] = 2
+    return thing, regions, image
+
+
+def resized(masks, size, full):
+    """What the published code does: resize the image's own, then pad."""
+    out = torch.zeros(len(masks), *full)
+    small = [int(side / 4 + 0.5) for side in size]
+    out[:, : small[0], : small[1]] = torch.nn.functional.interpolate(
+        masks[None, :, : size[0], : size[1]].float(), small, mode='bilinear'
+    )[0]
+    return out
+
+
+def generate_odd(**options):
+    thing, regions, image = odd_image()
+    generator = PanopticFCNTargetGenerator(2, 3, SCALES, **options)
+    none = target()
+    found = generator.generate(
+        [thing, none],
+        regions.repeat(2, 1, 1),
+        LEVELS,
+        image_sizes=[image, SIZE],
+    )
+    return thing, regions, image, found
+
+
+def test_masks_of_the_image_alone():
+    thing, regions, image, found = generate_odd(unpadded_masks=True)
+    full = (SIZE[0] // 4, SIZE[1] // 4)
+    want = resized(thing.masks, image, full)
+    torch.testing.assert_close(found.masks, want)
+    one_hot = regions == torch.arange(3)[:, None, None]
+    torch.testing.assert_close(found.regions[0], resized(one_hot, image, full))
+    # 50 / 4 is rounded up to 13, 90 / 4 to 23.
+    assert found.masks[0, :13, :23].any()
+    assert not found.masks[0, 13:].any()
+    assert not found.masks[0, :, 23:].any()
+
+
+def test_masks_are_in_line_with_the_features_by_default():
+    thing, _, _, found = generate_odd()
+    rows, columns = (
+        (found.masks[0] > 0).any(axis).nonzero()[:, 0] for axis in (1, 0)
+    )
+    # Pixels at stride 4 whose middle two rows or columns the thing touches.
+    assert rows.tolist() == list(range(7, 13))
+    assert columns.tolist() == list(range(17, 23))
+    assert found.masks[0].sum() == thing.masks[0].sum() / 16
+
+
+def test_both_are_the_same_for_multiples_of_four():
+    found = []
+    for unpadded_masks in (False, True):
+        generator = PanopticFCNTargetGenerator(
+            2, 3, SCALES, unpadded_masks=unpadded_masks
+        )
+        regions = torch.full((1, *SIZE), -1)
+        regions[:, :52, :88] = 1
+        boxes = (3, 5, 40, 52), (60, 10, 88, 31)
+        found.append(
+            generator.generate(
+                [target(*boxes)], regions, LEVELS, image_sizes=[(52, 88)]
+            )
+        )
+    torch.testing.assert_close(found[0].masks, found[1].masks)
+    torch.testing.assert_close(found[0].regions, found[1].regions)
