@@ -1,0 +1,350 @@
+"""COCO annotations as tools really write them: one reader for everything.
+
+Fields may be missing, polygons may have too few points, RLEs may not fit
+their image. Data sets, metrics and tools ask these functions, so that all of
+them agree. `where` begins every error: the file and the annotation.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from pycocotools import mask as mask_utils
+
+
+def place(source: object, annotation: dict) -> str:
+    """What an annotation is called in errors.
+
+    Args:
+        source: its file.
+        annotation: as the file has it.
+    """
+    return (
+        f'{source}: annotation {annotation.get("id", "without id")} of image '
+        f'{annotation.get("image_id", "without id")}'
+    )
+
+
+def run_lengths(counts: str | bytes | Sequence[int], where: str) -> np.ndarray:
+    """Runs of an RLE, int64 (n,), the first of them outside the mask.
+
+    Args:
+        counts: the runs, or COCO's compressed form of them.
+        where: see above.
+
+    Raises:
+        ValueError: they are neither, or a run is negative.
+    """
+    if isinstance(counts, str | bytes):
+        runs = _decompressed(counts, where)
+    else:
+        try:
+            runs = np.asarray(counts)
+        except ValueError:
+            runs = np.array(None)
+        if not runs.size:
+            runs = np.zeros(0, np.int64)
+        if runs.ndim != 1 or runs.dtype.kind not in 'iu':
+            raise ValueError(
+                f'{where}: counts of its RLE are no whole numbers'
+            )
+        runs = runs.astype(np.int64)
+    if (runs < 0).any():
+        raise ValueError(f'{where}: its RLE has a negative run')
+    return runs
+
+
+def _decompressed(counts: str | bytes, where: str) -> np.ndarray:
+    """Runs of a compressed RLE.
+
+    Six bits a character from '0' on: five of the number, lowest first, and
+    whether more follow. From the fourth run on the difference to the last
+    but one is stored.
+    """
+    code = counts.encode('utf-8') if isinstance(counts, str) else counts
+    bits = np.frombuffer(code, np.uint8).astype(np.int64) - 48
+    if not len(bits):
+        return bits
+    if bits.min() < 0 or bits.max() > 63 or bits[-1] & 32:
+        raise ValueError(f'{where}: its RLE is damaged')
+    last = np.flatnonzero(bits & 32 == 0)
+    first = np.append(0, last[:-1] + 1)
+    digit = np.arange(len(bits)) - np.repeat(first, last - first + 1)
+    if digit.max() > 7:
+        raise ValueError(f'{where}: its RLE is damaged')
+    values = np.add.reduceat((bits & 31) << 5 * digit, first)
+    negative = bits[last] & 16 > 0
+    values[negative] -= np.int64(1) << 5 * (digit[last[negative]] + 1)
+    values[1::2] = values[1::2].cumsum()
+    values[2::2] = values[2::2].cumsum()
+    return values
+
+
+def checked_rle(rle: dict, size: Sequence[int], where: str) -> dict:
+    """An RLE that fits its image, compressed.
+
+    Args:
+        rle: ``size`` and ``counts``, compressed or not.
+        size: height and width of the image.
+        where: see above.
+
+    Raises:
+        ValueError: it is of another size, or its runs do not add up to
+            height x width.
+    """
+    height, width = (int(side) for side in size)
+    if list(rle.get('size') or ()) != [height, width]:
+        raise ValueError(
+            f'{where}: its RLE is of size {rle.get("size")}, the image is '
+            f'{height} x {width} (height x width)'
+        )
+    if rle.get('counts') is None:
+        raise ValueError(f'{where}: its RLE has no counts')
+    runs = run_lengths(rle['counts'], where)
+    if runs.sum() != height * width:
+        raise ValueError(
+            f'{where}: the runs of its RLE add up to {runs.sum()} pixels, the '
+            f'image has {height} x {width} = {height * width}'
+        )
+    if isinstance(rle['counts'], str | bytes):
+        return rle
+    whole = {'size': [height, width], 'counts': runs.tolist()}
+    return mask_utils.frPyObjects(whole, height, width)
+
+
+def polygons(segmentation: Sequence, where: str) -> list[list[float]]:
+    """The polygons of a list that have at least three points.
+
+    Args:
+        segmentation: polygons x1, y1, x2, y2, ..., or a single one.
+        where: see above.
+
+    Raises:
+        ValueError: a polygon is no even number of finite numbers.
+    """
+    parts = list(segmentation)
+    if parts and not any(isinstance(part, list | tuple) for part in parts):
+        parts = [parts]
+    kept = []
+    for part in parts:
+        try:
+            points = np.asarray(part or [], float)
+        except (TypeError, ValueError):
+            points = np.array(np.nan)
+        if points.ndim != 1 or not np.isfinite(points).all():
+            raise ValueError(f'{where}: a polygon of it holds no numbers')
+        if len(points) % 2:
+            raise ValueError(
+                f'{where}: a polygon of it has {len(points)} numbers, not '
+                'pairs of x and y'
+            )
+        if len(points) >= 6:
+            kept.append(points.tolist())
+    return kept
+
+
+def object_shape(
+    annotation: dict, size: Sequence[int], where: str
+) -> dict | list[list[float]] | None:
+    """A checked ``segmentation``: an RLE, polygons, or None without a mask.
+
+    No mask is what is missing, null, empty, or has no polygon of three
+    points or more.
+
+    Args:
+        annotation: as the file has it.
+        size: height and width of its image.
+        where: see above.
+
+    Raises:
+        ValueError: see :func:`checked_rle` and :func:`polygons`.
+    """
+    shape = annotation.get('segmentation')
+    if isinstance(shape, dict):
+        return checked_rle(shape, size, where) if shape else None
+    if shape is not None and not isinstance(shape, list | tuple):
+        raise ValueError(
+            f'{where}: its segmentation is a {type(shape).__name__}, not '
+            'polygons or an RLE'
+        )
+    return polygons(shape or (), where) or None
+
+
+def object_rle(
+    annotation: dict, size: Sequence[int], where: str
+) -> dict | None:
+    """The mask as a compressed RLE, None without one.
+
+    Args:
+        annotation: see :func:`object_shape`, as the others.
+        size: height and width of its image.
+        where: see above.
+    """
+    shape = object_shape(annotation, size, where)
+    if not isinstance(shape, list):
+        return shape
+    return mask_utils.merge(mask_utils.frPyObjects(shape, *map(int, size)))
+
+
+def object_mask(
+    annotation: dict, size: Sequence[int], where: str
+) -> np.ndarray | None:
+    """The mask, bool (h, w), None without one; see :func:`object_rle`."""
+    rle = object_rle(annotation, size, where)
+    return None if rle is None else mask_utils.decode(rle).astype(bool)
+
+
+def object_box(
+    annotation: dict, rle: dict | None, where: str
+) -> list[float] | None:
+    """Box x, y, width, height; around the mask if the file has none.
+
+    Args:
+        annotation: as the file has it.
+        rle: its mask, if there is one; asked for only without a box.
+        where: see above.
+
+    Returns:
+        The box, None with neither box nor mask.
+
+    Raises:
+        ValueError: the file's box is not four finite numbers.
+    """
+    box = annotation.get('bbox')
+    if box is None or (isinstance(box, list | tuple) and not box):
+        return None if rle is None else mask_utils.toBbox(rle).tolist()
+    try:
+        numbers = np.asarray(box, float)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    if numbers.shape != (4,) or not np.isfinite(numbers).all():
+        raise ValueError(
+            f'{where}: its bbox {box} is not x, y, width and height'
+        )
+    return list(box)
+
+
+def object_area(
+    annotation: dict, rle: dict | None, box: Sequence[float] | None
+) -> float:
+    """Pixels of an object: the file's, else the mask's, else the box's."""
+    if annotation.get('area') is not None:
+        return annotation['area']
+    if rle is not None:
+        return float(mask_utils.area(rle))
+    return float(box[2] * box[3]) if box is not None else 0.0
+
+
+def is_crowd(annotation: dict) -> bool:
+    """Whether it is a crowd; not if the file does not say so."""
+    return bool(annotation.get('iscrowd'))
+
+
+def completed(annotation: dict, size: Sequence[int], where: str) -> dict:
+    """A copy with ``segmentation``, ``bbox``, ``area`` and ``iscrowd``.
+
+    Polygons are drawn only where box or area are missing. Without a mask
+    ``segmentation`` is left out, without a box ``bbox``.
+
+    Args:
+        annotation: see :func:`object_shape`.
+        size: height and width of its image.
+        where: see above.
+    """
+    shape = object_shape(annotation, size, where)
+    rle = None
+    if shape and not (annotation.get('bbox') and annotation.get('area')):
+        rle = object_rle({'segmentation': shape}, size, where)
+    box = object_box(annotation, rle, where)
+    whole = {
+        **annotation,
+        'segmentation': shape,
+        'bbox': box,
+        'area': object_area(annotation, rle, box),
+        'iscrowd': int(is_crowd(annotation)),
+    }
+    return {k: v for k, v in whole.items() if v is not None}
+
+
+def image_sizes(content: dict, source: object) -> dict:
+    """Id of each image to its height and width.
+
+    Args:
+        content: of the annotation file.
+        source: the file.
+
+    Raises:
+        ValueError: an image has no id or no size, or an id is there twice.
+    """
+    sizes: dict = {}
+    for image in content.get('images', ()):
+        lacks = {'id', 'height', 'width'} - image.keys()
+        if lacks:
+            raise ValueError(
+                f'{source}: image {image.get("file_name", image)} has no '
+                f'{min(lacks)}'
+            )
+        if image['id'] in sizes:
+            raise ValueError(f'{source}: two images have id {image["id"]}')
+        sizes[image['id']] = (image['height'], image['width'])
+    return sizes
+
+
+def completed_truth(content: dict, source: object) -> dict:
+    """A copy of an instance file that pycocotools judges rightly.
+
+    Annotations are numbered from 1 (pycocotools loses number 0 and those
+    that are there twice) and completed; ``file_id`` keeps the file's number.
+    Annotations of images that the file does not list are left out.
+
+    Args:
+        content: of the annotation file.
+        source: the file.
+
+    Raises:
+        ValueError: see the functions above.
+    """
+    sizes = image_sizes(content, source)
+    annotations = []
+    for annotation in content.get('annotations', ()):
+        image = annotation.get('image_id')
+        if image not in sizes:
+            continue
+        whole = completed(annotation, sizes[image], place(source, annotation))
+        whole['file_id'] = annotation.get('id')
+        annotations.append({**whole, 'id': len(annotations) + 1})
+    return {**content, 'annotations': annotations}
+
+
+def category_ids(
+    content: dict, source: object, extra: Iterable[str] = ()
+) -> dict[str, int]:
+    """Name of each category to its id.
+
+    Args:
+        content: of the annotation file.
+        source: the file.
+        extra: names that get ids which the file does not use, unless it has
+            them.
+
+    Raises:
+        ValueError: two categories have one name or one id.
+    """
+    ids: dict[str, int] = {}
+    for category in content.get('categories', ()):
+        name, number = category.get('name'), category.get('id')
+        if name is None or number is None:
+            raise ValueError(f'{source}: category {category} lacks id or name')
+        if name in ids:
+            raise ValueError(
+                f'{source}: two categories are named {name!r} (ids '
+                f'{ids[name]} and {number}); rename or merge them'
+            )
+        if number in ids.values():
+            raise ValueError(f'{source}: two categories have id {number}')
+        ids[name] = number
+    unused = max((i for i in ids.values() if isinstance(i, int)), default=0)
+    for name in extra:
+        if name not in ids:
+            unused += 1
+            ids[name] = unused
+    return ids
