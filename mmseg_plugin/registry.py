@@ -15,6 +15,7 @@ from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS  # noqa: E402
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS  # noqa: E402
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS  # noqa: E402
 from mmengine.registry import Registry  # noqa: E402
 
 from mmseg_plugin.engine.amp import register_cpu_amp  # noqa: E402
@@ -41,3 +42,4 @@ DATASETS = _child(MMENGINE_DATASETS, 'datasets')
 FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'datasets')
 TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets.transforms')
 METRICS = _child(MMENGINE_METRICS, 'evaluation')
+VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')

@@ -1,15 +1,17 @@
 """Draws the panoptic results of two models side by side."""
 
 import argparse
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mmcv
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from mmseg_plugin.apis.ground_truth import GroundTruth
-from mmseg_plugin.apis.predictor import Predictor, find_images, read_image
+from mmseg_plugin.apis.predictor import Predictor, find_images
 from mmseg_plugin.apis.segments import Segment, segments_of
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
@@ -74,35 +76,102 @@ def only_things(segments: Sequence[Segment], meta: dict) -> list[Segment]:
     ]
 
 
+def panoptic_segments(
+    path: Path, predictor: Predictor, size: tuple[int, int]
+) -> list[Segment]:
+    """What one model finds in an image.
+
+    Args:
+        path: the image.
+        predictor: the model, which reads the image by itself.
+        size: height and width of the image as the first model reads it.
+
+    Raises:
+        UserError: the size is another one, or the model is not panoptic.
+    """
+    image = predictor.read(path)
+    if image.shape[:2] != size:
+        raise UserError(
+            f'the two configs read {path} as {size[1]}x{size[0]} and '
+            f'{image.shape[1]}x{image.shape[0]} pixels: give both the same '
+            'first step of the test pipeline'
+        )
+    kinds = segments_of(predictor(image), len(predictor.meta['classes']))
+    if 'panoptic' not in kinds:
+        raise UserError(
+            'a model gives no panoptic results, only: '
+            f'{", ".join(kinds) or "none"}'
+        )
+    return kinds['panoptic']
+
+
 def draw(
-    path: Path, known: list[Segment], found: list[Panel], meta: dict, out: Path
+    image: np.ndarray,
+    name: str,
+    known: list[Segment],
+    found: list[Panel],
+    meta: dict,
+    out: Path,
 ) -> None:
     """Writes the pictures of one image.
 
     Args:
-        path: the image.
+        image: see :meth:`Predictor.read`.
+        name: of the pictures.
         known: ground truth.
         found: results of the models.
         meta: classes of the data set.
         out: folder of the pictures.
     """
-    image = read_image(path)
     panels = [Panel('ground truth', known), *found]
     whole = draw_panoptic(
         image, panels, meta['classes'], meta['thing_classes']
     )
-    mmcv.imwrite(whole, str(out / 'panoptic' / path.name))
+    mmcv.imwrite(whole, str(out / 'panoptic' / name))
     thing = draw_thing(
         image,
         only_things(known, meta),
         [Panel(name, only_things(s, meta)) for name, s in found],
     )
     if thing is not None:
-        mmcv.imwrite(thing, str(out / 'things' / path.name))
+        mmcv.imwrite(thing, str(out / 'things' / name))
+
+
+def annotated(
+    images: Sequence[Path], truth: GroundTruth, predictor: Predictor
+) -> Iterator[tuple[Path, np.ndarray, list[Segment]]]:
+    """Path, pixels and ground truth of each image that has any.
+
+    Args:
+        images: those whose names are annotated.
+        truth: the annotations.
+        predictor: reads the images.
+
+    Raises:
+        UserError: after the last, if no image has its annotated size.
+    """
+    other_size = []
+    for path in tqdm(images, unit='image'):
+        image = predictor.read(path)
+        size = (image.shape[0], image.shape[1])
+        image_id = truth.find(path, size)
+        if image_id is None:
+            other_size.append(path)
+        else:
+            yield path, image, truth.segments(image_id, size)
+    if len(other_size) == len(images):
+        raise UserError(
+            f'{truth.ann_file} is of images of other sizes: '
+            f'{other_size[0]} and {len(other_size) - 1} more'
+        )
+    for path in other_size:
+        print(f'{path} is left out: it is annotated with another size')
 
 
 def main() -> None:
     args = parse_args()
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f'--limit must be 1 or more, got {args.limit}')
     if args.out.exists() and (
         args.out.is_file() or next(args.out.iterdir(), None)
     ):
@@ -115,26 +184,20 @@ def main() -> None:
     if predictors[1].meta['classes'] != meta['classes']:
         raise UserError('the two models have different classes')
     truth = GroundTruth(args.ann, meta['classes'])
-    annotated = [
-        (path, image_id)
-        for path in find_images(args.input)
-        if (image_id := truth.find(path)) is not None
-    ][: args.limit]
-    if not annotated:
+    images = [p for p in find_images(args.input) if truth.find(p) is not None]
+    if not images:
         raise UserError(f'{args.ann} has no image of {args.input}')
+    root = args.input if args.input.is_dir() else args.input.parent
     with atomic_path(args.out) as part:
-        for path, image_id in tqdm(annotated, unit='image'):
-            image = read_image(path)
+        scenes = annotated(images, truth, predictors[0])
+        for path, image, known in itertools.islice(scenes, args.limit):
+            size = (image.shape[0], image.shape[1])
             found = [
-                Panel(
-                    name,
-                    segments_of(model(image), len(meta['classes']))[
-                        'panoptic'
-                    ],
-                )
-                for name, model in zip(args.names, predictors, strict=True)
+                Panel(title, panoptic_segments(path, model, size))
+                for title, model in zip(args.names, predictors, strict=True)
             ]
-            draw(path, truth.segments(image_id), found, meta, part)
+            name = path.relative_to(root).as_posix()
+            draw(image, name, known, found, meta, part)
 
 
 if __name__ == '__main__':

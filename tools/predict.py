@@ -1,8 +1,9 @@
 """Draws what a model finds in images, and writes it as COCO results."""
 
 import argparse
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mmcv
@@ -11,8 +12,9 @@ import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
+from mmseg_plugin.apis.data_parts import data_parts
 from mmseg_plugin.apis.ground_truth import GroundTruth
-from mmseg_plugin.apis.predictor import Predictor, find_images, read_image
+from mmseg_plugin.apis.predictor import Predictor, find_images
 from mmseg_plugin.apis.segments import Segment, coco_results, segments_of
 from mmseg_plugin.apis.tiling import TiledPredictor
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
@@ -20,6 +22,8 @@ from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.visualization.drawing import draw_segments
 
 _LEAST_TILE = 32
+# Images that are named one by one in what is printed.
+_MOST_REASONS = 5
 
 
 def parse_args() -> argparse.Namespace:
@@ -114,19 +118,21 @@ def check_tiles(args: argparse.Namespace) -> None:
         )
 
 
-def ground_truth(
+def ground_truths(
     ann: Path | None, config: Config, classes: list[str]
-) -> GroundTruth | None:
+) -> list[GroundTruth]:
     """The given annotations; else those of the config's test data or none."""
     if ann is not None:
-        return GroundTruth(ann, classes)
-    dataset = config.test_dataloader.dataset
-    own = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
-    try:
-        return GroundTruth(own, classes) if own.is_file() else None
-    except UserError:
+        folders = [part.images for part in data_parts(config, 'test')]
+        folder = folders[0] if len(folders) == 1 else None
+        return [GroundTruth(ann, classes, folder)]
+    found = []
+    for part in data_parts(config, 'test'):
         # Nobody asked for it: do without.
-        return None
+        with contextlib.suppress(UserError):
+            if part.ann_file.is_file():
+                found.append(part.ground_truth(classes))
+    return found
 
 
 class Results:
@@ -135,25 +141,57 @@ class Results:
     Args:
         folder: gets the pictures.
         classes: names of the model's classes.
-        truth: annotations, if there are any.
+        truths: annotations, if there are any.
         score_thr: instances that score less are not drawn.
+        asked: whether the user named the annotations.
+
+    Attributes:
+        without_truth: why pictures have no ground truth, by image.
     """
 
     def __init__(
         self,
         folder: Path,
         classes: list[str],
-        truth: GroundTruth | None,
+        truths: Sequence[GroundTruth],
         score_thr: float,
+        asked: bool,
     ) -> None:
         self.folder = folder
         self.classes = classes
-        self.truth = truth
+        self.truths = truths
         self.score_thr = score_thr
-        self.category_ids = (
-            truth.category_ids if truth else range(len(classes))
-        )
+        self.asked = asked
+        self.without_truth: dict[str, str] = {}
         self.rows: dict[str, list[dict]] = {}
+
+    def _look_up(
+        self, path: Path, name: str, size: tuple[int, int]
+    ) -> tuple[int | str, Sequence[int], list[Segment] | None]:
+        """Image id, ids of the categories, and the ground truth if any."""
+        category_ids: Sequence[int] = range(len(self.classes))
+        if len(self.truths) == 1:
+            category_ids = self.truths[0].category_ids
+        found = [
+            (truth, image_id)
+            for truth in self.truths
+            if (image_id := truth.find(path, size)) is not None
+        ]
+        if len(found) != 1:
+            if any(truth.find(path) is not None for truth in self.truths):
+                self.without_truth[name] = (
+                    f'annotated with a size other than {size[1]}x{size[0]}'
+                )
+            return name, category_ids, None
+        ((truth, image_id),) = found
+        known = None
+        try:
+            known = truth.segments(image_id, size)
+        except UserError as error:
+            if self.asked:
+                raise
+            self.without_truth[name] = str(error)
+        return image_id, truth.category_ids, known
 
     def add(
         self,
@@ -167,15 +205,12 @@ class Results:
         Args:
             path: where it was read, to find its annotations.
             name: name of the picture, below ``folder``.
-            image: BGR, shape (h, w, 3).
+            image: see :meth:`Predictor.read`.
             found: segments of each kind that the model gives.
         """
-        panels = {}
-        image_id: int | str | None = None
-        if self.truth is not None:
-            image_id = self.truth.find(path)
-            if image_id is not None:
-                panels['ground truth'] = self.truth.segments(image_id)
+        size = (image.shape[0], image.shape[1])
+        image_id, category_ids, known = self._look_up(path, name, size)
+        panels = {} if known is None else {'ground truth': known}
         for kind, segments in found.items():
             panels[kind] = [
                 s
@@ -185,10 +220,10 @@ class Results:
             self.rows.setdefault(kind, []).extend(
                 coco_results(
                     segments,
-                    name if image_id is None else image_id,
-                    self.category_ids,
+                    image_id,
+                    category_ids,
                     self.classes,
-                    image.shape[:2],
+                    size,
                 )
             )
         drawn = [
@@ -209,17 +244,28 @@ def main() -> None:
     config = read_model_config(args.config)
     predictor = Predictor(config, args.checkpoint, args.device)
     classes = list(predictor.meta['classes'])
-    truth = ground_truth(args.ann, config, classes)
+    truths = ground_truths(args.ann, config, classes)
     segment = segmenter(args, predictor)
     root = args.input if args.input.is_dir() else args.input.parent
     with atomic_path(args.out) as part:
-        results = Results(part / 'drawn', classes, truth, args.score_thr)
+        results = Results(
+            part / 'drawn',
+            classes,
+            truths,
+            args.score_thr,
+            asked=args.ann is not None,
+        )
         for path in tqdm(images, desc='predict', unit='image'):
-            image = read_image(path)
+            image = predictor.read(path)
             name = path.relative_to(root).as_posix()
             results.add(path, name, image, segment(image))
         for kind, rows in results.rows.items():
             (part / f'{kind}.json').write_text(json.dumps(rows))
+    for name, reason in list(results.without_truth.items())[:_MOST_REASONS]:
+        print(f'{name} is drawn without ground truth: {reason}')
+    more = len(results.without_truth) - _MOST_REASONS
+    if more > 0:
+        print(f'... and {more} more images without ground truth')
     print(f'{len(images)} images: {args.out}')
 
 

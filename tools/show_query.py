@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_plugin.apis.predictor import Predictor, read_image
+from mmseg_plugin.apis.predictor import Predictor
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.visualization.drawing import as_picture
 from mmseg_plugin.visualization.query_views import draw_views, query_views
 
 
@@ -42,20 +43,19 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    image = read_image(args.image)
+    if not args.image.is_file():
+        raise UserError(f'{args.image} cannot be read: there is no such file')
     rows = []
     for name, checkpoint in args.model:
         config = read_model_config(name)
         predictor = Predictor(config, checkpoint, 'cpu')
         if not hasattr(predictor.model, 'panoptic_head'):
             raise UserError(f'{name} is no query model of mmdet')
-        data = predictor.pipeline({'img': image, 'img_id': 0})
-        batch = predictor.model.data_preprocessor(
-            {
-                'inputs': [data['inputs']],
-                'data_samples': [data['data_samples']],
-            }
-        )
+        image = predictor.read(args.image)
+        data = predictor.prepare(image)
+        # What the network sees, before it is normalised.
+        seen = as_picture(data['inputs'][0].permute(1, 2, 0).numpy())
+        batch = predictor.model.data_preprocessor(data)
         (sample,) = batch['data_samples']
         size = sample.metainfo['batch_input_shape']
         at = None
@@ -70,8 +70,7 @@ def main() -> None:
         except ValueError as error:
             raise UserError(f'{name}: {error}') from None
         rows.append((f'{config.model.type} query {query}', views))
-        seen = data['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
-    figure = draw_views(seen, size, rows, predictor.meta['classes'])
+    figure = draw_views(seen[..., ::-1], size, rows, predictor.meta['classes'])
     with atomic_path(args.out) as part:
         figure.savefig(part, dpi=80, format='png')
     print(f'wrote {args.out}')

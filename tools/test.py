@@ -13,7 +13,16 @@ def main() -> None:
         is_path = '://' not in checkpoint
         if is_path and not Path(checkpoint).expanduser().is_file():
             raise UserError(f'checkpoint {checkpoint} cannot be found')
-    run_installed_tool('test')
+    run_installed_tool('test', prepare=_dump_any_masks)
+
+
+def _dump_any_masks() -> None:
+    """Lets ``--out`` of mmdet's tool take RLE, as ``rle=True`` gives it."""
+    import mmdet.evaluation
+
+    from mmseg_plugin.apis.dump import DumpAnyResults
+
+    mmdet.evaluation.DumpDetResults = DumpAnyResults
 
 
 if __name__ == '__main__':

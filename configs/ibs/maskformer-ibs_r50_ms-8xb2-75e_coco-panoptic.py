@@ -4,3 +4,4 @@ _base_ = [
 ]
 model = dict(panoptic_head=dict(loss_ibs=_base_.ibs_maskformer))
 train_dataloader = dict(_base_.whole_batches, batch_size=2)
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

@@ -10,3 +10,4 @@ val_dataloader = _base_.panoptic_val_dataloader
 test_dataloader = val_dataloader
 val_evaluator = _base_.panoptic_evaluator
 test_evaluator = val_evaluator
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

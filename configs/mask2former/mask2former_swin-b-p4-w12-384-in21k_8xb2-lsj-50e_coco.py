@@ -3,3 +3,4 @@ _base_ = [
     '../_base_/models/mask2former_swin.py',
 ]
 model = _base_.mask2former_swin_b
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

@@ -10,3 +10,4 @@ val_dataloader = _base_.coco_loader
 test_dataloader = val_dataloader
 val_evaluator = _base_.instance_quality
 test_evaluator = val_evaluator
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

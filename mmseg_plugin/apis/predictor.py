@@ -3,13 +3,17 @@
 import pickle
 from pathlib import Path
 
-import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import (
+    DATASETS,
+    MODELS,
+    TRANSFORMS,
+    init_default_scope,
+)
 from mmengine.runner import CheckpointLoader
 from mmengine.structures import BaseDataElement
 from torch import nn
@@ -40,21 +44,6 @@ def find_images(source: Path) -> list[Path]:
     return images
 
 
-def read_image(path: Path) -> np.ndarray:
-    """An image as BGR, shape (h, w, 3), uint8.
-
-    Raises:
-        UserError: there is no such file, or it is no whole image.
-    """
-    try:
-        image = mmcv.imread(path)
-    except OSError as error:
-        raise UserError(f'{path} cannot be read: {error.strerror}') from error
-    if image is None:
-        raise UserError(f'{path} cannot be read as an image')
-    return image
-
-
 def dataset_meta(config: Config, split: str) -> dict:
     """Classes and palette of a data set, without reading its files.
 
@@ -83,8 +72,14 @@ def image_pipeline(config: Config) -> list[dict]:
     return [
         step
         for step in _plain(config.test_dataloader.dataset).pipeline
-        if not step['type'].endswith('Annotations')
+        if not _type_name(step).endswith('Annotations')
     ]
+
+
+def _type_name(step: dict) -> str:
+    # Configs in pure Python hold the class itself.
+    kind = step['type']
+    return kind if isinstance(kind, str) else kind.__name__
 
 
 def _plain(dataset: ConfigDict) -> ConfigDict:
@@ -96,6 +91,9 @@ def _plain(dataset: ConfigDict) -> ConfigDict:
 
 class Predictor:
     """A trained model with its test pipeline.
+
+    Images are read by the first step of that pipeline, so that the model
+    sees the pixels that it was evaluated on.
 
     Args:
         config: config of the model.
@@ -120,22 +118,58 @@ class Predictor:
             ) from error
         # Annotations are read by the caller, if there are any.
         load, *steps = pipeline
-        take = {**load, 'type': 'mmdet.LoadImageFromNDArray'}
-        self.pipeline = Compose([take, *steps])
+        self._loader = _type_name(load)
+        self._load = TRANSFORMS.build(load)
+        self._steps = Compose(steps)
+
+    def read(self, path: Path) -> np.ndarray:
+        """The pixels of an image file, as the config's loader gives them.
+
+        Returns:
+            Shape (h, w) or (h, w, channels), by default BGR and uint8.
+
+        Raises:
+            UserError: there is no such file, or the loader cannot read it.
+        """
+        if not path.is_file():
+            raise UserError(f'{path} cannot be read: there is no such file')
+        try:
+            loaded = self._load({'img_path': str(path), 'img_id': 0})
+        except Exception as error:
+            # Loaders are the user's own too: they can fail in any way.
+            raise UserError(
+                f'{path} cannot be read as an image by {self._loader} of the '
+                f"config's test pipeline: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(loaded, dict) or loaded.get('img') is None:
+            raise UserError(
+                f'{path} cannot be read as an image: {self._loader} of the '
+                "config's test pipeline gives none"
+            )
+        return loaded['img']
+
+    def prepare(self, image: np.ndarray) -> dict:
+        """``inputs`` and ``data_samples`` of one image, as lists.
+
+        Args:
+            image: see :meth:`read`.
+        """
+        size = image.shape[:2]
+        keys = {'img_shape': size, 'ori_shape': size}
+        data = self._steps({'img': image, 'img_id': 0, 'img_path': '', **keys})
+        return {
+            'inputs': [data['inputs']],
+            'data_samples': [data['data_samples']],
+        }
 
     @torch.no_grad()
     def __call__(self, image: np.ndarray) -> BaseDataElement:
         """Results for one image, at its size, on the CPU.
 
         Args:
-            image: BGR, shape (h, w, 3), uint8, see :func:`read_image`.
+            image: see :meth:`read`.
         """
-        data = self.pipeline({'img': image, 'img_id': 0})
-        batch = {
-            'inputs': [data['inputs']],
-            'data_samples': [data['data_samples']],
-        }
-        return self.model.test_step(batch)[0].cpu()
+        return self.model.test_step(self.prepare(image))[0].cpu()
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> None:

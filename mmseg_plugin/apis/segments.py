@@ -90,7 +90,7 @@ def segments_of(
 
 def instances_of(found: InstanceData) -> list[Segment]:
     """Takes apart the instances of one image, on the CPU."""
-    masks = found.masks.numpy() if 'masks' in found else [None] * len(found)
+    masks = masks_of(found) if 'masks' in found else [None] * len(found)
     segments = []
     for label, mask, box, score in zip(
         found.labels.tolist(),
@@ -106,6 +106,22 @@ def instances_of(found: InstanceData) -> list[Segment]:
             box = box_of(mask)
         segments.append(Segment(label, mask, box, score))
     return segments
+
+
+def masks_of(found: InstanceData) -> np.ndarray:
+    """Masks of instances on the CPU, bool (n, h, w).
+
+    Args:
+        found: with ``masks``, a tensor or, as ``test_cfg.rle=True`` gives
+            them, a list of compressed RLE.
+    """
+    masks = found.masks
+    if isinstance(masks, list):
+        # Of no instance not even the size is known.
+        if not masks:
+            return np.zeros((0, 0, 0), bool)
+        return np.stack([mask_utils.decode(m).astype(bool) for m in masks])
+    return masks.numpy()
 
 
 def id_map(pixels: PixelData) -> np.ndarray:

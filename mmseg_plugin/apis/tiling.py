@@ -136,15 +136,15 @@ class TiledPredictor:
         """Segments of each kind that the model gives, masks cropped.
 
         Args:
-            image: BGR, shape (h, w, 3).
+            image: shape (h, w) or (h, w, channels).
         """
         height, width = size = image.shape[0], image.shape[1]
         tiles = tiles_of(size, self.tile, self.overlap)
         mosaic = _Mosaic(size, self.num_classes, self.overlap)
         if len(tiles) > 1:
             factor = self.tile / max(size)
-            shape = [max(round(side * factor), 1) for side in (width, height)]
-            small = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
+            shape = [max(round(side * factor), 1) for side in (height, width)]
+            small = _shrunk(image, (shape[0], shape[1]))
             everything = Window(0, 0, width, height)
             whole = Tile(everything, everything, len(tiles), coarse=True)
             mosaic.add(whole, self.predict(small), small.shape)
@@ -260,6 +260,28 @@ class _Mosaic:
                 limit = 0 if alone else self.num_classes
                 inside &= (target >= limit) & (target < INSTANCE_OFFSET)
             target[inside] = own
+
+
+def _shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Means over areas, whatever numbers and channels an image has."""
+    # OpenCV takes neither every type of number nor every count of channels.
+    whole = image.dtype in (np.uint8, np.uint16, np.float32)
+    planes = image if whole else image.astype(np.float32)
+    planes = planes.reshape(*image.shape[:2], -1)
+    small = np.stack(
+        [
+            cv2.resize(
+                np.ascontiguousarray(planes[..., i]),
+                size[::-1],
+                interpolation=cv2.INTER_AREA,
+            )
+            for i in range(planes.shape[-1])
+        ],
+        axis=-1,
+    )
+    if image.dtype.kind in 'iub':
+        small = np.rint(small)
+    return small.astype(image.dtype).reshape(*size, *image.shape[2:])
 
 
 def _resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:

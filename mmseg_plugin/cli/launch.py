@@ -4,6 +4,7 @@ import argparse
 import pickle
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mmseg_plugin.cli.cli import UserError
@@ -40,7 +41,9 @@ def positional_places() -> list[int]:
     return [int(word) for word in rest if not word.startswith('-')]
 
 
-def run_installed_tool(tool: str) -> None:
+def run_installed_tool(
+    tool: str, prepare: Callable[[], None] | None = None
+) -> None:
     """Hands the command line over to ``tools/<tool>.py`` of mmdet or mmseg.
 
     The config may be the name of a shipped one; its ``default_scope`` says
@@ -48,6 +51,7 @@ def run_installed_tool(tool: str) -> None:
 
     Args:
         tool: ``'train'`` or ``'test'``.
+        prepare: is called before a tool of mmdet runs.
 
     Raises:
         UserError: no such config, or the framework or a file that it needs
@@ -63,6 +67,8 @@ def run_installed_tool(tool: str) -> None:
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401
 
+    if prepare is not None and scope == 'mmdet':
+        prepare()
     try:
         runpy.run_path(str(path), run_name='__main__')
     except FileNotFoundError as error:

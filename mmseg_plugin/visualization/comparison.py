@@ -8,7 +8,11 @@ import cv2
 import numpy as np
 
 from mmseg_plugin.apis.segments import Segment
-from mmseg_plugin.visualization.drawing import draw_segments, with_title
+from mmseg_plugin.visualization.drawing import (
+    as_picture,
+    draw_segments,
+    with_title,
+)
 
 # A prediction covers the things of which it has this share.
 _COVERED_SHARE = 0.5
@@ -39,7 +43,7 @@ def draw_panoptic(
     Two things that share colour and label are thus one segment.
 
     Args:
-        image: BGR (h, w, 3), uint8.
+        image: see :func:`as_picture`.
         panels: what to draw.
         classes: name of each label.
         things: names that are counted, the others are regions.
@@ -69,13 +73,14 @@ def draw_thing(
     segment of its class with the most pixels in common, painted.
 
     Args:
-        image: BGR (h, w, 3), uint8.
-        truth: things of the ground truth, with masks.
+        image: see :func:`as_picture`.
+        truth: things of the ground truth; those with masks count.
         panels: the things that each model finds.
 
     Returns:
-        Panels side by side, the thing first; None without any thing.
+        Panels side by side, the thing first; None without any mask.
     """
+    truth = [thing for thing in truth if thing.mask is not None]
     if not truth:
         return None
     size = image.shape[:2]
@@ -119,7 +124,7 @@ def _covered(found: np.ndarray, masks: Sequence[np.ndarray]) -> int:
 def _over_truth(
     image: np.ndarray, truth: np.ndarray, found: np.ndarray, title: str
 ) -> np.ndarray:
-    picture = image // 2
+    picture = as_picture(image) // 2
     picture[found] += (0.5 * np.array(_PAINT)).astype(np.uint8)
     contours, _ = cv2.findContours(
         truth.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from mmseg_plugin.visualization.fonts import set_line
+
 # Okabe and Ito's palette: told apart with every kind of colour vision.
 _COLORS = (
     '#0072b2',
@@ -69,14 +71,16 @@ def save_plot(panels: list[Panel], path: Path) -> None:
                 linewidth=1.3,
                 label=curve.label,
             )
-        axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+        axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
+        set_line(axes.set_title(''), panel.title, 'large')
         axes.grid(alpha=0.3)
-        axes.legend(
+        legend = axes.legend(
             loc='upper center',
             bbox_to_anchor=(0.5, -0.14),
             ncols=2,
-            fontsize='small',
             frameon=False,
             handlelength=4,
         )
+        for text in legend.get_texts():
+            set_line(text, text.get_text(), 'small')
     figure.savefig(path, dpi=90, pil_kwargs={'optimize': True})

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmseg_plugin.models.layers import DeformableAttention
 from mmseg_plugin.structures import MaskLogits
+from mmseg_plugin.visualization.fonts import set_line
 
 
 class LayerView(NamedTuple):
@@ -173,7 +174,7 @@ def draw_views(
             axes = figure.add_subplot(len(rows), columns, i * columns + j + 1)
             _draw_view(axes, image, size, view, classes)
             if view is views[0]:
-                axes.set_ylabel(title, fontsize=8)
+                set_line(axes.set_ylabel(''), title, 8)
     figure.tight_layout()
     return figure
 
@@ -215,4 +216,4 @@ def _draw_view(
     axes.set_xticks([])
     axes.set_yticks([])
     name = f'{classes[view.label]} {view.score:.2f}'
-    axes.set_title(f'{view.name}: {name}', fontsize=7)
+    set_line(axes.set_title(''), f'{view.name}: {name}', 7)

@@ -105,11 +105,17 @@ class ColourModel(BaseModel):
             sample.pred_sem_seg = PixelData(data=labels[None])
 
 
-def _annotation(number, image_id, square):
-    label, x, y, w, h = square
-    mask = np.zeros(SIZE, np.uint8, order='F')
+def rle_of(square, size=SIZE):
+    """Compressed RLE of x, y, w, h in an image."""
+    x, y, w, h = square
+    mask = np.zeros(size, np.uint8, order='F')
     mask[y : y + h, x : x + w] = 1
     rle = mask_utils.encode(mask)
+    return {**rle, 'counts': rle['counts'].decode()}
+
+
+def _annotation(number, image_id, square):
+    label, x, y, w, h = square
     return {
         'id': number,
         'image_id': image_id,
@@ -117,7 +123,7 @@ def _annotation(number, image_id, square):
         'bbox': [x, y, w, h],
         'area': w * h,
         'iscrowd': 0,
-        'segmentation': {**rle, 'counts': rle['counts'].decode()},
+        'segmentation': rle_of(square[1:]),
     }
 
 

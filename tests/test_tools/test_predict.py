@@ -158,7 +158,7 @@ def test_panoptic_truth(run, root):
     (root / 'panoptic.json').write_text(json.dumps(content))
     image = root / 'images' / 'a.png'
     truth = GroundTruth(root / 'panoptic.json', ['green', 'red'])
-    (segment,) = truth.segments(truth.find(image))
+    (segment,) = truth.segments(truth.find(image), SIZE)
     assert segment.label == 1
     assert segment.mask[5:25, 5:15].all()
     assert segment.mask.sum() == 200
@@ -166,7 +166,7 @@ def test_panoptic_truth(run, root):
     assert [r['category_id'] for r in rows(out, 'panoptic')] == [3, 6]
     (root / 'panoptic' / 'a.png').unlink()
     with pytest.raises(UserError, match=r'map .*a\.png cannot be read'):
-        truth.segments('x')
+        truth.segments('x', SIZE)
 
 
 def test_device_that_is_not_there(run, root):

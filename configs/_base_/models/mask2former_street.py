@@ -11,3 +11,4 @@ _base_ = [
 model = dict(_base_.mask2former, data_preprocessor=dict(batch_augments=None))
 train_cfg = dict(dynamic_intervals=None)
 param_scheduler = dict(_delete_=True, type='PolyLR', power=0.9, by_epoch=False)
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

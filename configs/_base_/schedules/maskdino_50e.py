@@ -54,3 +54,5 @@ default_hooks = dict(
 )
 log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(enable=False, base_batch_size=16)
+# Draws RLE and maps that are all void too.
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

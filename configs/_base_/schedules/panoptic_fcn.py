@@ -31,3 +31,5 @@ default_hooks = dict(
 )
 log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(base_batch_size=16)
+# Draws RLE and maps that are all void too.
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

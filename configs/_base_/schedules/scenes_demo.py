@@ -25,3 +25,5 @@ param_scheduler = [
 ]
 
 default_hooks = dict(logger=dict(interval=20))
+# Draws RLE and maps that are all void too.
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

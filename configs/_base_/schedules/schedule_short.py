@@ -38,3 +38,5 @@ default_hooks = dict(
     logger=dict(interval=20),
 )
 log_processor = dict(by_epoch=False)
+# Draws RLE and maps that are all void too.
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

@@ -1,0 +1,62 @@
+"""The annotation files that a config's data sets read."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config, ConfigDict
+
+from mmseg_plugin.apis.ground_truth import GroundTruth
+
+
+class DataPart(NamedTuple):
+    """One data set with a COCO annotation file.
+
+    Attributes:
+        ann_file: the file.
+        images: folder of the images.
+        maps: folder of the panoptic maps; None where the config names none.
+    """
+
+    ann_file: Path
+    images: Path
+    maps: Path | None
+
+    def ground_truth(self, classes: Sequence[str]) -> GroundTruth:
+        """Its annotations, for images of its own folder alone."""
+        return GroundTruth(
+            self.ann_file,
+            classes,
+            self.images,
+            anywhere=False,
+            maps=self.maps,
+        )
+
+
+def plain_data_sets(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    """Every data set inside those that repeat or join others."""
+    inner = dataset.get('dataset') or dataset.get('datasets')
+    if not inner:
+        yield dataset
+        return
+    for part in inner if isinstance(inner, list | tuple) else [inner]:
+        yield from plain_data_sets(part)
+
+
+def data_parts(config: Config, split: str) -> list[DataPart]:
+    """The annotation files of a split: 'train', 'val' or 'test'."""
+    parts = []
+    for data in plain_data_sets(config[f'{split}_dataloader'].dataset):
+        if data.get('ann_file'):
+            root = Path(data.get('data_root') or '')
+            prefix = data.get('data_prefix') or {}
+            images = prefix.get('img') or prefix.get('img_path') or ''
+            maps = prefix.get('seg')
+            parts.append(
+                DataPart(
+                    root / data['ann_file'],
+                    root / images,
+                    None if maps is None else root / maps,
+                )
+            )
+    return parts
