@@ -8,6 +8,5 @@ data_root = _base_.coco_root
 train_dataloader = _base_.coco_loader
 val_dataloader = _base_.coco_loader
 test_dataloader = val_dataloader
-val_evaluator = _base_.instance_quality
-test_evaluator = val_evaluator
+val_evaluator = test_evaluator = _base_.instance_quality
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

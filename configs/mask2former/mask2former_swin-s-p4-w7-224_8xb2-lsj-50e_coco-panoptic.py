@@ -8,6 +8,5 @@ data_root = _base_.coco_root
 train_dataloader = _base_.lsj_train_dataloader
 val_dataloader = _base_.panoptic_val_dataloader
 test_dataloader = val_dataloader
-val_evaluator = _base_.panoptic_evaluator
-test_evaluator = val_evaluator
+val_evaluator = test_evaluator = _base_.panoptic_evaluator
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')
