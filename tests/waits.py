@@ -22,7 +22,7 @@ from mmseg_plugin.models.layers import (
     deformable_attention,
     deformable_attention_cpu,
 )
-from mmseg_plugin.models.losses import point_mask_loss
+from mmseg_plugin.models.losses import point_sampler
 from mmseg_plugin.utils.host import to_host
 
 PACKAGE = Path(mmseg_plugin.__file__).parent
@@ -31,7 +31,7 @@ LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmseg'}
 CPU_CODE = {
     deformable_attention.DeformableAttention._attend.__code__,
     deformable_attention_cpu._GradientOfTable.backward.__wrapped__.__code__,
-    point_mask_loss._nearest_zero.__code__,
+    point_sampler._nearest_zero.__code__,
 }
 WAITING = {
     '_local_scalar_dense',

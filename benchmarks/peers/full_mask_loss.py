@@ -20,12 +20,19 @@ def full_mask_losses(
     avg_factor: Tensor | float,
 ) -> tuple[Tensor, Tensor]:
     """BCE and dice loss (L,) of matched masks, resized to the image."""
-    maps = masks.of(matches)[:, None]
+    rows = masks.rows(matches).split(matches.counts)
+    maps = torch.cat(
+        [
+            row @ pixels.flatten(1)
+            for row, pixels in zip(rows, masks.features, strict=True)
+        ]
+    )
+    maps = maps.unflatten(1, masks.size)[:, None]
     size = targets[0].masks.shape[-2:]
     logits = F.interpolate(maps, size, mode='bilinear', align_corners=False)
     logits = logits.flatten(1)
-    rows = zip(targets, matches.target.split(matches.counts), strict=True)
-    values = torch.cat([image.masks[index] for image, index in rows])
+    pairs = zip(targets, matches.target.split(matches.counts), strict=True)
+    values = torch.cat([image.masks[index] for image, index in pairs])
     values = values.flatten(1).to(logits)
     bce = F.binary_cross_entropy_with_logits(logits, values, reduction='none')
     prob = logits.sigmoid()

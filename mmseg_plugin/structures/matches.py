@@ -1,9 +1,13 @@
 """Which prediction belongs to which target."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from mmseg_plugin.utils.host import to_device
 
 
 class Matches(NamedTuple):
@@ -18,6 +22,8 @@ class Matches(NamedTuple):
             known to the host.
         on_host: layer, image and class of each pair, int64 (3, M) on the
             CPU; None if only the device knows.
+        labels: classes of all targets of all images, also of those without a
+            pair, int64 (G,) on the CPU; None if only the device knows.
     """
 
     layer: Tensor
@@ -26,6 +32,7 @@ class Matches(NamedTuple):
     target: Tensor
     repeats: tuple[tuple[int, ...], ...]
     on_host: Tensor | None = None
+    labels: Tensor | None = None
 
     @property
     def counts(self) -> list[int]:
@@ -37,21 +44,47 @@ class Matches(NamedTuple):
         sums = values.new_zeros(len(values), num_layers)
         return sums.index_add(1, self.layer, values)
 
-    def pairs_on_host(self, layer: Tensor, labels: Tensor) -> Tensor:
-        """What ``on_host`` has to be.
+    @classmethod
+    def of_pairs(
+        cls,
+        pairs: np.ndarray,
+        num_targets: Sequence[int],
+        device: torch.device,
+        labels: Tensor | None = None,
+    ) -> 'Matches':
+        """Pairs that the host knows, in any order.
 
         Args:
-            layer: of each pair, int64 (M,) on the CPU.
-            labels: of the targets of all images, int64 (G,) on the CPU.
+            pairs: layer, image, query and target, int64 (4, M).
+            num_targets: of each image.
+            device: where the pairs are needed.
+            labels: classes of the targets of all images, int64 (G,) on the
+                CPU; without them there is no ``on_host``.
         """
-        image = torch.arange(len(self.repeats))
-        image = image.repeat_interleave(torch.tensor(self.counts))
-        repeats = [count for image in self.repeats for count in image]
-        labels = labels.repeat_interleave(torch.tensor(repeats).long())
-        return torch.stack((layer, image, labels))
+        _, owner, _, wanted = pairs
+        starts = np.cumsum([0, *num_targets])
+        place = starts[owner] + wanted
+        pairs = pairs[:, place.argsort(kind='stable')]
+        counts = np.bincount(place, minlength=starts[-1]).tolist()
+        repeats = tuple(
+            tuple(counts[first:end])
+            for first, end in zip(starts[:-1], starts[1:], strict=True)
+        )
+        on_device = to_device(torch.from_numpy(pairs), device)
+        on_host = None
+        if labels is not None:
+            classes = labels.numpy()[np.sort(place)]
+            on_host = torch.from_numpy(np.stack((*pairs[:2], classes)))
+        layer, image, query, target = on_device
+        return cls(layer, image, query, target, repeats, on_host, labels)
 
     @classmethod
-    def fixed(cls, queries: list[Tensor], num_layers: int) -> 'Matches':
+    def fixed(
+        cls,
+        queries: list[Tensor],
+        num_layers: int,
+        labels: Tensor | None = None,
+    ) -> 'Matches':
         """Pairs known beforehand, the same in every layer.
 
         Denoising queries, and the choice of queries at test time.
@@ -59,22 +92,21 @@ class Matches(NamedTuple):
         Args:
             queries: per image, the queries of each target, int64 (G_i, n).
             num_layers: layers to repeat them for.
+            labels: see :meth:`of_pairs`.
         """
-        parts, repeats = [], []
-        for i, chosen in enumerate(queries):
-            num_targets, per_target = chosen.shape
-            layer = torch.arange(num_layers, device=chosen.device)
-            target = torch.arange(num_targets, device=chosen.device)
-            shape = (num_targets, num_layers, per_target)
-            pairs = (
-                layer[:, None].expand(shape),
-                torch.full_like(chosen[:, None], i).expand(shape),
-                chosen[:, None].expand(shape),
-                target[:, None, None].expand(shape),
-            )
-            parts.append([part.flatten() for part in pairs])
-            repeats.append((num_layers * per_target,) * num_targets)
-        layer, image, query, target = (
-            torch.cat(part) for part in zip(*parts, strict=True)
+        numbers = []
+        for image, chosen in enumerate(queries):
+            count, each = chosen.shape
+            shape = (count, num_layers, each)
+            target, layer, _ = np.indices(shape).reshape(3, -1)
+            numbers.append((layer, np.full_like(layer, image), layer, target))
+        known = cls.of_pairs(
+            np.concatenate(numbers, 1),
+            *([len(chosen) for chosen in queries], queries[0].device, labels),
         )
-        return cls(layer, image, query, target, tuple(repeats))
+        # Only the device knows the queries.
+        query = [
+            chosen[:, None].expand(-1, num_layers, -1).flatten()
+            for chosen in queries
+        ]
+        return known._replace(query=torch.cat(query))

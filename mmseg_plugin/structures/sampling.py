@@ -1,9 +1,9 @@
 """Bilinear sampling of feature maps and of binary masks at points.
 
-Points are (x, y) in [0, 1] of the padded image; what lies outside counts as
-zero. The numbers are those of ``F.grid_sample(2 * points - 1,
-align_corners=False)``, of which both functions are the fast special cases
-that matching and mask losses need.
+Points are (x, y) in [0, 1] of the padded image, places the same in [-1, 1];
+what lies outside counts as zero. The numbers are those of
+``F.grid_sample(2 * points - 1, align_corners=False)``, of which these are the
+fast special cases that matching and mask losses need.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_plugin.structures.map_chunks import map_budget
+
 
 def bilinear_corners(
     points: Tensor, size: Sequence[int | Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
+) -> tuple[Tensor, Tensor]:
     """The four pixels around each point, and what each contributes.
 
     Args:
@@ -25,34 +27,30 @@ def bilinear_corners(
             (...).
 
     Returns:
-        Of each corner the index into the flattened map, int32 (...), and the
-        weight (...), zero where the corner lies outside the map.
+        Index of each corner into the flattened map, int32 (4, ...), and its
+        weight (4, ...), zero where the corner lies outside the map.
     """
     # Each coordinate by itself: a last dimension of two cannot be vectorised.
-    columns, rows = (
+    (column, width), (row, height) = (
         _neighbours(position, length)
         for position, length in zip(points.unbind(-1), size[::-1], strict=True)
     )
-    indices = [
-        row * size[1] + column for row, _ in rows for column, _ in columns
-    ]
-    weights = [height * width for _, height in rows for _, width in columns]
-    return indices, weights
+    index = row[:, None] * size[1] + column
+    return index.flatten(0, 1), (height[:, None] * width).flatten(0, 1)
 
 
 def _neighbours(
     position: Tensor, length: int | Tensor
-) -> list[tuple[Tensor, Tensor]]:
-    """The pixels before and after a position, and what each contributes."""
+) -> tuple[Tensor, Tensor]:
+    """Pixels (2, ...) before and after a position, and their weights."""
     position = position * length - 0.5
     first = position.detach().floor()
     share = position - first
-    found = []
-    for pixel, weight in ((first, 1 - share), (first + 1, share)):
-        inside = (pixel >= 0) & (pixel < length)
-        # A coordinate that is no number must not read outside either.
-        found.append((pixel.where(inside, 0).int(), weight * inside))
-    return found
+    pixels = torch.stack((first, first + 1))
+    weights = torch.stack((1 - share, share))
+    inside = (pixels >= 0) & (pixels < length)
+    # A coordinate that is no number must not read outside either.
+    return pixels.where(inside, 0).int(), weights * inside
 
 
 def sample_features(features: Tensor, points: Tensor) -> Tensor:
@@ -68,37 +66,52 @@ def sample_features(features: Tensor, points: Tensor) -> Tensor:
     batch, channels, height, width = features.shape
     num_points = points.shape[1]
     index, weight = bilinear_corners(points.detach(), (height, width))
-    image = torch.arange(batch, device=features.device, dtype=torch.int32)
-    shares = torch.stack(weight, -1)
-    rows = torch.stack(index, -1) + (image * (height * width))[:, None, None]
+    first = torch.arange(batch, device=features.device, dtype=torch.int32)
+    first *= height * width
+    # Corners last: (B * K, 4), as embedding_bag takes them.
+    rows = (index + first[:, None]).flatten(1).T.contiguous()
+    shares = weight.flatten(1).T.to(features.dtype).contiguous()
     # Rows of channels side by side in memory (reshape alone may return a
     # view) are read several times faster than one channel after the other.
     table = features.flatten(2).transpose(1, 2).reshape(-1, channels)
     table = table.contiguous()
     sampled = F.embedding_bag(
-        rows.flatten(0, 1),
+        rows,
         table,
         mode='sum',
-        per_sample_weights=shares.flatten(0, 1).to(features.dtype),
+        per_sample_weights=shares,
     )
     return sampled.reshape(batch, num_points, channels)
 
 
-def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
-    """Binary masks at points shared by all, never as a float copy.
+def sample_masks(
+    masks: Sequence[Tensor], points: Tensor, budget: int | None = None
+) -> list[Tensor]:
+    """Binary masks at points shared by all of an image, not made float.
 
     Args:
-        masks: bool or uint8 (N, H, W), values 0 and 1.
-        points: (K, 2), (x, y) in [0, 1].
+        masks: of each of B images, bool or uint8 (N_i, H, W), values 0 and 1.
+        points: (B, K, 2), (x, y) in [0, 1].
+        budget: most values at a time, see :func:`map_budget`.
 
     Returns:
-        Values in [0, 1], (N, K), of the points' type.
+        Values in [0, 1], (N_i, K) for each image, of the points' type.
     """
-    flat = masks.flatten(1).view(torch.uint8)
-    index, weight = bilinear_corners(points, masks.shape[-2:])
-    values = points.new_zeros(len(masks), len(points))
-    for corner, share in zip(index, weight, strict=True):
-        values += flat.gather(1, corner.long().expand(len(flat), -1)) * share
+    index, weight = bilinear_corners(points, masks[0].shape[-2:])
+    # (B, 4 K) and (B, 4, K): one gather reads all corners.
+    index = index.transpose(0, 1).flatten(1).long()
+    weight = weight.transpose(0, 1)
+    step = max(map_budget(points.device, budget) // max(index.shape[1], 1), 1)
+    values = []
+    for image_masks, corners, shares in zip(masks, index, weight, strict=True):
+        parts = [
+            part.gather(1, corners.expand(len(part), -1))
+            .view(len(part), *shares.shape)
+            .mul(shares)
+            .sum(1)
+            for part in image_masks.flatten(1).view(torch.uint8).split(step)
+        ]
+        values.append(parts[0] if len(parts) == 1 else torch.cat(parts))
     return values
 
 
@@ -112,8 +125,14 @@ def sample_maps(maps: Tensor, points: Tensor) -> Tensor:
     Returns:
         (N, K).
     """
-    grid = (2 * points - 1)[:, None]
-    return F.grid_sample(maps[:, None], grid, align_corners=False)[:, 0, 0]
+    return sample_grid(maps, 2 * points - 1)
+
+
+def sample_grid(maps: Tensor, places: Tensor) -> Tensor:
+    """Each map (N, h, w) at its own places (N, K, 2) in [-1, 1]: (N, K)."""
+    return F.grid_sample(maps[:, None], places[:, None], align_corners=False)[
+        :, 0, 0
+    ]
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

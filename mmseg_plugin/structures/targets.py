@@ -129,19 +129,26 @@ def check_labels(
         mend: options to be set.
 
     Raises:
-        ValueError: a label is too large.
+        ValueError: a label is negative or too large.
     """
-    wrong = (labels >= num_classes).nonzero()
+    wrong = ((labels < 0) | (labels >= num_classes)).nonzero()
     if not len(wrong):
         return
     first = wrong[0, 0]
-    place = int(image[first])
+    place, label = int(image[first]), int(labels[first])
     name = image_ids[place] if image_ids else None
+    text = (
+        f'label {label} of image '
+        f'{f"{place} of the batch" if name is None else name}'
+    )
+    if label < 0:
+        raise ValueError(
+            f'{text} is negative: the classes are 0 to {num_classes - 1}, '
+            'check the labels of the data set'
+        )
     raise ValueError(
-        f'label {int(labels[first])} of image '
-        f'{f"{place} of the batch" if name is None else name} is not below '
-        f'the {num_classes} {kind} of the head: set {mend} to what the data '
-        f'set has'
+        f'{text} is not below the {num_classes} {kind} of the head: set '
+        f'{mend} to what the data set has'
     )
 
 
@@ -181,16 +188,21 @@ def add_stuff(
     for target, seg in zip(targets, sem_segs, strict=True):
         stuff = seg.reshape(seg.shape[-2:]).long()
         stuff = stuff.masked_fill(stuff == ignore_index, -1)
-        largest = torch.stack((_largest(target.labels), stuff.amax()))
+        # A negative pixel belongs to no class.
+        suspects = (_suspect(target.labels), stuff.amax().clamp(min=0))
         stuff = stuff - num_things
         is_stuff = (stuff >= 0) & (stuff < num_stuff)
         index = stuff.where(is_stuff, num_stuff).flatten()
         seen = stuff.new_zeros(num_stuff + 1).scatter_(0, index, 1)
         maps.append(stuff)
-        found.append(torch.cat((largest, seen[:num_stuff])))
+        found.append(torch.cat((torch.stack(suspects), seen[:num_stuff])))
     on_host = to_host(torch.stack(found), 'stuff')
     image = torch.arange(len(targets))
-    check_labels(on_host[:, 0], image, num_things, image_ids, 'thing classes')
+    some = torch.tensor([len(target.labels) > 0 for target in targets])
+    check_labels(
+        *(on_host[some, 0], image[some], num_things, image_ids),
+        'thing classes',
+    )
     check_labels(*(on_host[:, 1], image, num_classes, image_ids), mend=mend)
     results = []
     present = on_host[:, 2:].bool()
@@ -215,6 +227,7 @@ def image_names(batch_data_samples: list[BaseDataElement]) -> list:
     ]
 
 
-def _largest(labels: Tensor) -> Tensor:
-    """Largest of labels (G,), -1 if there are none."""
-    return F.pad(labels, (0, 1), value=-1).amax()
+def _suspect(labels: Tensor) -> Tensor:
+    """The least of labels (G,) if it is negative, else the largest or 0."""
+    low, high = F.pad(labels, (0, 1)).aminmax()
+    return torch.where(low < 0, low, high)

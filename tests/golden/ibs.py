@@ -106,8 +106,11 @@ def _own_losses(
     )
     points = masks.features.new_zeros(0, config['num_points'], 2)
     if len(order):
-        maps = masks.of(matches).detach()
-        points = loss.draw_points(maps, uniform[order])
+        maps = masks.dense().detach()
+        maps = maps.reshape(masks.num_layers, *maps.shape[-4:])
+        maps = maps[matches.layer, matches.image, matches.query]
+        places, _ = loss.sampler.draw(maps, 2 * uniform[order] - 1)
+        points = (places + 1) / 2
     values = loss(masks, targets, matches, config['num_masks'], points)
     return dict(
         zip(

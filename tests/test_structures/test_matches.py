@@ -12,7 +12,8 @@ def test_fixed_repeats_every_pair_in_every_layer():
         torch.empty(0, 2, dtype=torch.long),
         torch.tensor([[5]]),
     ]
-    matches = Matches.fixed(queries, num_layers=2)
+    labels = torch.tensor([7, 5, 6])
+    matches = Matches.fixed(queries, 2, labels)
     pairs = torch.stack(matches[:4], 1).tolist()
     assert pairs == [
         [0, 0, 0, 0],
@@ -28,9 +29,7 @@ def test_fixed_repeats_every_pair_in_every_layer():
     ]
     assert matches.repeats == ((4, 4), (), (2,))
     assert matches.counts == [8, 0, 2]
-    labels = torch.tensor([7, 5, 6])
-    on_host = matches.pairs_on_host(matches.layer, labels)
-    assert on_host.tolist() == [
+    assert matches.on_host.tolist() == [
         [0, 0, 1, 1, 0, 0, 1, 1, 0, 1],
         [0, 0, 0, 0, 0, 0, 0, 0, 2, 2],
         [7, 7, 7, 7, 5, 5, 5, 5, 6, 6],

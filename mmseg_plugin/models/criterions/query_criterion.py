@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
@@ -115,9 +116,11 @@ class QueryCriterion(nn.Module):
             ValueError: a target has a label that the head has no class for.
         """
         matches = self.assigner.assign(predictions, targets, points, image_ids)
-        if matches.on_host is not None:
-            _, image, labels = matches.on_host
-            check_labels(labels, image, self.num_classes, image_ids)
+        if matches.labels is not None:
+            # Also those of targets that no query was left for.
+            counts = torch.tensor([len(target.labels) for target in targets])
+            image = torch.arange(len(targets)).repeat_interleave(counts)
+            check_labels(matches.labels, image, self.num_classes, image_ids)
         return matches
 
     def losses_by_layer(

@@ -278,10 +278,8 @@ class PanopticFCNHead(PanopticFCNLayers):
         numbers = torch.arange(embed.shape[1], device=thing.device).view(
             -1, self.num_kernels
         )
-        matches = Matches.fixed([numbers[:count] for count in counts], 1)
-        one_layer = torch.zeros(len(thing) * self.num_kernels).long()
-        matches = matches._replace(
-            on_host=matches.pairs_on_host(one_layer, targets.pair_labels)
+        matches = Matches.fixed(
+            *([numbers[:count] for count in counts], 1, targets.pair_labels)
         )
         return (
             MaskLogits(embed, maps.features),

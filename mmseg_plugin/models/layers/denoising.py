@@ -188,7 +188,7 @@ class DenoisingQueryGenerator(BaseModule):
         places = (to_device(image, device), query)
         # A label without a class is refused after matching, whose copy to
         # the host tells; until then it must not stop the device.
-        content = self.label_embedding(labels.clamp(max=self.num_classes - 1))
+        content = self.label_embedding(labels.clamp(0, self.num_classes - 1))
         shape = (len(counts), groups * size)
         return DenoisingQueries(
             content.new_zeros(*shape, content.shape[1]).index_put(

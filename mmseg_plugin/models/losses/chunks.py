@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from mmseg_plugin.structures import MaskLogits, Matches
+from mmseg_plugin.structures.map_chunks import MapChunks
 
 
 def loss_in_chunks(
@@ -16,7 +17,7 @@ def loss_in_chunks(
     targets: Tensor,
     weights: Tensor,
     avg_factor: float,
-    chunk_size: int,
+    chunk_size: int | None = None,
 ) -> Tensor:
     """Loss of K masks of each of P targets, a sum over the targets.
 
@@ -30,20 +31,16 @@ def loss_in_chunks(
         weights: (P, K), share of each mask in its target's loss.
         avg_factor: number by which the sum is divided.
         chunk_size: most values of maps that exist at a time, but at least
-            those of one target.
+            those of one target; see :func:`map_budget`.
 
     Returns:
         Scalar; zero that keeps the graph if there is no target.
     """
-    shape = weights.shape
-    counts = [count // shape[1] for count in matches.counts]
-    step = max(chunk_size // (shape[1] * masks.size[0] * masks.size[1]), 1)
-    parts = zip(
-        masks.features,
-        masks.rows(matches).unflatten(0, shape).split(counts),
-        targets.split(counts),
-        weights.split(counts),
-        strict=True,
+    count, each = weights.shape
+    rows = masks.rows(matches).unflatten(0, (count, each))
+    chunks = MapChunks(
+        [count // each for count in matches.counts],
+        *(each * masks.size[0] * masks.size[1], targets.device, chunk_size),
     )
 
     def loss_of_chunk(
@@ -54,8 +51,16 @@ def loss_in_chunks(
         return loss(maps, targets, weights, avg_factor)
 
     losses = [
-        checkpoint(loss_of_chunk, features, *chunk, use_reentrant=False)
-        for features, *values in parts
-        for chunk in zip(*(part.split(step) for part in values), strict=True)
+        checkpoint(
+            loss_of_chunk,
+            masks.features[image],
+            *(rows[some], targets[some], weights[some]),
+            use_reentrant=False,
+            # Nothing is random here.
+            preserve_rng_state=False,
+        )
+        for image, some in chunks
     ]
+    if not losses:
+        return loss_of_chunk(masks.features[0], rows, targets, weights)
     return torch.stack(losses).sum()

@@ -7,6 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.structures.map_chunks import MapChunks
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -22,7 +23,8 @@ class DenseMaskLoss(nn.Module):
         gamma: power of the modulating factor.
         mask_weight: factor of the focal loss.
         dice_weight: factor of the dice loss.
-        chunk_size: most values of resized maps that exist at a time.
+        chunk_size: most values of resized maps that exist at a time; see
+            :func:`map_budget`.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class DenseMaskLoss(nn.Module):
         gamma: float = 2.0,
         mask_weight: float = 20.0,
         dice_weight: float = 1.0,
-        chunk_size: int = 2**24,
+        chunk_size: int | None = None,
     ) -> None:
         super().__init__()
         self.alpha = alpha
@@ -64,27 +66,24 @@ class DenseMaskLoss(nn.Module):
         """
         embed = at_least_float32(masks.rows(matches))
         features = at_least_float32(masks.features)
-        step = max(self.chunk_size // targets[0].masks.shape[-2:].numel(), 1)
+        size = targets[0].masks.shape[-2:].numel()
+        chunks = MapChunks(
+            *(matches.counts, size, features.device, self.chunk_size)
+        )
         losses = [
             checkpoint(
                 self._losses,
-                rows,
-                pixels,
-                target.masks,
-                index,
+                *(embed[rows], features[image]),
+                *(targets[image].masks, matches.target[rows]),
                 use_reentrant=False,
+                # Nothing is random here.
+                preserve_rng_state=False,
             )
-            for queries, pixels, target, indices in zip(
-                embed.split(matches.counts),
-                features,
-                targets,
-                matches.target.split(matches.counts),
-                strict=True,
-            )
-            for rows, index in zip(
-                queries.split(step), indices.split(step), strict=True
-            )
+            for image, rows in chunks
         ]
+        if not losses:
+            none = 0 * (embed.sum() + features.sum())
+            losses = [none.expand(2, 0)]
         sums = matches.sum_by_layer(torch.cat(losses, 1), masks.num_layers)
         focal, dice = sums / avg_factor
         return self.mask_weight * focal, self.dice_weight * dice

@@ -1,20 +1,17 @@
 """Intra-Batch Supervision: objects must not be found in other images."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from mmseg_plugin.models.losses.matched_points import (
-    row_chunks,
-    scatter_to_maps,
-)
-from mmseg_plugin.models.losses.point_mask_loss import PointMaskLoss
+from mmseg_plugin.models.losses.map_losses import LossesOfMaps, Saved
+from mmseg_plugin.models.losses.matched_points import scatter_to_maps
+from mmseg_plugin.models.losses.point_sampler import PointSampler
 from mmseg_plugin.registry import MODELS
-from mmseg_plugin.structures import MaskLogits, Matches, Targets, sample_maps
+from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.structures.map_chunks import MapChunks
 from mmseg_plugin.utils.host import to_device, to_host
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
@@ -39,8 +36,8 @@ class IntraBatchLoss(nn.Module):
         loss_weight: lambda, the whole factor of the loss.
         num_points: points of each mask, chosen as those of the mask loss
             are, on the cross-image logits; None for all pixels.
-        oversample_ratio: see :class:`PointMaskLoss`.
-        importance_sample_ratio: see :class:`PointMaskLoss`.
+        oversample_ratio: see :class:`PointSampler`.
+        importance_sample_ratio: see :class:`PointSampler`.
         alpha: weight of positives, so negatives have ``1 - alpha``.
         gamma: power of the modulating factor.
         pairing: 'random', another image for each layer and image; or
@@ -50,7 +47,8 @@ class IntraBatchLoss(nn.Module):
             counts them.
         skip_class_zero: leave out label 0 even if it is a thing, as the
             published Mask2Former code does by mistake.
-        chunk_size: most values of dense maps that exist at a time.
+        chunk_size: most values of dense maps that exist at a time; see
+            :func:`map_budget`.
 
     Raises:
         ValueError: unknown pairing.
@@ -68,15 +66,15 @@ class IntraBatchLoss(nn.Module):
         pairing: str = 'random',
         first_layer: int | None = None,
         skip_class_zero: bool = False,
-        chunk_size: int = 2**22,
+        chunk_size: int | None = None,
     ) -> None:
         super().__init__()
         if pairing not in PAIRINGS:
             raise ValueError(f'pairing is one of {PAIRINGS}, not {pairing!r}')
         self.loss_weight = loss_weight
-        self.sampler: PointMaskLoss | None = None
+        self.sampler: PointSampler | None = None
         if num_points:
-            self.sampler = PointMaskLoss(
+            self.sampler = PointSampler(
                 num_points, oversample_ratio, importance_sample_ratio
             )
         self.alpha = alpha
@@ -142,7 +140,8 @@ class IntraBatchLoss(nn.Module):
             partners: int64 (L, B) on the CPU, the other image of each image,
                 instead of drawing it.
             uniform: (N, P, 2) for each of the N pairs that are used, in
-                their order, see :meth:`PointMaskLoss.draw_points`.
+                their order, in [0, 1], see
+                :meth:`PointSampler.draw`.
             num_initial: predictions before the first decoder layer, to
                 which the loss is not applied.
 
@@ -162,15 +161,18 @@ class IntraBatchLoss(nn.Module):
         used = is_used.nonzero()[order, 0]
         used, order = to_device(torch.stack((used, order)), features.device)
         embed = at_least_float32(masks.rows(matches))[used]
-        plan = _Plan(
+        size = (features.shape[2], features.shape[3])
+        chunks = MapChunks(
             partner.bincount(minlength=len(features)).tolist(),
-            max(self.chunk_size // features[0, 0].numel(), 1),
-            self.sampler,
-            None if uniform is None else uniform[order],
-            self.alpha,
-            self.gamma,
+            *(size[0] * size[1], features.device, self.chunk_size),
         )
-        losses = _NegativeLosses.apply(embed, features, plan)
+        given = None
+        if uniform is not None:
+            given = 2 * uniform[order].to(features.dtype) - 1
+        (losses,) = LossesOfMaps.apply(
+            *(embed, features.flatten(2), chunks),
+            _NegativeLosses(size, self._draw(given), self.alpha, self.gamma),
+        )
         layer = matches.layer[used]
         none = losses.new_zeros(masks.num_layers)
         if avg_factor is None:
@@ -181,6 +183,19 @@ class IntraBatchLoss(nn.Module):
         total = none.index_add(0, layer, losses)
         return self.loss_weight * total / avg_factor
 
+    def _draw(
+        self, uniform: Tensor | None
+    ) -> Callable[[Tensor, slice], tuple[Tensor, Tensor]] | None:
+        """Chooses places on maps (N, h, w) of some rows."""
+        if self.sampler is None:
+            return None
+        draw = self.sampler.draw
+
+        def draw_rows(maps: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+            return draw(maps, None if uniform is None else uniform[rows])
+
+        return draw_rows
+
 
 def _pairs_on_host(targets: list[Targets], matches: Matches) -> Tensor:
     """Layer, image and class of each pair (3, M); copied if unknown."""
@@ -190,91 +205,69 @@ def _pairs_on_host(targets: list[Targets], matches: Matches) -> Tensor:
     layer, labels = to_host(torch.cat(parts), 'ibs').tensor_split(
         [len(matches.layer)]
     )
-    return matches.pairs_on_host(layer, labels)
+    counts = [count for image in matches.repeats for count in image]
+    image = torch.arange(len(matches.repeats))
+    image = image.repeat_interleave(torch.tensor(matches.counts))
+    labels = labels.repeat_interleave(torch.tensor(counts).long())
+    return torch.stack((layer, image, labels))
 
 
-class _Plan(NamedTuple):
-    """Which rows meet which image, and where.
+class _NegativeLosses:
+    """Focal losses of maps on which all is negative; a :class:`MapLoss`.
 
-    Attributes:
-        counts: number of rows for each image, in order.
-        step: dense maps that exist at a time.
-        sampler: chooses the points; all pixels if None.
-        uniform: points that it chooses from, of all rows; drawn if None.
+    Args:
+        size: height and width of the maps.
+        draw: maps (N, h, w) and their rows -> places (N, K, 2) in [-1, 1]
+            and the logits there (N, K); None for all pixels.
         alpha: see :class:`IntraBatchLoss`.
         gamma: see :class:`IntraBatchLoss`.
     """
 
-    counts: list[int]
-    step: int
-    sampler: PointMaskLoss | None
-    uniform: Tensor | None
-    alpha: float
-    gamma: float
+    num_values = 1
 
-    def loss(self, logits: Tensor) -> Tensor:
-        """Mean focal loss (N,) of logits (N, K) that are all negatives."""
-        loss = F.softplus(logits) * logits.sigmoid() ** self.gamma
-        return (1 - self.alpha) * loss.mean(1)
+    def __init__(
+        self,
+        size: tuple[int, int],
+        draw: Callable[[Tensor, slice], tuple[Tensor, Tensor]] | None,
+        alpha: float,
+        gamma: float,
+    ) -> None:
+        self.size = size
+        self.draw = draw
+        self.again = draw is None
+        self.alpha = alpha
+        self.gamma = gamma
 
-    def grad(self, logits: Tensor, grad: Tensor) -> Tensor:
-        """Gradient (N, K) of :meth:`loss`, given that of its result."""
-        prob = logits.sigmoid()
-        slope = self.gamma * (1 - prob) * F.softplus(logits) + prob
-        slope = slope * prob**self.gamma
-        return slope * (grad * (1 - self.alpha) / logits.shape[1])[:, None]
-
-
-class _NegativeLosses(torch.autograd.Function):
-    """Focal losses of rows on the maps of other images, in little memory.
-
-    The maps live for one chunk only: the backward pass keeps the points and
-    their logits, or multiplies again where all pixels count.
-    """
-
-    @staticmethod
     def forward(
-        ctx: Any, embed: Tensor, features: Tensor, plan: _Plan
-    ) -> Tensor:
-        """(N, D), (B, D, h, w) -> (N,)."""
-        losses = embed.new_zeros(len(embed))
-        points, logits = [], []
-        pixels = features.flatten(2)
-        # One buffer: the system hands out fresh large ones slowly.
-        room = embed.new_empty(min(plan.step, len(embed)), pixels.shape[2])
-        for image, rows in row_chunks(plan.counts, plan.step):
-            part = embed[rows]
-            maps = torch.mm(part, pixels[image], out=room[: len(part)])
-            if plan.sampler:
-                maps = maps.unflatten(1, features.shape[2:])
-                given = None if plan.uniform is None else plan.uniform[rows]
-                points.append(plan.sampler.draw_points(maps, given))
-                maps = sample_maps(maps, points[-1])
-                logits.append(maps)
-            losses[rows] = plan.loss(maps)
-        ctx.save_for_backward(embed, features, *points, *logits)
-        ctx.plan = plan
-        return losses
+        self, maps: Tensor, image: int, rows: slice
+    ) -> tuple[Tensor, Saved]:
+        if self.draw is None:
+            loss, _, power = self._terms(maps)
+            return self._mean(loss, power), ()
+        places, logits = self.draw(maps.unflatten(1, self.size), rows)
+        loss, prob, power = self._terms(logits)
+        mean = self._mean(loss, power)
+        return mean, (self._slope(loss, prob, power), places)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        embed, features, *saved = ctx.saved_tensors
-        points, logits = saved[: len(saved) // 2], saved[len(saved) // 2 :]
-        grad_embed = torch.zeros_like(embed)
-        grad_features = torch.zeros_like(features)
-        for number, (image, rows) in enumerate(
-            row_chunks(ctx.plan.counts, ctx.plan.step)
-        ):
-            pixels = features[image].flatten(1)
-            if points:
-                grad_maps = scatter_to_maps(
-                    ctx.plan.grad(logits[number], grad[rows]),
-                    points[number],
-                    features.shape[2:],
-                )
-            else:
-                grad_maps = ctx.plan.grad(embed[rows] @ pixels, grad[rows])
-            grad_embed[rows] = grad_maps @ pixels.T
-            grad_features[image].flatten(1).addmm_(embed[rows].T, grad_maps)
-        return grad_embed, grad_features, None
+    def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
+        if self.draw is None:
+            slope = self._slope(*self._terms(*saved))
+            return slope.mul_(grad.T)
+        slope, places = saved
+        return scatter_to_maps(slope * grad.T, places, self.size)
+
+    def _terms(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        prob = logits.sigmoid()
+        return F.softplus(logits), prob, prob**self.gamma
+
+    def _mean(self, loss: Tensor, power: Tensor) -> Tensor:
+        """Mean of ``(1 - alpha) softplus(x) p^gamma`` of each row (1, N)."""
+        total = torch.bmm(loss[:, None], power[..., None])[None, :, 0, 0]
+        return total * ((1 - self.alpha) / loss.shape[1])
+
+    def _slope(self, loss: Tensor, prob: Tensor, power: Tensor) -> Tensor:
+        """Its derivative (N, K), in the memory of ``loss``."""
+        # softplus' = p and p' = p (1 - p)
+        slope = loss.addcmul_(loss, prob, value=-1)
+        slope = slope.mul_(self.gamma).add_(prob).mul_(power)
+        return slope.mul_((1 - self.alpha) / slope.shape[1])

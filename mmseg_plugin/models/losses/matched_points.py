@@ -1,182 +1,196 @@
-"""Loss of matched masks at points of their dense maps, in little memory."""
+"""BCE and dice of matched masks at points, in closed form."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from mmseg_plugin.structures import Matches, Targets, sample_maps
+from mmseg_plugin.models.losses.map_losses import Saved
+from mmseg_plugin.structures import Matches, Targets
+from mmseg_plugin.structures.sampling import sample_grid
 
 
-class BCEAndDice(torch.autograd.Function):
-    """Mean BCE and dice loss of each row of logits and targets (M, K).
+def bce_and_overlap(logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """What the losses of rows are made of, and their probabilities.
 
-    Their gradient has a closed form, so only the inputs are saved.
+    Args:
+        logits: (N, K).
+        values: (N, K) in [0, 1].
+
+    Returns:
+        (4, N): mean BCE, sum of p t, of p, and of t; and p (N, K).
     """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, values: Tensor) -> Tensor:
-        """(M, K), (M, K) -> (2, M)."""
-        ctx.save_for_backward(logits, values)
-        return bce_and_dice(logits, values)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        logits, values = ctx.saved_tensors
-        return bce_and_dice_grad(logits, values, grad), None
-
-
-def bce_and_dice(logits: Tensor, values: Tensor) -> Tensor:
-    """Mean BCE and dice loss (2, M) of each row (M, K)."""
     prob = logits.sigmoid()
     bce = F.binary_cross_entropy_with_logits(logits, values, reduction='none')
-    overlap = 2 * _row_dot(prob, values) + 1
-    dice = 1 - overlap / (prob.sum(1) + values.sum(1) + 1)
-    return torch.stack((bce.mean(1), dice))
+    overlap = torch.bmm(prob[:, None], values[..., None])[:, 0, 0]
+    parts = (bce.mean(1), overlap, prob.sum(1), values.sum(1))
+    return torch.stack(parts), prob
 
 
-def bce_and_dice_grad(logits: Tensor, values: Tensor, grad: Tensor) -> Tensor:
-    """Gradient (M, K) with respect to the logits, given that of the losses."""
-    prob = logits.sigmoid()
-    overlap = 2 * _row_dot(prob, values) + 1
-    total = prob.sum(1) + values.sum(1) + 1
-    # d dice / d prob = overlap / total^2 - 2 t / total
-    slope = torch.addcmul(
-        (grad[1] * overlap / total**2)[:, None],
-        values,
-        (grad[1] * 2 / total)[:, None],
-        value=-1,
-    )
-    slope *= prob * (1 - prob)
-    return slope.add_((prob - values).mul_((grad[0] / len(prob.T))[:, None]))
+def bce_and_overlap_grad(prob: Tensor, values: Tensor, grad: Tensor) -> Tensor:
+    """Gradient (N, K) of the logits, given that of the four numbers.
+
+    ``d bce / dx = (p - t) / K`` and ``d p / dx = p (1 - p)``.
+    """
+    of_bce, of_overlap, of_prob, _ = grad[..., None]
+    of_bce = of_bce / prob.shape[1]
+    slope = torch.addcmul(of_prob, of_overlap, values)
+    slope *= torch.addcmul(prob, prob, prob, value=-1)
+    return slope.addcmul_(of_bce, prob).addcmul_(of_bce, values, value=-1)
 
 
-def _row_dot(first: Tensor, second: Tensor) -> Tensor:
-    return torch.bmm(first[:, None], second[..., None])[:, 0, 0]
+def bce_and_dice(parts: Tensor) -> Tensor:
+    """BCE and dice loss (2, M) of the numbers of :func:`bce_and_overlap`."""
+    bce, overlap, prob, values = parts
+    dice = 1 - (2 * overlap + 1) / (prob + values + 1)
+    return torch.stack((bce, dice))
 
 
-class MatchedPoints:
-    """Where matched masks are looked at, and what they should be there.
+class PointLosses:
+    """Each matched mask at points of its own.
+
+    A :class:`MapLoss` of the maps (N, h * w); its values are those of
+    :func:`bce_and_overlap`.
 
     Args:
         targets: of each image.
         matches: pairs of queries and targets.
-        choose: maps (N, h, w), their image and rows -> points (N, K, 2).
-        num_points: K.
-        step: maps that exist at a time.
+        size: height and width of the maps.
+        draw: maps (N, h, w), their image and rows -> places (N, K, 2) in
+            [-1, 1] and the logits there (N, K).
+        budget: most values of masks made float at a time.
     """
+
+    num_values = 4
+    again = False
 
     def __init__(
         self,
         targets: list[Targets],
         matches: Matches,
-        choose: Callable[[Tensor, int, slice], Tensor],
-        num_points: int,
-        step: int,
+        size: Sequence[int],
+        draw: Callable[[Tensor, int, slice], tuple[Tensor, Tensor]],
+        budget: int,
     ) -> None:
-        self.choose = choose
-        self.counts = matches.counts
-        self.num_points = num_points
-        self.step = step
-        self.masks = [
-            mask
-            for target, repeats in zip(targets, matches.repeats, strict=True)
-            for mask, count in zip(target.masks, repeats, strict=True)
+        self.masks = [target.masks for target in targets]
+        self.size = size
+        self.draw = draw
+        pixels = max((masks[:1].numel() for masks in self.masks), default=1)
+        self.most_masks = max(budget // max(pixels, 1), 1)
+        # Target of each row; the device need not be asked.
+        self.target = [
+            index
+            for repeats in matches.repeats
+            for index, count in enumerate(repeats)
             for _ in range(count)
         ]
 
-    def values(self, points: Tensor, rows: slice) -> Tensor:
-        """Targets (N, K) of some rows; each mask is made float alone."""
-        values, first = [], 0
-        for _, group in groupby(self.masks[rows], key=id):
-            same = list(group)
-            where = points[first : first + len(same)]
-            first += len(same)
-            mask = same[0][None].to(points.dtype)
-            values.append(sample_maps(mask, where.reshape(1, -1, 2)))
-        return torch.cat(values, 1).reshape(points.shape[:2])
+    def forward(
+        self, maps: Tensor, image: int, rows: slice
+    ) -> tuple[Tensor, Saved]:
+        places, logits = self.draw(
+            maps.unflatten(1, tuple(self.size)), image, rows
+        )
+        values = self.values(places, image, rows)
+        parts, prob = bce_and_overlap(logits, values)
+        return parts, (places, prob, values)
+
+    def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
+        places, prob, values = saved
+        grad = bce_and_overlap_grad(prob, values, grad)
+        return scatter_to_maps(grad, places, self.size)
+
+    def values(self, places: Tensor, image: int, rows: slice) -> Tensor:
+        """Targets (N, K) of an image's rows at their places (N, K, 2)."""
+        found, first = [], 0
+        for masks, repeat in self._runs(image, rows):
+            end = first + len(masks) * repeat
+            where = places[first:end].reshape(len(masks), -1, 2)
+            some = sample_grid(masks.to(places.dtype), where)
+            found.append(some.view(end - first, -1))
+            first = end
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def _runs(self, image: int, rows: slice) -> Iterator[tuple[Tensor, int]]:
+        """Neighbouring masks of equally many rows, and how many rows."""
+        counted = [
+            (index, len(list(same)))
+            for index, same in groupby(self.target[rows])
+        ]
+        start = 0
+        for end in range(1, len(counted) + 1):
+            (first, repeat), last = counted[start], counted[end - 1][0]
+            if (
+                end == len(counted)
+                or end - start == self.most_masks
+                or counted[end] != (last + 1, repeat)
+            ):
+                yield self.masks[image][first : last + 1], repeat
+                start = end
 
 
-def row_chunks(
-    counts: Sequence[int], step: int
-) -> Iterator[tuple[int, slice]]:
-    """Each image and its rows, at most ``step`` at a time.
+class SharedPointLosses:
+    """Each matched mask at a choice of its image's points.
+
+    A :class:`MapLoss` of logits at all P points (N, P); its values are those
+    of :func:`bce_and_overlap`.
 
     Args:
-        counts: number of rows of each image, which lie in its order.
-        step: most rows of a chunk.
-    """
-    first = 0
-    for image, count in enumerate(counts):
-        for start in range(first, first + count, step):
-            yield image, slice(start, min(start + step, first + count))
-        first += count
-
-
-class MatchedPointLosses(torch.autograd.Function):
-    """BCE and dice loss of matched pairs at points of their dense maps.
-
-    The maps live for one chunk only: sampling and the product are linear, so
-    the backward pass needs the points, but not the maps.
+        values: of each image, targets (G_i, P) at all points.
+        matches: pairs of queries and targets.
+        choose: logits (N, P) -> index of the uncertain ones (N, n).
+        num_candidates: points among which is chosen, which come first; the
+            others are kept whatever they are.
     """
 
-    @staticmethod
+    num_values = 4
+    again = False
+
+    def __init__(
+        self,
+        values: list[Tensor],
+        matches: Matches,
+        choose: Callable[[Tensor], Tensor],
+        num_candidates: int,
+    ) -> None:
+        self.values = values
+        self.target = matches.target
+        self.choose = choose
+        self.rest = slice(num_candidates, None)
+
     def forward(
-        ctx: Any,
-        embed: Tensor,
-        features: Tensor,
-        matched: MatchedPoints,
-    ) -> Tensor:
-        """(M, D), (B, D, h, w) -> losses (2, M)."""
-        pixels, size = features.flatten(2), features.shape[2:]
-        points = embed.new_empty(len(embed), matched.num_points, 2)
-        logits = embed.new_empty(points.shape[:2])
-        values = torch.empty_like(logits)
-        losses = embed.new_empty(2, len(embed))
-        # One buffer: the system hands out fresh large ones slowly.
-        room = embed.new_empty(min(matched.step, len(embed)), pixels.shape[2])
-        for image, rows in row_chunks(matched.counts, matched.step):
-            part = embed[rows]
-            maps = torch.mm(part, pixels[image], out=room[: len(part)])
-            maps = maps.unflatten(1, size)
-            points[rows] = matched.choose(maps, image, rows)
-            logits[rows] = sample_maps(maps, points[rows])
-            values[rows] = matched.values(points[rows], rows)
-            losses[:, rows] = bce_and_dice(logits[rows], values[rows])
-        ctx.save_for_backward(embed, features, points, logits, values)
-        ctx.matched = matched
-        return losses
+        self, maps: Tensor, image: int, rows: slice
+    ) -> tuple[Tensor, Saved]:
+        chosen = self.choose(maps)
+        targets, target = self.values[image], self.target[rows]
+        # One index into all targets: no copy of each pair's.
+        flat = torch.add(chosen, target[:, None], alpha=targets.shape[1])
+        values = torch.cat(
+            (targets.take(flat), targets[:, self.rest][target]), 1
+        )
+        logits = torch.cat((maps.gather(1, chosen), maps[:, self.rest]), 1)
+        parts, prob = bce_and_overlap(logits, values)
+        return parts, (chosen, prob, values)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        embed, features, points, logits, values = ctx.saved_tensors
-        grad_embed = embed.new_zeros(embed.shape)
-        # Contiguous whatever the features are, so that rows are views of it.
-        grad_features = features.new_zeros(features.shape)
-        for image, rows in row_chunks(ctx.matched.counts, ctx.matched.step):
-            grad_logits = bce_and_dice_grad(
-                logits[rows], values[rows], grad[:, rows]
-            )
-            grad_maps = scatter_to_maps(
-                grad_logits, points[rows], features.shape[2:]
-            )
-            grad_embed[rows] = grad_maps @ features[image].flatten(1).T
-            grad_features[image].flatten(1).addmm_(embed[rows].T, grad_maps)
-        return grad_embed, grad_features, None
+    def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
+        chosen, prob, values = saved
+        grad = bce_and_overlap_grad(prob, values, grad)
+        uncertain = chosen.shape[1]
+        grad_maps = grad.new_zeros(len(grad), num_pixels)
+        grad_maps[:, self.rest] = grad[:, uncertain:]
+        return grad_maps.scatter_(1, chosen, grad[:, :uncertain])
 
 
-def scatter_to_maps(grad: Tensor, points: Tensor, size: torch.Size) -> Tensor:
-    """Adjoint of :func:`sample_maps`: (N, K) -> (N, h * w)."""
+def scatter_to_maps(
+    grad: Tensor, places: Tensor, size: Sequence[int]
+) -> Tensor:
+    """Adjoint of :func:`sample_grid`: (N, K) -> (N, h * w)."""
     maps, _ = torch.ops.aten.grid_sampler_2d_backward(
         grad[:, None, None],
         grad.new_empty(len(grad), 1, *size),
-        (2 * points - 1)[:, None],
+        places[:, None],
         0,  # bilinear
         0,  # zeros outside
         False,  # align_corners

@@ -22,6 +22,7 @@ from mmseg_plugin.structures import (
     sample_features,
     sample_masks,
 )
+from mmseg_plugin.structures.map_chunks import MapChunks
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -43,7 +44,7 @@ class BatchHungarianAssigner:
         solver: 'scipy', or 'torch' for ``torch-linear-assignment``, which
             stays on the GPU.
         chunk_size: most mask values that are compared at a time, which
-            bounds memory and changes no result.
+            bounds memory and changes no result; see :func:`map_budget`.
 
     Raises:
         TypeError: a cost is not one of :mod:`match_costs`.
@@ -56,7 +57,7 @@ class BatchHungarianAssigner:
         num_points: int | None = 12544,
         points_per_layer: bool = False,
         solver: str = 'scipy',
-        chunk_size: int = 2**22,
+        chunk_size: int | None = None,
     ) -> None:
         if solver not in SOLVERS:
             raise ValueError(
@@ -140,116 +141,126 @@ class BatchHungarianAssigner:
         """
         layers, images, queries = predictions.cls_logits.shape[:3]
         if points is None and self.mask_costs and self.num_points:
-            sets = [layers, images] if self.points_per_layer else [images]
+            shape = [layers, images] if self.points_per_layer else [images]
             points = torch.rand(
-                *sets, self.num_points, 2, device=predictions.cls_logits.device
+                *(*shape, self.num_points, 2),
+                device=predictions.cls_logits.device,
             )
-        costs = []
-        for image, target in enumerate(targets):
-            if points is None or points.dim() == 3:
-                where = None if points is None else points[image]
-                parts = [(slice(None), where)]
-            else:
-                parts = [
-                    (slice(i, i + 1), where)
-                    for i, where in enumerate(points[:, image])
-                ]
-            cost = torch.cat(
-                [
-                    self._image_cost(predictions, target, image, *part)
-                    for part in parts
-                ]
-            )
-            costs.append(cost.reshape(layers, queries, len(target.labels)))
-        return costs
+        sets: list[tuple[slice, Tensor | None]] = [(slice(None), points)]
+        if points is not None and points.dim() == 4:
+            sets = [(slice(i, i + 1), at) for i, at in enumerate(points)]
+        costs = [self._costs(predictions, targets, *each) for each in sets]
+        return [
+            torch.cat(parts).reshape(layers, queries, -1)
+            for parts in zip(*costs, strict=True)
+        ]
 
-    def _image_cost(
+    def _costs(
         self,
         predictions: QueryPredictions,
-        target: Targets,
-        image: int,
+        targets: list[Targets],
         layers: slice,
         points: Tensor | None,
-    ) -> Tensor:
-        """Costs (R, G) of all queries of some layers of one image."""
+    ) -> list[Tensor]:
+        """Costs (R, G) of all queries of some layers, of each image."""
         logits, masks, boxes = predictions
 
-        def rows_of(values: Tensor) -> Tensor:
-            return at_least_float32(values[layers, image].flatten(0, 1))
+        def by_image(values: Tensor) -> Tensor:
+            values = values[layers].transpose(0, 1).flatten(1, 2)
+            return at_least_float32(values)
 
-        classes = rows_of(logits)
-        total = classes.new_zeros(len(classes), len(target.labels))
-        # A label without a class gets its error from the head, after the
-        # copy to the host; until then it must not stop the device.
-        labels = target.labels.clamp(max=classes.shape[1] - 1)
-        for class_cost in self.class_costs:
-            cost = class_cost(classes, labels)
-            total += class_cost.weight * cost
-        for box_cost in self.box_costs:
-            if boxes is None or target.boxes is None:
+        classes = by_image(logits)
+        # A label without a class gets its error from the criterion, after
+        # the copy to the host; until then it must not stop the device.
+        labels = [
+            target.labels.clamp(0, logits.shape[-1] - 1) for target in targets
+        ]
+        totals = [
+            classes.new_zeros(classes.shape[1], len(each)) for each in labels
+        ]
+        for cost in self.class_costs:
+            for total, *given in zip(totals, classes, labels, strict=True):
+                total.add_(cost(*given), alpha=cost.weight)
+        if self.box_costs:
+            wanted = [each.boxes for each in targets if each.boxes is not None]
+            if boxes is None or len(wanted) < len(targets):
                 raise ValueError(
                     'box costs need boxes of the predictions and the targets'
                 )
-            cost = box_cost(rows_of(boxes), target.boxes, target.labels)
-            total += box_cost.weight * cost
+            for rows, total, some, target in zip(
+                by_image(boxes), totals, wanted, targets, strict=True
+            ):
+                for box_cost in self.box_costs:
+                    distance = box_cost(rows, some, target.labels)
+                    total.add_(distance, alpha=box_cost.weight)
         if self.mask_costs:
             if masks is None:
                 raise ValueError('mask costs need predicted masks')
-            features = at_least_float32(masks.features[image])
+            features = at_least_float32(masks.features)
             self._add_mask_costs(
-                total, rows_of(masks.embed), features, target.masks, points
+                *(totals, by_image(masks.embed), features, targets, points)
             )
-        return total
+        return totals
 
     def _add_mask_costs(
         self,
-        total: Tensor,
+        totals: list[Tensor],
         embed: Tensor,
         features: Tensor,
-        masks: Tensor,
+        targets: list[Targets],
         points: Tensor | None,
     ) -> None:
-        """Adds the mask costs to ``total`` (R, G), chunk by chunk."""
+        """Adds the mask costs to ``totals`` (R, G), chunk by chunk."""
         logits_of = _logits_at(features, points)
-        size = features[0].numel() if points is None else len(points)
-        step = max(self.chunk_size // size, 1)
-        values = [
-            _mask_values(part, features.shape[-2:], points)
-            for part in masks.split(step)
+        values = self._mask_values(targets, features.shape[-2:], points)
+        size = features[0, 0].numel() if points is None else points.shape[1]
+        for image, (total, rows, wanted) in enumerate(
+            zip(totals, embed, values, strict=True)
+        ):
+            chunks = MapChunks(
+                *([len(rows)], size, features.device, self.chunk_size)
+            )
+            for _, chosen in chunks:
+                logits = logits_of(rows[chosen], image)
+                for start in range(0, total.shape[1], chunks.step):
+                    part = wanted[start : start + chunks.step]
+                    added = total[chosen, start : start + chunks.step]
+                    part = part.to(logits.dtype)
+                    for cost in self.mask_costs:
+                        added.add_(cost(logits, part), alpha=cost.weight)
+
+    def _mask_values(
+        self,
+        targets: list[Targets],
+        size: Sequence[int],
+        points: Tensor | None,
+    ) -> list[Tensor]:
+        """Targets (G, K) at points, or at the pixels of a smaller map."""
+        masks = [target.masks for target in targets]
+        if points is not None:
+            return sample_masks(masks, points, self.chunk_size)
+        bits = [each.view(torch.uint8)[:, None] for each in masks]
+        return [
+            F.interpolate(each, size, mode='nearest').flatten(1)
+            for each in bits
         ]
-        for first in range(0, len(embed), step):
-            chosen = slice(first, first + step)
-            logits = logits_of(embed[chosen])
-            for i, part in enumerate(values):
-                where = slice(i * step, i * step + len(part))
-                part = part.to(logits.dtype)
-                for cost in self.mask_costs:
-                    total[chosen, where] += cost.weight * cost(logits, part)
 
 
 def _logits_at(
     features: Tensor, points: Tensor | None
-) -> Callable[[Tensor], Tensor]:
-    """How embeddings (R, D) become logits (R, K) at the points."""
-    pixels = features.flatten(1)
-    if points is None:
-        return lambda embed: embed @ pixels
-    if len(points) <= pixels.shape[1]:
-        sampled = sample_features(features[None], points[None])[0]
-        return lambda embed: embed @ sampled.T
+) -> Callable[[Tensor, int], Tensor]:
+    """How an image's embeddings (R, D) become logits (R, K) at points."""
+    if points is not None and points.shape[1] <= features[0, 0].numel():
+        # Sampling and the product commute: the few channels are sampled.
+        sampled = sample_features(features, points).mT
+        return lambda embed, image: embed @ sampled[image]
 
-    def multiply_then_sample(embed: Tensor) -> Tensor:
-        maps = (embed @ pixels).unflatten(1, features.shape[1:])
-        return sample_features(maps[None], points[None])[0].T
+    def multiply(embed: Tensor, image: int) -> Tensor:
+        maps = embed @ features[image].flatten(1)
+        if points is None:
+            return maps
+        # Fewer pixels than points: multiply on the pixels, then sample.
+        maps = maps.unflatten(1, features.shape[2:])
+        return sample_features(maps[None], points[image, None])[0].T
 
-    return multiply_then_sample
-
-
-def _mask_values(
-    masks: Tensor, size: Sequence[int], points: Tensor | None
-) -> Tensor:
-    """Targets (G, K) at the points, or at the pixels of a smaller map."""
-    if points is not None:
-        return sample_masks(masks, points)
-    bits = masks.view(torch.uint8)[:, None]
-    return F.interpolate(bits, size, mode='nearest').flatten(1)
+    return multiply

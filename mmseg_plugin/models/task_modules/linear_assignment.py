@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mmseg_plugin.structures import Matches
-from mmseg_plugin.utils.host import to_device, to_host
+from mmseg_plugin.utils.host import to_host
 
 Solution = tuple[Matches, list[bool]]
 
@@ -38,20 +38,6 @@ def finite_costs(costs: Tensor) -> Tensor:
     return costs.where(good, last[:, None, None])
 
 
-def _as_matches(
-    indices: Tensor,
-    repeats: list[list[int]],
-    host_layer: Tensor,
-    host_labels: Tensor,
-) -> Matches:
-    layer, image, query, target = indices
-    counts = tuple(tuple(image_counts) for image_counts in repeats)
-    matches = Matches(layer, image, query, target, counts)
-    return matches._replace(
-        on_host=matches.pairs_on_host(host_layer, host_labels)
-    )
-
-
 def solve_with_scipy(costs: list[Tensor], labels: Tensor) -> Solution:
     """Solves on the host, after one copy of all costs.
 
@@ -63,31 +49,27 @@ def solve_with_scipy(costs: list[Tensor], labels: Tensor) -> Solution:
     Returns:
         The matches, and which images have NaN or infinite costs.
     """
-    bad = torch.stack([~cost.isfinite().all() for cost in costs])
-    parts = [finite_costs(cost).flatten() for cost in costs]
-    device_parts = [*parts, bad.double(), labels.double()]
-    host = to_host(torch.cat(device_parts), 'assigner').numpy()
-    ends = np.cumsum([part.numel() for part in device_parts[:-1]])
-    *problems, is_bad, classes = np.split(host, ends)
-    found, repeats = [], []
-    for image, cost in enumerate(costs):
-        matrices = problems[image].reshape(cost.shape)
-        solved = [np.stack(linear_sum_assignment(m)) for m in matrices]
-        layer = np.arange(len(solved)).repeat(min(cost.shape[1:]))
-        query, target = np.concatenate(solved, 1)
-        order = target.argsort(kind='stable')
-        pairs = (layer, np.full_like(layer, image), query, target)
-        found.append(np.stack(pairs)[:, order])
-        counts = np.bincount(target, minlength=cost.shape[2])
-        repeats.append(counts.tolist())
-    indices = torch.from_numpy(np.concatenate(found, 1))
-    matches = _as_matches(
-        to_device(indices, costs[0].device),
-        repeats,
-        indices[0],
-        torch.from_numpy(classes).long(),
+    kind = costs[0].dtype
+    on_device = [*(cost.flatten() for cost in costs), labels.to(kind)]
+    *numbers, classes = to_host(torch.cat(on_device), 'assigner').split(
+        [len(part) for part in on_device]
     )
-    return matches, is_bad.astype(bool).tolist()
+    found, bad = [], []
+    for image, (values, cost) in enumerate(zip(numbers, costs, strict=True)):
+        bad.append(not np.isfinite(values.numpy()).all())
+        problems = values.view(cost.shape)
+        if bad[-1]:
+            problems = finite_costs(problems)
+        solved = [linear_sum_assignment(each) for each in problems.numpy()]
+        query, target = np.concatenate([np.stack(part) for part in solved], 1)
+        layer = np.arange(len(solved)).repeat(min(cost.shape[1:]))
+        found.append((layer, np.full_like(layer, image), query, target))
+    matches = Matches.of_pairs(
+        np.concatenate(found, 1),
+        *([cost.shape[2] for cost in costs], costs[0].device),
+        classes.long(),
+    )
+    return matches, bad
 
 
 def solve_with_torch(costs: list[Tensor], labels: Tensor) -> Solution:
@@ -105,7 +87,7 @@ def solve_with_torch(costs: list[Tensor], labels: Tensor) -> Solution:
             "solver='torch' needs: pip install torch-linear-assignment"
         ) from error
     bad = torch.stack([~cost.isfinite().all() for cost in costs])
-    found, repeats = [], []
+    found = []
     for image, cost in enumerate(costs):
         queries, num_targets = cost.shape[1:]
         target = batch_linear_assignment(finite_costs(cost)).flatten()
@@ -113,20 +95,16 @@ def solve_with_torch(costs: list[Tensor], labels: Tensor) -> Solution:
         count = len(cost) * min(queries, num_targets)
         order = target.where(target >= 0, num_targets).argsort(stable=True)
         pair = order[:count]
-        target = target[pair]
         pairs = (pair // queries, torch.full_like(pair, image))
-        found.append(torch.stack((*pairs, pair % queries, target)))
-        repeats.append(
-            target.new_zeros(num_targets).scatter_add_(
-                0, target, torch.ones_like(target)
-            )
-        )
-    indices = torch.cat(found, 1)
-    parts = [bad, indices[0], labels, *repeats]
-    host = to_host(torch.cat(parts), 'assigner')
-    is_bad, layer, classes, *counts = host.split([len(p) for p in parts])
-    matches = _as_matches(
-        indices, [part.tolist() for part in counts], layer, classes
+        found.append(torch.stack((*pairs, pair % queries, target[pair])))
+    on_device = [bad.long(), torch.cat(found, 1).flatten(), labels]
+    is_bad, pairs, classes = to_host(torch.cat(on_device), 'assigner').split(
+        [len(part) for part in on_device]
+    )
+    matches = Matches.of_pairs(
+        pairs.view(4, -1).numpy(),
+        *([cost.shape[2] for cost in costs], costs[0].device),
+        classes,
     )
     return matches, is_bad.bool().tolist()
 

@@ -196,6 +196,27 @@ def test_a_label_without_a_class_is_refused(build):
         head.loss(backbone_maps(), batch)
 
 
+@pytest.mark.parametrize('stuff', [True, False])
+@pytest.mark.parametrize('build', [*HEADS, tiny_mask_dino])
+def test_a_negative_label_is_refused(build, stuff):
+    head = build(num_things_classes=3, num_stuff_classes=2 * stuff)
+    batch = samples(1, 2, stuff=stuff)
+    batch[1].gt_instances.labels[1] = -1
+    with pytest.raises(ValueError, match='label -1 of image 1 is negative'):
+        head.loss(backbone_maps(), batch)
+
+
+@pytest.mark.parametrize('label', [9, -1])
+@pytest.mark.parametrize('build', [*HEADS, tiny_mask_dino])
+def test_a_label_is_checked_where_no_query_is_left_for_it(build, label):
+    head = build(num_queries=2, num_stuff_classes=0)
+    for place in range(5):
+        batch = samples(2, 5, stuff=False)
+        batch[1].gt_instances.labels[place] = label
+        with pytest.raises(ValueError, match=f'label {label} of image 1'):
+            head.loss(backbone_maps(), batch)
+
+
 @pytest.mark.parametrize('build', [*HEADS, tiny_mask_dino])
 def test_an_instance_with_the_label_of_stuff_is_refused(build):
     batch = samples(1, 1)

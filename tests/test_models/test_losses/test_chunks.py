@@ -28,7 +28,8 @@ def make(*counts, size=(3, 4)):
 @pytest.mark.parametrize('counts', [(3, 5), (0, 4), (0, 0)])
 def test_chunks_change_nothing(counts, chunk_size):
     masks, matches, targets, weights = make(*counts)
-    maps = masks.of(matches).view(*weights.shape, *masks.size)
+    maps = masks.dense()[matches.image, matches.query]
+    maps = maps.view(*weights.shape, *masks.size)
     want = DICE(maps, targets, weights, 2.5)
     got = loss_in_chunks(
         *(DICE, masks, matches, targets, weights, 2.5, chunk_size)

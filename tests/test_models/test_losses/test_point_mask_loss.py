@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from mmseg_plugin.models.losses import PointMaskLoss
-from mmseg_plugin.models.losses.matched_points import BCEAndDice
 from mmseg_plugin.structures import MaskLogits, Matches, Targets, sample_maps
 from tests.largest_tensor import LargestTensor
 
@@ -95,57 +94,10 @@ def test_a_single_point_by_hand():
     assert dice.item() == pytest.approx(1 - 2.5 / 2.75)
 
 
-def test_features_of_any_memory_format():
-    masks, targets, matches = make()
-    points = torch.rand(len(matches.layer), 30, 2, dtype=torch.float64)
-    last = masks.features.detach().contiguous(
-        memory_format=torch.channels_last
-    )
-    other = masks._replace(features=last.requires_grad_())
-    loss = PointMaskLoss()
-    want = grads(loss(masks, targets, matches, 1.0, points), masks)
-    got = grads(loss(other, targets, matches, 1.0, points), other)
-    for ours, theirs in zip(got, want, strict=True):
-        torch.testing.assert_close(ours, theirs)
-
-
 @pytest.mark.parametrize(('oversample', 'share'), [(0.5, 0.75), (3, 1.5)])
 def test_more_uncertain_points_than_there_are_is_refused(oversample, share):
     with pytest.raises(ValueError, match='importance_sample_ratio'):
         PointMaskLoss(10, oversample, share)
-
-
-def test_closed_form_gradient():
-    torch.manual_seed(0)
-    logits = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
-    values = torch.rand(3, 5, dtype=torch.float64)
-    assert torch.autograd.gradcheck(
-        lambda x: BCEAndDice.apply(x, values), logits
-    )
-
-
-def test_points_are_the_most_uncertain_candidates_and_fresh_ones():
-    loss = PointMaskLoss(num_points=7, oversample_ratio=2.5)
-    # Both products are truncated.
-    assert (loss.num_candidates, loss.num_uncertain) == (17, 5)
-    torch.manual_seed(0)
-    maps = torch.randn(4, 5, 6)
-    uniform = torch.rand(4, 17 + 2, 2)
-    points = loss.draw_points(maps, uniform)
-    assert points.shape == (4, 7, 2)
-    assert torch.equal(points[:, 5:], uniform[:, 17:])
-    distance = sample_maps(maps, uniform[:, :17]).abs()
-    for i in range(4):
-        want = uniform[i, distance[i].argsort()[:5]].tolist()
-        assert sorted(points[i, :5].tolist()) == sorted(want)
-
-
-@pytest.mark.parametrize('ratio', [0.0, 1.0])
-def test_all_or_none_of_the_points_are_uncertain(ratio):
-    loss = PointMaskLoss(num_points=6, importance_sample_ratio=ratio)
-    points = loss.draw_points(torch.randn(2, 5, 6))
-    assert points.shape == (2, 6, 2)
-    assert ((points >= 0) & (points < 1)).all()
 
 
 @pytest.mark.parametrize('shared', [False, True])
@@ -158,13 +110,13 @@ def test_drawn_points_give_the_losses_at_those_points(
         20, mask_weight=1, dice_weight=1, shared_points=shared
     )
     drawn = []
-    uniform_of = loss._uniform
+    uniform_of = loss.sampler.uniform
 
     def spy(sets, like):
         drawn.append(uniform_of(sets, like))
         return drawn[-1]
 
-    monkeypatch.setattr(loss, '_uniform', spy)
+    monkeypatch.setattr(loss.sampler, 'uniform', spy)
     got = loss(masks, targets, matches, 3.0)
     uniform = torch.cat(drawn)
     if shared:
@@ -172,7 +124,8 @@ def test_drawn_points_give_the_losses_at_those_points(
         assert len(uniform) == len(targets)
         uniform = uniform[matches.image]
     maps = masks.dense()[matches.layer, matches.image, matches.query]
-    points = loss.draw_points(maps.detach(), uniform)
+    places, _ = loss.sampler.draw(maps.detach(), uniform)
+    points = (places + 1) / 2
     want = plain_losses(masks, targets, matches, points, 3.0)
     for ours, theirs in zip(got, want, strict=True):
         torch.testing.assert_close(ours, theirs)

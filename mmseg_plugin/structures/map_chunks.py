@@ -1,0 +1,108 @@
+"""The one walk over dense maps of masks, as many at a time as memory allows.
+
+Mask logits are kept as factors. Wherever their product is needed, it is made
+for some rows of one image after the other, by this walk.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+# Values that exist at a time. On a CPU, what its caches hold; elsewhere each
+# chunk costs launches of kernels, and half a gigabyte is little.
+CPU_BUDGET = 2**22
+BUDGET = 2**27
+
+
+def map_budget(device: torch.device, chosen: int | None = None) -> int:
+    """Most values of maps that may exist at a time on a device.
+
+    Args:
+        device: where the maps are.
+        chosen: an option that says otherwise.
+    """
+    if chosen is not None:
+        return chosen
+    return CPU_BUDGET if device.type == 'cpu' else BUDGET
+
+
+class MapChunks:
+    """Rows of maps in chunks: image by image, a few at a time.
+
+    Args:
+        counts: number of rows of each image; rows lie in its order.
+        size: values of one map.
+        device: where the maps will be.
+        budget: most values at a time, but at least one map's; by the device
+            if None.
+        multiple: chunks begin at multiples of so many rows of an image
+            where they hold as many.
+    """
+
+    def __init__(
+        self,
+        counts: Sequence[int],
+        size: int,
+        device: torch.device,
+        budget: int | None = None,
+        multiple: int = 1,
+    ) -> None:
+        self.counts = counts
+        self.budget = map_budget(device, budget)
+        step = max(self.budget // max(size, 1), 1)
+        self.step = max(step // multiple, 1) * multiple
+        if multiple > step:
+            self.step = step
+
+    def __iter__(self) -> Iterator[tuple[int, slice]]:
+        """Each image with its rows, at most ``step`` at a time."""
+        first = 0
+        for image, count in enumerate(self.counts):
+            end = first + count
+            for start in range(first, end, self.step):
+                yield image, slice(start, min(start + self.step, end))
+            first = end
+
+    def maps(
+        self, embed: Tensor, columns: Tensor
+    ) -> Iterator[tuple[int, slice, Tensor]]:
+        """Products that live until the next one, without a graph.
+
+        Args:
+            embed: (M, D), the rows.
+            columns: (B, D, N), pixels or points of each image.
+
+        Yields:
+            Image, rows and values (n, N).
+        """
+        most = min(self.step, max(self.counts, default=0))
+        # One buffer: the system hands out fresh large ones slowly.
+        room = embed.new_empty(most, columns.shape[2])
+        for image, rows in self:
+            count = rows.stop - rows.start
+            out = torch.mm(embed[rows], columns[image], out=room[:count])
+            yield image, rows, out
+
+
+class FactorGradients:
+    """Collects gradients of maps as those of their factors.
+
+    Contiguous whatever the factors are, so that what is written into a view
+    arrives in them.
+
+    Args:
+        embed: (M, D), the rows, all of which get a gradient.
+        columns: (B, D, N).
+    """
+
+    def __init__(self, embed: Tensor, columns: Tensor) -> None:
+        self.factors = embed, columns
+        self.embed = embed.new_empty(embed.shape)
+        self.columns = columns.new_zeros(columns.shape)
+
+    def add(self, image: int, rows: slice, grad_maps: Tensor) -> None:
+        """Adds the gradient (n, N) of the product of rows and an image."""
+        embed, columns = self.factors
+        torch.mm(grad_maps, columns[image].T, out=self.embed[rows])
+        self.columns[image].addmm_(embed[rows].T, grad_maps)
