@@ -11,6 +11,7 @@ from growth import measure_growth
 from harness import BENCHES, measure, peak_growth, write_line
 from mmengine.logging import MMLogger
 
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, run
 
 for path in sorted(Path(__file__).parent.glob('bench_*.py')):
@@ -33,7 +34,7 @@ def choose(patterns: list[str]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument('names', nargs='*', help='parts of names; all if none')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
     parser.add_argument(

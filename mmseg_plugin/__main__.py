@@ -5,6 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
+from mmseg_plugin.cli.arguments import nearest
 from mmseg_plugin.stack import STACKS, StackError, active_stack, mend
 
 TOOLS = Path(__file__).parent / '.mim' / 'tools'
@@ -22,6 +23,7 @@ def describe(path: Path) -> str:
 
 
 def main() -> None:
+    """The console script ``mmseg-plugin``, too."""
     tools = tool_paths()
     name = sys.argv[1] if len(sys.argv) > 1 else '--help'
     if name in ('-h', '--help'):
@@ -30,7 +32,10 @@ def main() -> None:
             print(f'  {tool:20} {describe(path)}')
         return
     if name not in tools:
-        sys.exit(f'error: no tool {name!r}; there are: {", ".join(tools)}')
+        hint = nearest(name, tools)
+        sys.exit(
+            f'error: no tool {name!r}{hint}; there are: {", ".join(tools)}'
+        )
     del sys.argv[1]
     try:
         runpy.run_path(str(tools[name]), run_name='__main__')

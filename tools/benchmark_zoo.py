@@ -15,11 +15,12 @@ from tqdm import tqdm
 from mmseg_plugin.apis.predictor import find_images
 from mmseg_plugin.benchmark.report import markdown
 from mmseg_plugin.benchmark.zoo_configs import find_any_config, published
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         epilog='Each model is measured in a process of its own. Results are '
         'kept in OUT, one file for each model, and not measured again; zoo.md '

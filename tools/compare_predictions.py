@@ -13,6 +13,7 @@ from tqdm import tqdm
 from mmseg_plugin.apis.ground_truth import GroundTruth
 from mmseg_plugin.apis.predictor import Predictor, find_images
 from mmseg_plugin.apis.segments import Segment, segments_of
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.visualization.comparison import (
@@ -23,7 +24,7 @@ from mmseg_plugin.visualization.comparison import (
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         epilog='Writes OUT/panoptic/<image>, ground truth and both results '
         'with a colour and a number for each thing, and OUT/things/<image>, '

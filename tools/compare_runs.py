@@ -13,13 +13,14 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from mmseg_plugin.apis.runs import Run
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.evaluation.pr_curves import CURVES, MaskPR, mask_pr
 from mmseg_plugin.visualization.plots import Curve, Panel, save_plot
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         epilog='Each run is evaluated on its own validation images by its '
         'last checkpoint, once: the masks are kept in results.segm.json of '

@@ -1,13 +1,12 @@
 """Prints the path of a shipped config, or lists all of them."""
 
-import argparse
-
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import run
 from mmseg_plugin.cli.configs import find_config, shipped_configs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument('name', nargs='?', help='name of a shipped config')
     name = parser.parse_args().name
     if name is None:

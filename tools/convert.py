@@ -14,6 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from mmseg_plugin import converters
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.converters.files import (
     read_classes,
@@ -24,7 +25,7 @@ from mmseg_plugin.converters.hf_folder import read_folder, write_folder
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
 
@@ -18,7 +19,7 @@ PARTS = ('scenes', 'run', 'predictions', 'curves', 'metrics')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         epilog='Replaces what an earlier demo left in OUT. OUT/metrics.json '
         'is written last.',

@@ -1,6 +1,5 @@
 """Says what is installed, what each feature needs, and how to mend it."""
 
-import argparse
 import importlib
 import platform
 import shutil
@@ -8,6 +7,7 @@ import sys
 from typing import NamedTuple
 
 import mmseg_plugin
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import run
 from mmseg_plugin.stack import (
     STACKS,
@@ -152,7 +152,7 @@ def check_compiler() -> Finding:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    ToolParser(description=__doc__).parse_args()
     stack = active_stack()
     report = {
         f'mmseg_plugin {mmseg_plugin.__version__}, stack {stack}': [

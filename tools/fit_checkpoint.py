@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmengine.registry import MODELS, DefaultScope
 
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.converters.dino import from_dino, is_dino
@@ -20,7 +21,7 @@ from mmseg_plugin.models.dense_heads import MaskDINOHead
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

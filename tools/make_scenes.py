@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.datasets.scenes import SceneOptions, write_scenes
 
 
 def parse_args() -> argparse.Namespace:
     defaults = SceneOptions()
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -17,6 +17,7 @@ from mmseg_plugin.apis.ground_truth import GroundTruth
 from mmseg_plugin.apis.predictor import Predictor, find_images
 from mmseg_plugin.apis.segments import Segment, coco_results, segments_of
 from mmseg_plugin.apis.tiling import TiledPredictor
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.visualization.drawing import draw_segments
@@ -27,7 +28,7 @@ _MOST_REASONS = 5
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__,
         epilog='Writes OUT/drawn/<image> (ground truth, if there is any, and '
         'results side by side) and, as the model gives them, '

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_plugin.apis.predictor import Predictor
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.visualization.drawing import as_picture
@@ -16,7 +17,7 @@ from mmseg_plugin.visualization.query_views import draw_views, query_views
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument('image', type=Path)
     parser.add_argument('out', type=Path, help='picture to write, .png')
     parser.add_argument(

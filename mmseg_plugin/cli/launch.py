@@ -1,13 +1,16 @@
 """Runs the installed mmdet's or mmseg's own train and test tools."""
 
 import argparse
+import ast
 import pickle
 import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from mmseg_plugin.cli.arguments import nearest
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.cli.config_keys import check_keys
 from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.stack import (
     STACKS,
@@ -25,13 +28,51 @@ _WITH_VALUE = (
 )
 
 
-def positional_places() -> list[int]:
-    """Where in ``sys.argv`` config and checkpoint are, flags left out."""
+def _own_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in _WITH_VALUE:
         parser.add_argument(option)
     parser.add_argument('--cfg-options', nargs='+')
     parser.add_argument('--resume', nargs='?')
+    return parser
+
+
+def option_keys() -> list[str]:
+    """The dotted keys after ``--cfg-options`` in ``sys.argv``."""
+    pairs = _own_parser().parse_known_args(sys.argv[1:])[0].cfg_options
+    return [pair.partition('=')[0] for pair in pairs or ()]
+
+
+def _options_of(tool: Path) -> set[str]:
+    calls = [
+        node
+        for node in ast.walk(ast.parse(tool.read_text()))
+        if getattr(getattr(node, 'func', None), 'attr', '') == 'add_argument'
+    ]
+    words = [argument for call in calls for argument in call.args]
+    return {'-h', '--help'} | {getattr(word, 'value', '') for word in words}
+
+
+def check_options(tool: Path) -> None:
+    """Refuses options that a tool does not have.
+
+    Args:
+        tool: its file, which argparse reads the command line of.
+
+    Raises:
+        UserError: naming the option and the nearest one.
+    """
+    known = _options_of(tool)
+    rest = _own_parser().parse_known_args(sys.argv[1:])[1]
+    for word in rest:
+        name = word.partition('=')[0]
+        if word.startswith('--') and name not in known:
+            raise UserError(f'there is no option {name}{nearest(name, known)}')
+
+
+def positional_places() -> list[int]:
+    """Where in ``sys.argv`` config and checkpoint are, flags left out."""
+    parser = _own_parser()
     # Places instead of words, as a word may be there twice.
     words = [
         word if word.startswith('-') else str(place)
@@ -63,7 +104,9 @@ def run_installed_tool(
         config = read_model_config(sys.argv[places[0]])
         sys.argv[places[0]] = config.filename
         scope = config.get('default_scope', scope)
+        check_keys(config, option_keys())
     path = _installed_tool(scope, f'{tool}.py')
+    check_options(path)
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401
 
