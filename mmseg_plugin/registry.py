@@ -13,6 +13,9 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS  # noqa: E402
 from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
+from mmengine.registry import (  # noqa: E402
+    OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
+)
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS  # noqa: E402
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS  # noqa: E402
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS  # noqa: E402
@@ -43,3 +46,6 @@ FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'datasets')
 TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets.transforms')
 METRICS = _child(MMENGINE_METRICS, 'evaluation')
 VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'engine.optim'
+)

@@ -1,5 +1,7 @@
 """What every run of mmseg needs: counts iterations, evaluates mIoU."""
 
+_base_ = './parts.py'
+
 default_scope = 'mmseg'
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -5,7 +5,7 @@ configs drop it at iterations 327778 and 355092 (0.889 and 0.963). They train
 in mixed precision: pass ``--amp``.
 """
 
-_base_ = 'mmdet::_base_/default_runtime.py'
+_base_ = '../runtime/default.py'
 
 max_iters = 368750
 val_interval = 5000
@@ -13,6 +13,7 @@ val_interval = 5000
 no_decay = dict(decay_mult=0.0)
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor=_base_.merged_groups,
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
     paramwise_cfg=dict(
         custom_keys={

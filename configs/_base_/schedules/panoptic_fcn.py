@@ -4,7 +4,7 @@ SGD whose rate falls by a power of 0.9; it is multiplied by the warm-up.
 Gradients are clipped element by element, as detectron2 does by default.
 """
 
-_base_ = 'mmdet::_base_/default_runtime.py'
+_base_ = '../runtime/default.py'
 
 max_iters = 90000
 clip_by = 'value'
@@ -17,6 +17,7 @@ test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor=_base_.merged_groups,
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
     clip_grad=dict(type=clip_by, clip_value=35),
     paramwise_cfg=dict(norm_decay_mult=0),

@@ -1,6 +1,6 @@
 """Minutes on a CPU: AdamW, warm-up and one cosine, evaluated at the end."""
 
-_base_ = 'mmdet::_base_/default_runtime.py'
+_base_ = '../runtime/default.py'
 
 max_epochs = 2
 

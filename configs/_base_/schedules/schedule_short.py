@@ -6,7 +6,7 @@ then.
 
 _base_ = [
     'mmdet::_base_/schedules/schedule_1x.py',
-    'mmdet::_base_/default_runtime.py',
+    '../runtime/default.py',
 ]
 
 max_iters = 600

@@ -14,6 +14,7 @@ train_cfg = dict(
 )
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor=_base_.merged_groups,
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=weight_decay),
     paramwise_cfg=dict(
         custom_keys={

@@ -1,0 +1,3 @@
+"""mmdet's runtime with the plugin's engine."""
+
+_base_ = ['mmdet::_base_/default_runtime.py', './parts.py']
