@@ -2,6 +2,10 @@ from mmseg_plugin.datasets.category_crop_pairs import (
     CategoryCropPairs,
     collate_pairs,
 )
+from mmseg_plugin.datasets.coco_by_name import (
+    CocoInstanceDataset,
+    CocoPanopticDataset,
+)
 from mmseg_plugin.datasets.street_panoptic import (
     CityscapesPanopticDataset,
     MapillaryInstanceDataset,
@@ -12,6 +16,8 @@ from mmseg_plugin.datasets.tt100k import TT100KDataset
 __all__ = [
     'CategoryCropPairs',
     'CityscapesPanopticDataset',
+    'CocoInstanceDataset',
+    'CocoPanopticDataset',
     'MapillaryInstanceDataset',
     'MapillaryPanopticDataset',
     'TT100KDataset',

@@ -80,7 +80,7 @@ def _decompressed(counts: str | bytes, where: str) -> np.ndarray:
 
 
 def checked_rle(rle: dict, size: Sequence[int], where: str) -> dict:
-    """An RLE that fits its image, compressed.
+    """An RLE that fits its image, compressed to text.
 
     Args:
         rle: ``size`` and ``counts``, compressed or not.
@@ -105,10 +105,13 @@ def checked_rle(rle: dict, size: Sequence[int], where: str) -> dict:
             f'{where}: the runs of its RLE add up to {runs.sum()} pixels, the '
             f'image has {height} x {width} = {height * width}'
         )
-    if isinstance(rle['counts'], str | bytes):
-        return rle
-    whole = {'size': [height, width], 'counts': runs.tolist()}
-    return mask_utils.frPyObjects(whole, height, width)
+    counts = rle['counts']
+    if not isinstance(counts, str | bytes):
+        whole = {'size': [height, width], 'counts': runs.tolist()}
+        counts = mask_utils.frPyObjects(whole, height, width)['counts']
+    # As text, which mmdet's transforms and JSON ask for.
+    text = counts.decode() if isinstance(counts, bytes) else counts
+    return {'size': [height, width], 'counts': text}
 
 
 def polygons(segmentation: Sequence, where: str) -> list[list[float]]:
@@ -138,7 +141,7 @@ def polygons(segmentation: Sequence, where: str) -> list[list[float]]:
                 'pairs of x and y'
             )
         if len(points) >= 6:
-            kept.append(points.tolist())
+            kept.append(list(part))
     return kept
 
 
@@ -304,7 +307,7 @@ def completed_truth(content: dict, source: object) -> dict:
         ValueError: see the functions above.
     """
     sizes = image_sizes(content, source)
-    annotations = []
+    annotations: list[dict] = []
     for annotation in content.get('annotations', ()):
         image = annotation.get('image_id')
         if image not in sizes:

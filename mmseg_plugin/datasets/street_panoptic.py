@@ -2,10 +2,9 @@
 
 import os.path as osp
 
-from mmdet.datasets import CocoPanopticDataset
-from mmdet.datasets.api_wrappers import COCOPanoptic
 from mmengine.fileio import exists
 
+from mmseg_plugin.datasets.coco_by_name import CocoPanopticDataset
 from mmseg_plugin.datasets.street_classes import (
     CITYSCAPES_STUFF,
     CITYSCAPES_THINGS,
@@ -15,35 +14,17 @@ from mmseg_plugin.datasets.street_classes import (
 from mmseg_plugin.registry import DATASETS
 
 
-class _OrderedByName(COCOPanoptic):
-    """Gives categories in the order in which their names are asked for."""
+class PublishedPanopticDataset(CocoPanopticDataset):
+    """A published data set that has to be unpacked first.
 
-    def get_cat_ids(
-        self,
-        cat_names: tuple[str, ...] = (),
-        sup_names: tuple[str, ...] = (),
-        cat_ids: tuple[int, ...] = (),
-    ) -> list[int]:
-        found = super().get_cat_ids(cat_names, sup_names, cat_ids)
-        names = {self.cats[i]['name']: i for i in found}
-        return [names[name] for name in cat_names if name in names]
-
-
-class ThingsFirstPanopticDataset(CocoPanopticDataset):
-    """COCO panoptic files whose categories come in any order.
-
-    Labels follow the names in the metainfo, things first, as panoptic heads
-    need them. mmdet's data set numbers categories as the file does. Evaluate
-    with ``mmseg_plugin.CocoPanopticMetric`` without ``ann_file``.
-
-    Takes the arguments of mmdet's ``CocoPanopticDataset``.
+    Evaluate with ``mmseg_plugin.CocoPanopticMetric`` without ``ann_file``.
+    Takes the arguments of :class:`CocoPanopticDataset`.
 
     Raises:
         FileNotFoundError: the file or a folder is missing; the message says
             how to get them.
     """
 
-    COCOAPI = _OrderedByName
     PREPARATION = ''
 
     def load_data_list(self) -> list[dict]:
@@ -68,7 +49,7 @@ def _metainfo(things: dict[str, tuple], stuff: dict[str, tuple]) -> dict:
 
 
 @DATASETS.register_module()
-class CityscapesPanopticDataset(ThingsFirstPanopticDataset):
+class CityscapesPanopticDataset(PublishedPanopticDataset):
     """Cityscapes: 8 thing and 11 stuff classes.
 
     As its own tools lay it out: ``leftImg8bit/train/aachen/...png`` and, from
@@ -85,7 +66,7 @@ class CityscapesPanopticDataset(ThingsFirstPanopticDataset):
     )
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
-        """As mmdet's; finds the files by the name of the image."""
+        """Finds the image by its name."""
         info = super().parse_data_info(raw_data_info)
         name = info['img_id']
         info['img_path'] = osp.join(
@@ -93,14 +74,17 @@ class CityscapesPanopticDataset(ThingsFirstPanopticDataset):
             name.split('_')[0],
             f'{name}_leftImg8bit.png',
         )
-        info['seg_map_path'] = osp.join(
-            self.data_prefix['seg'], f'{name}_gtFine_panoptic.png'
-        )
         return info
+
+    def map_path(self, image: dict) -> str:
+        """By the name of the image, like the image itself."""
+        return osp.join(
+            self.data_prefix['seg'], f'{image["id"]}_gtFine_panoptic.png'
+        )
 
 
 @DATASETS.register_module()
-class MapillaryPanopticDataset(ThingsFirstPanopticDataset):
+class MapillaryPanopticDataset(PublishedPanopticDataset):
     """Mapillary Vistas 1.2: 37 thing and 28 stuff classes.
 
     As it is distributed: ``training/images/...jpg`` and
@@ -118,20 +102,10 @@ class MapillaryPanopticDataset(ThingsFirstPanopticDataset):
 class MapillaryInstanceDataset(MapillaryPanopticDataset):
     """The 37 thing classes of Mapillary Vistas 1.2, from the panoptic files.
 
-    Evaluate with ``mmdet.CocoMetric`` without ``ann_file``, after
+    Evaluate with ``mmseg_plugin.CocoInstanceMetric`` without ``ann_file``,
+    after
     ``LoadPanopticAnnotations(with_seg=False, with_rle=True)``. Crowds are no
     ground truth.
     """
 
     METAINFO = _metainfo(MAPILLARY_THINGS, {})
-
-    def parse_data_info(self, raw_data_info: dict) -> dict:
-        """As mmdet's, without the segments of stuff."""
-        segments = [
-            segment
-            for segment in raw_data_info['raw_ann_info']
-            if segment['category_id'] in self.cat2label
-        ]
-        return super().parse_data_info(
-            {**raw_data_info, 'raw_ann_info': segments}
-        )

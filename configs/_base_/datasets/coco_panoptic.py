@@ -11,7 +11,7 @@ query_model = dict(
 class_weight = [1.0] * sum(things_and_stuff.values()) + [0.1]
 mmdet_head = dict(things_and_stuff, loss_cls=dict(class_weight=class_weight))
 
-train_dataloader = _base_.coco_loader
+train_dataloader = _base_.panoptic_loader
 val_dataloader = _base_.panoptic_val_dataloader
 test_dataloader = val_dataloader
 val_evaluator = _base_.panoptic_quality

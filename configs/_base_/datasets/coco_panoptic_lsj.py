@@ -9,7 +9,7 @@ _base_ = ['./coco_parts.py', './lsj_parts.py']
 
 lsj_train_dataloader = dict(
     dataset=dict(
-        data_root=_base_.coco_root,
+        _base_.panoptic_loader.dataset,
         pipeline=[
             *_base_.read_panoptic,
             _base_.flip,

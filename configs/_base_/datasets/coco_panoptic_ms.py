@@ -13,7 +13,7 @@ resize = dict(
 )
 ms_train_dataloader = dict(
     dataset=dict(
-        data_root=_base_.coco_root,
+        _base_.panoptic_loader.dataset,
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='mmseg_plugin.LoadPanopticAnnotations'),

@@ -13,7 +13,12 @@ those of val2017.
 coco_root = '{{$COCO_ROOT:data/coco/}}'
 coco_annotations = f'{coco_root}annotations/'
 
-coco_loader = dict(dataset=dict(data_root=coco_root))
+coco_loader = dict(
+    dataset=dict(type='mmseg_plugin.CocoInstanceDataset', data_root=coco_root)
+)
+panoptic_loader = dict(
+    dataset=dict(type='mmseg_plugin.CocoPanopticDataset', data_root=coco_root)
+)
 instance_quality = dict(ann_file=f'{coco_annotations}instances_val2017.json')
 panoptic_quality = dict(
     type='mmseg_plugin.CocoPanopticMetric',
@@ -26,7 +31,7 @@ panoptic_evaluator = [
 ]
 panoptic_val_dataloader = dict(
     dataset=dict(
-        data_root=coco_root,
+        panoptic_loader['dataset'],
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='mmdet.Resize', scale=(1333, 800), keep_ratio=True),

@@ -43,7 +43,7 @@ around_object = dict(
     type='mmseg_plugin.CropAroundObject', crop_size=(512, 512)
 )
 train_set = dict(
-    type='mmdet.CocoPanopticDataset',
+    type='mmseg_plugin.CocoPanopticDataset',
     data_root=data_root,
     ann_file='annotations/panoptic_train.json',
     data_prefix=dict(img='train/', seg='annotations/panoptic_train/'),

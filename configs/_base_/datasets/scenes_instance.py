@@ -44,6 +44,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=1,
     dataset=dict(
+        type='mmseg_plugin.CocoInstanceDataset',
         data_root=data_root,
         ann_file='annotations/instances_train.json',
         data_prefix=dict(img='train/'),
@@ -54,6 +55,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     num_workers=1,
     dataset=dict(
+        type='mmseg_plugin.CocoInstanceDataset',
         data_root=data_root,
         ann_file='annotations/instances_val.json',
         data_prefix=dict(img='val/'),

@@ -50,6 +50,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=1,
     dataset=dict(
+        type='mmseg_plugin.CocoPanopticDataset',
         data_root=data_root,
         ann_file='annotations/panoptic_train.json',
         data_prefix=dict(img='train/', seg='annotations/panoptic_train/'),
@@ -60,6 +61,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     num_workers=1,
     dataset=dict(
+        type='mmseg_plugin.CocoPanopticDataset',
         data_root=data_root,
         ann_file='annotations/panoptic_val.json',
         data_prefix=dict(img='val/', seg='annotations/panoptic_val/'),

@@ -1,45 +1,16 @@
 """Panoptic annotations in COCO's layout, read without panopticapi."""
 
-import cv2
-import mmcv
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations
 from mmdet.structures.mask import BitmapMasks, encode_mask_results
-from mmengine.fileio import get
 
+from mmseg_plugin.datasets.panoptic_files import (
+    check_present,
+    read_segment_ids,
+)
 from mmseg_plugin.registry import TRANSFORMS
 
 VOID_LABEL = 255
-
-
-def read_segment_ids(
-    path: str,
-    backend_args: dict | None = None,
-    imdecode_backend: str | None = None,
-) -> np.ndarray:
-    """Reads a panoptic PNG, whose colours are segment ids.
-
-    Args:
-        path: file, at any place that mmengine's file backends read.
-        backend_args: see :func:`mmengine.fileio.get`.
-        imdecode_backend: see :func:`mmcv.imfrombytes`.
-
-    Returns:
-        int32 (H, W), red + 256 * green + 65536 * blue.
-
-    Raises:
-        ValueError: the file is no image.
-    """
-    image = mmcv.imfrombytes(
-        get(path, backend_args=backend_args),
-        flag='color',
-        backend=imdecode_backend,
-    )
-    if image is None:
-        raise ValueError(f'{path} is not an image that can be decoded')
-    # The bytes red, green, blue, alpha are one little-endian number.
-    rgba = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
-    return rgba.view('<i4')[..., 0] & 0xFFFFFF
 
 
 @TRANSFORMS.register_module()
@@ -49,8 +20,8 @@ class LoadPanopticAnnotations(LoadAnnotations):
     Gives what mmdet's transform of this name gives, which needs panopticapi:
     ``gt_masks``, ``gt_bboxes``, ``gt_bboxes_labels`` and ``gt_ignore_flags``
     of the things, and ``gt_seg_map`` with the class of every pixel, crowds
-    included, 255 where there is no segment. Without ``seg_map_path`` there
-    are no masks and no map.
+    included, ``ignore_index`` where there is no segment. Without
+    ``seg_map_path`` there are no masks and no map.
 
     Args:
         with_bbox: load boxes and ignore flags.
@@ -58,10 +29,18 @@ class LoadPanopticAnnotations(LoadAnnotations):
         with_mask: load masks.
         with_seg: load the semantic map.
         with_rle: add ``mask``, an RLE, to each of ``instances``, from which
-            ``mmdet.CocoMetric`` evaluates without a file.
+            ``mmseg_plugin.CocoInstanceMetric`` evaluates without a file.
+        ignore_index: label of pixels without a segment, above all classes.
+            With another than 255 set that of the head, ``seg_pad_value`` of
+            the data preprocessor and ``pad_val`` of ``Pad`` too.
         box_type: see mmdet's ``LoadAnnotations``.
         imdecode_backend: see :func:`mmcv.imfrombytes`.
         backend_args: see :func:`mmengine.fileio.get`.
+
+    Raises:
+        ValueError: the map is no image of colours, is of another size than
+            the image, or lacks a listed segment; or a label is not below
+            ``ignore_index``.
     """
 
     def __init__(
@@ -71,6 +50,7 @@ class LoadPanopticAnnotations(LoadAnnotations):
         with_mask: bool = True,
         with_seg: bool = True,
         with_rle: bool = False,
+        ignore_index: int = VOID_LABEL,
         box_type: str = 'hbox',
         imdecode_backend: str = 'cv2',
         backend_args: dict | None = None,
@@ -80,6 +60,7 @@ class LoadPanopticAnnotations(LoadAnnotations):
             with_label=with_label,
             with_mask=with_mask,
             with_seg=with_seg,
+            ignore_index=ignore_index,
             box_type=box_type,
             imdecode_backend=imdecode_backend,
             backend_args=backend_args,
@@ -101,13 +82,17 @@ class LoadPanopticAnnotations(LoadAnnotations):
             return results
         if results.get('seg_map_path') is None:
             return results
-        ids = read_segment_ids(
-            results['seg_map_path'], self.backend_args, self.imdecode_backend
-        )
+        ids = self._read_ids(results)
         segments = results['segments_info']
+        found = {s['id']: ids == s['id'] for s in segments}
+        lacking = [i for i, mask in found.items() if not mask.any()]
+        check_present(results['seg_map_path'], lacking, np.zeros(0, int))
         if self.with_mask:
-            things = [s['id'] for s in segments if s['is_thing']]
-            masks = [(ids == thing).view(np.uint8) for thing in things]
+            masks = [
+                found[s['id']].view(np.uint8)
+                for s in segments
+                if s['is_thing']
+            ]
             results['gt_masks'] = BitmapMasks(masks, *ids.shape)
             if self.with_rle:
                 results['instances'] = [
@@ -119,13 +104,31 @@ class LoadPanopticAnnotations(LoadAnnotations):
                     )
                 ]
         if self.with_seg:
-            results['gt_seg_map'] = _semantic_map(ids, segments)
-            results['ignore_index'] = VOID_LABEL
+            labels = np.full_like(ids, self.ignore_index)
+            for segment in segments:
+                labels[found[segment['id']]] = self._label(segment)
+            results['gt_seg_map'] = labels
+            results['ignore_index'] = self.ignore_index
         return results
 
+    def _read_ids(self, results: dict) -> np.ndarray:
+        path = results['seg_map_path']
+        ids = read_segment_ids(path, self.backend_args, self.imdecode_backend)
+        size = results.get('ori_shape')
+        if size is not None and ids.shape != tuple(size[:2]):
+            raise ValueError(
+                f'{path} is of {ids.shape[0]} x {ids.shape[1]} pixels, its '
+                f'image {results["img_path"]} of {size[0]} x {size[1]}'
+            )
+        return ids
 
-def _semantic_map(ids: np.ndarray, segments: list[dict]) -> np.ndarray:
-    labels = np.full_like(ids, VOID_LABEL)
-    for segment in segments:
-        labels[ids == segment['id']] = segment['category']
-    return labels
+    def _label(self, segment: dict) -> int:
+        label = segment['category']
+        if label >= self.ignore_index >= 0:
+            raise ValueError(
+                f'label {label} is not below {self.ignore_index}, which is no '
+                'class: set ignore_index of LoadPanopticAnnotations and of '
+                'the head, seg_pad_value of the data_preprocessor and pad_val '
+                'of Pad to 65535'
+            )
+        return label

@@ -1,0 +1,187 @@
+"""COCO's panoptic files and maps: what is read from them, and refused."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.fileio import get
+
+# Ids are colours of 24 bits; 0 is void.
+LAST_ID = (1 << 24) - 1
+_PNG = b'\x89PNG\r\n\x1a\n'
+_PNG_KINDS = {0: 'grey', 2: 'RGB', 3: 'palette', 4: 'grey', 6: 'RGBA'}
+
+
+def read_segment_ids(
+    path: str,
+    backend_args: dict | None = None,
+    imdecode_backend: str | None = None,
+) -> np.ndarray:
+    """Reads a panoptic PNG, whose colours are segment ids.
+
+    Args:
+        path: file, at any place that mmengine's file backends read.
+        backend_args: see :func:`mmengine.fileio.get`.
+        imdecode_backend: see :func:`mmcv.imfrombytes`.
+
+    Returns:
+        int32 (H, W), red + 256 * green + 65536 * blue.
+
+    Raises:
+        ValueError: the file is no image, or not one of 3 or 4 channels of 8
+            bits: grey, palette and 16-bit images hold no such ids.
+    """
+    data = get(path, backend_args=backend_args)
+    kind = None
+    if data[:8] == _PNG and len(data) > 25:
+        # Decoders expand palettes and grey: only the header tells.
+        colours = _PNG_KINDS.get(data[25], 'unknown')
+        if data[24] != 8 or colours not in ('RGB', 'RGBA'):
+            kind = f'{colours} PNG of {data[24]} bits'
+    image = mmcv.imfrombytes(data, flag='color', backend=imdecode_backend)
+    if image is None:
+        raise ValueError(f'{path} is not an image that can be decoded')
+    if kind is None and data[:8] != _PNG:
+        raw = mmcv.imfrombytes(data, flag='unchanged')
+        if raw is None or raw.dtype != np.uint8 or raw.ndim != 3:
+            kind = 'image'
+    if kind is not None:
+        raise ValueError(
+            f'{path} is a {kind}, not a panoptic map: write the ids as RGB of '
+            '8 bits, id = red + 256 * green + 65536 * blue'
+        )
+    # The bytes red, green, blue, alpha are one little-endian number.
+    rgba = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
+    return rgba.view('<i4')[..., 0] & 0xFFFFFF
+
+
+def check_present(
+    path: str, listed: Iterable[int], present: np.ndarray
+) -> None:
+    """Refuses a map that lacks listed segments.
+
+    Args:
+        path: of the map.
+        listed: ids of the segments that have an area.
+        present: ids of the map, int (n,).
+
+    Raises:
+        ValueError: see above.
+    """
+    lacking = np.setdiff1d(list(listed), present).tolist()
+    if lacking:
+        raise ValueError(
+            f'{path} has no pixel of id {lacking[0]}, which its image lists'
+            f'{_others(len(lacking) - 1)}: it is not the map of this image, '
+            'or ids are not red + 256 * green + 65536 * blue'
+        )
+
+
+def _others(count: int) -> str:
+    return f' (nor of {count} more)' if count else ''
+
+
+def checked_segments(
+    entry: Mapping, known: Iterable[int], source: object
+) -> list[dict]:
+    """The segments of one entry of ``annotations``.
+
+    Args:
+        entry: as the file has it.
+        known: ids of the file's categories.
+        source: the file.
+
+    Raises:
+        ValueError: the entry or a segment lacks something, an id is not
+            within 1 and 2**24 - 1 or is there twice, or a category is not
+            one of the file's.
+    """
+    if 'segments_info' not in entry or 'image_id' not in entry:
+        raise ValueError(
+            f'{source} is not a panoptic file: an annotation has no '
+            f'{"segments_info" if "image_id" in entry else "image_id"}'
+        )
+    known = set(known)
+    where = f'{source}: image {entry["image_id"]}'
+    seen: set[int] = set()
+    for segment in entry['segments_info']:
+        lacks = {'id', 'category_id'} - segment.keys()
+        if lacks:
+            raise ValueError(f'{where} has a segment without {min(lacks)}')
+        number = segment['id']
+        if not isinstance(number, int) or not 0 < number <= LAST_ID:
+            raise ValueError(
+                f'{where} has a segment of id {number}: ids are within 1 and '
+                f'{LAST_ID}, 0 is void'
+            )
+        if number in seen:
+            raise ValueError(f'{where} has two segments of id {number}')
+        if segment['category_id'] not in known:
+            raise ValueError(
+                f'{where}: segment {number} is of category '
+                f'{segment["category_id"]}, which is not in categories'
+            )
+        seen.add(number)
+    return list(entry['segments_info'])
+
+
+def needs_map(segments: Sequence[Mapping]) -> bool:
+    """Whether a segment lacks its box or area."""
+    return any(
+        not segment.get('bbox') or segment.get('area') is None
+        for segment in segments
+    )
+
+
+def completed_segments(
+    segments: Sequence[Mapping], ids: np.ndarray, path: str
+) -> list[dict]:
+    """Copies with ``bbox``, ``area`` and ``iscrowd``.
+
+    Args:
+        segments: see :func:`checked_segments`.
+        ids: the image's map, (h, w).
+        path: of the map.
+
+    Raises:
+        ValueError: a segment without box or area is not in the map.
+    """
+    whole = []
+    for segment in segments:
+        mask = ids == segment['id']
+        if not mask.any() and segment.get('area') != 0:
+            check_present(path, [segment['id']], np.zeros(0, int))
+        box = cv2.boundingRect(mask.view(np.uint8))
+        whole.append(
+            {
+                **segment,
+                'bbox': segment.get('bbox') or list(map(float, box)),
+                'area': segment.get('area', int(mask.sum())),
+                'iscrowd': int(bool(segment.get('iscrowd'))),
+            }
+        )
+    return whole
+
+
+def entries_by_image(content: Mapping, source: object) -> dict:
+    """Id of each image to its entry of ``annotations``.
+
+    Args:
+        content: of the panoptic file.
+        source: the file.
+
+    Raises:
+        ValueError: an image has two entries.
+    """
+    known = {category['id'] for category in content.get('categories', ())}
+    entries: dict = {}
+    for entry in content.get('annotations', ()):
+        segments = checked_segments(entry, known, source)
+        if entry['image_id'] in entries:
+            raise ValueError(
+                f'{source}: image {entry["image_id"]} has two entries in '
+                'annotations'
+            )
+        entries[entry['image_id']] = {**entry, 'segments_info': segments}
+    return entries
