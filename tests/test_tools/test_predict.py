@@ -163,7 +163,7 @@ def test_panoptic_truth(run, root):
     assert segment.mask[5:25, 5:15].all()
     assert segment.mask.sum() == 200
     out = run(image, '--ann', root / 'panoptic.json', kinds=('panoptic',))
-    assert [r['category_id'] for r in rows(out, 'panoptic')] == [3, 6]
+    assert [r['category_id'] for r in rows(out, 'panoptic')] == [3, 5]
     (root / 'panoptic' / 'a.png').unlink()
     with pytest.raises(UserError, match=r'map .*a\.png cannot be read'):
         truth.segments('x', SIZE)
