@@ -78,13 +78,17 @@ def only_things(segments: Sequence[Segment], meta: dict) -> list[Segment]:
 
 
 def panoptic_segments(
-    path: Path, predictor: Predictor, size: tuple[int, int]
+    path: Path,
+    predictor: Predictor,
+    size: tuple[int, int],
+    classes: Sequence[str],
 ) -> list[Segment]:
     """What one model finds in an image.
 
     Args:
         path: the image.
         predictor: the model, which reads the image by itself.
+        classes: names of the labels that are returned.
         size: height and width of the image as the first model reads it.
 
     Raises:
@@ -97,13 +101,17 @@ def panoptic_segments(
             f'{image.shape[1]}x{image.shape[0]} pixels: give both the same '
             'first step of the test pipeline'
         )
-    kinds = segments_of(predictor(image), len(predictor.meta['classes']))
+    kinds = segments_of(predictor(image), len(classes))
     if 'panoptic' not in kinds:
         raise UserError(
             'a model gives no panoptic results, only: '
             f'{", ".join(kinds) or "none"}'
         )
-    return kinds['panoptic']
+    own = predictor.meta['classes']
+    return [
+        s._replace(label=classes.index(own[s.label]))
+        for s in kinds['panoptic']
+    ]
 
 
 def draw(
@@ -182,7 +190,7 @@ def main() -> None:
         build(args.config2, args.checkpoint2, args.device),
     ]
     meta = predictors[0].meta
-    if predictors[1].meta['classes'] != meta['classes']:
+    if set(predictors[1].meta['classes']) != set(meta['classes']):
         raise UserError('the two models have different classes')
     truth = GroundTruth(args.ann, meta['classes'])
     images = [p for p in find_images(args.input) if truth.find(p) is not None]
@@ -194,7 +202,10 @@ def main() -> None:
         for path, image, known in itertools.islice(scenes, args.limit):
             size = (image.shape[0], image.shape[1])
             found = [
-                Panel(title, panoptic_segments(path, model, size))
+                Panel(
+                    title,
+                    panoptic_segments(path, model, size, meta['classes']),
+                )
                 for title, model in zip(args.names, predictors, strict=True)
             ]
             name = path.relative_to(root).as_posix()

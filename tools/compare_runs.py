@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 from mmseg_plugin.apis.runs import Run
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.datasets.annotations import completed_truth, image_sizes
 from mmseg_plugin.evaluation.pr_curves import CURVES, MaskPR, mask_pr
 from mmseg_plugin.visualization.plots import Curve, Panel, save_plot
 
@@ -58,9 +59,37 @@ def label_runs(folders: list[Path]) -> dict[str, Path]:
         depth += 1
 
 
-def evaluate(work_dir: Run) -> MaskPR:
+def read_truth(file: Path) -> COCO:
+    """An annotation file as pycocotools judges it rightly.
+
+    Objects without a mask are there to be found and never are.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        content = json.loads(file.read_text(encoding='utf-8'))
+        content = completed_truth(content, file)
+        sizes = image_sizes(content, file)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = error if isinstance(error, ValueError) else repr(error)
+        raise UserError(
+            f'{file} cannot be read as COCO annotations: {reason}'
+        ) from error
+    for annotation in content['annotations']:
+        if 'segmentation' not in annotation:
+            size = sizes[annotation['image_id']]
+            nothing = {'size': list(size), 'counts': [size[0] * size[1]]}
+            annotation['segmentation'] = nothing
+    truth = COCO()
+    truth.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(work_dir.ann_file)
+        truth.createIndex()
+    return truth
+
+
+def evaluate(work_dir: Run) -> MaskPR:
+    truth = read_truth(work_dir.ann_file)
     try:
         return mask_pr(
             truth, work_dir.results(), work_dir.classes, work_dir.max_dets

@@ -19,6 +19,7 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 
 import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
+from mmseg_plugin.apis.labels import label_names
 from mmseg_plugin.cli.cli import UserError
 
 _SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
@@ -100,6 +101,10 @@ class Predictor:
         checkpoint: its weights, local path or URL.
         device: for instance ``'cpu'`` or ``'cuda:0'``.
 
+    Attributes:
+        meta: of the test data; ``classes`` are the names of the labels, see
+            :func:`label_names`.
+
     Raises:
         UserError: the checkpoint is missing, unsafe or of another model, the
             config has no test data, or there is no such device.
@@ -109,7 +114,9 @@ class Predictor:
         pipeline = image_pipeline(config)
         self.meta = dataset_meta(config, 'test')
         self.model = revert_sync_batchnorm(MODELS.build(config.model))
-        load_weights(self.model, checkpoint)
+        trained = load_weights(self.model, checkpoint)
+        names = label_names(config, self.meta['classes'], trained)
+        self.meta = {**self.meta, 'classes': tuple(names)}
         try:
             self.model.to(device).eval()
         except (AssertionError, RuntimeError) as error:
@@ -172,8 +179,11 @@ class Predictor:
         return self.model.test_step(self.prepare(image))[0].cpu()
 
 
-def load_weights(model: nn.Module, checkpoint: str) -> None:
+def load_weights(model: nn.Module, checkpoint: str) -> tuple[str, ...] | None:
     """Loads all parameters of a model.
+
+    Returns:
+        Names of the classes that the checkpoint keeps, if it does.
 
     Args:
         model: extra weights in the file do it no harm.
@@ -204,3 +214,12 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
             f'checkpoint {checkpoint} does not fit the config: it lacks '
             f'{len(absent)} weights, {absent[0]} first'
         )
+    return _kept_classes(loaded)
+
+
+def _kept_classes(loaded: dict) -> tuple[str, ...] | None:
+    meta = loaded.get('meta') or {}
+    meta = meta.get('dataset_meta') or meta
+    # Before mmengine, and in early files of its time, in capitals.
+    classes = meta.get('classes', meta.get('CLASSES'))
+    return None if isinstance(classes, str) or not classes else tuple(classes)

@@ -9,9 +9,13 @@ import numpy as np
 from mmengine.runner import Runner, find_latest_checkpoint
 
 import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
+from mmseg_plugin.apis.labels import label_names, listed_classes
 from mmseg_plugin.apis.predictor import dataset_meta
 from mmseg_plugin.cli.cli import UserError, atomic_path
 from mmseg_plugin.cli.configs import read_config
+
+# Those that write masks as COCO results.
+_METRICS = ('CocoMetric', 'CocoInstanceMetric')
 
 
 class Run:
@@ -79,8 +83,8 @@ class Run:
             evaluators = [evaluators]
         for evaluator in evaluators:
             kinds = evaluator.get('metric', 'bbox')
-            is_coco = evaluator['type'].rsplit('.')[-1] == 'CocoMetric'
-            if is_coco and 'segm' in np.atleast_1d(kinds):
+            name = evaluator['type'].rsplit('.')[-1]
+            if name in _METRICS and 'segm' in np.atleast_1d(kinds):
                 return evaluator
         raise UserError(
             f'run {self.folder} has no masks to compare: its val_evaluator '
@@ -126,7 +130,28 @@ class Run:
             print(f'{self.folder}: evaluating {self.checkpoint.name} ...')
             with atomic_path(path) as part:
                 self._test(part)
-        return json.loads(path.read_text())
+        return self._by_name(json.loads(path.read_text()))
+
+    def _by_name(self, rows: list[dict]) -> list[dict]:
+        """Gives results the categories whose names the labels mean.
+
+        mmdet's metric numbers categories as the evaluated file lists them,
+        its data set as the training file does.
+        """
+        if not self.metric['type'].endswith('CocoMetric'):
+            return rows
+        listed = listed_classes(self.ann_file, self.classes)
+        meant = label_names(self.config, self.classes)
+        content = json.loads(self.ann_file.read_text(encoding='utf-8'))
+        ids = {str(c['name']): c['id'] for c in content['categories']}
+        change = {
+            ids[name]: ids.get(meant[label], -1)
+            for label, name in enumerate(listed)
+        }
+        return [
+            {**row, 'category_id': change.get(row['category_id'], -1)}
+            for row in rows
+        ]
 
     def _test(self, out: Path) -> None:
         """Writes the last checkpoint's results, named ``*.segm.json``."""

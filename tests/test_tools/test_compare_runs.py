@@ -155,3 +155,51 @@ def test_results_of_other_images(make_run, compare):
     (run / 'results.segm.json').write_text(json.dumps(wrong))
     with pytest.raises(UserError, match='does not fit: image 1 '):
         compare(run)
+
+
+def without(*fields, **changes):
+    def change(annotation, number):
+        for field in fields:
+            annotation.pop(field, None)
+        for field, value in changes.items():
+            annotation[field] = number if value == 'number' else value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ('change', 'least'),
+    [
+        (without(id='number'), 1),
+        (without(id=0), 1),
+        (without('id'), 1),
+        (without('iscrowd'), 1),
+        (without('area'), 1),
+        (without('bbox'), 1),
+        (without('id', 'iscrowd', 'area', 'bbox'), 1),
+        # Objects that nobody drew cannot be found.
+        (without('segmentation'), 0),
+        (without(segmentation=[]), 0),
+        (without(segmentation=None), 0),
+        (without(segmentation=[[3, 4]]), 0),
+    ],
+)
+def test_truth_with_gaps(make_run, compare, tmp_path, change, least):
+    run = make_run('run')
+    compare(run)
+    content = json.loads((tmp_path / 'ann.json').read_text())
+    for number, annotation in enumerate(content['annotations']):
+        change(annotation, number)
+    (tmp_path / 'ann.json').write_text(json.dumps(content))
+    metrics = json.loads((compare(run) / 'metrics.json').read_text())
+    assert metrics['run']['AP'] == least
+
+
+def test_damaged_truth_is_named(make_run, compare, tmp_path):
+    run = make_run('run')
+    compare(run)
+    content = json.loads((tmp_path / 'ann.json').read_text())
+    content['annotations'][0]['segmentation']['size'] = [3, 3]
+    (tmp_path / 'ann.json').write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r'ann\.json.*annotation 1 of image'):
+        compare(run)
