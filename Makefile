@@ -4,9 +4,12 @@ PYTHON ?= python3
 # The release both stacks are tested with; for a GPU build of another one:
 # make TORCH='torch==2.9.0 --index-url ...'
 TORCH ?= torch==2.13.0
+# plain: those of mmseg_plugin.ops; compiled: mmcv's own, ten minutes and a
+# C++ compiler the first time.
+OPS ?= plain
 PYTEST_ARGS ?=
 
-VENV := .venv/$(STACK)
+VENV := .venv/$(STACK)$(if $(filter compiled,$(OPS)),-compiled)
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 # Test processes share the cores; more threads each only get in the way.
@@ -17,8 +20,8 @@ SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 setup: $(READY)
 
-$(READY): setup.cfg pyproject.toml tools/bootstrap.py tools/install_ops.py
-	$(PYTHON) tools/bootstrap.py --stack $(STACK) --venv $(VENV) --torch '$(TORCH)'
+$(READY): setup.cfg setup.py pyproject.toml tools/bootstrap.py tools/install_ops.py
+	$(PYTHON) tools/bootstrap.py --stack $(STACK) --venv $(VENV) --torch '$(TORCH)' --ops $(OPS)
 	@touch $@
 
 demo: $(READY)

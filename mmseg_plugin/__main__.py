@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mmseg_plugin.cli.arguments import nearest
-from mmseg_plugin.stack import STACKS, StackError, active_stack, mend
+from mmseg_plugin.stack import STACKS, StackError, active_stack, fix
 
 TOOLS = Path(__file__).parent / '.mim' / 'tools'
 
@@ -44,7 +44,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in STACKS[active_stack()].packages:
             raise
-        command = mend(active_stack())
+        command = fix(active_stack())
         sys.exit(f'error: {name} needs {error.name}; run: {command}')
 
 

@@ -12,11 +12,14 @@ class Stack(NamedTuple):
 
     Attributes:
         packages: import name to (distribution, lowest version that works).
-        mmcv: the exact mmcv whose ops ``install_ops`` compiles.
+        mmcv: the exact mmcv that ``install_ops --compile`` compiles.
+        plain_mmcv: the same without compiled operators, which pip installs
+            without a compiler.
     """
 
     packages: dict[str, tuple[str, str]]
     mmcv: str
+    plain_mmcv: str
 
 
 STACKS = {
@@ -28,6 +31,8 @@ STACKS = {
             'mmseg': ('onedl-mmsegmentation', '1.4.2'),
         },
         'onedl-mmcv==2.3.6',
+        # Its source builds without operators where pip isolates the build.
+        'onedl-mmcv==2.3.6',
     ),
     'openmmlab': Stack(
         {
@@ -37,6 +42,7 @@ STACKS = {
             'mmseg': ('mmsegmentation', '1.2.2'),
         },
         'mmcv==2.1.0',
+        'mmcv-lite==2.1.0',
     ),
 }
 
@@ -74,6 +80,20 @@ def active_stack() -> str:
     return 'onedl'
 
 
+def package_version(stack: str, package: str) -> str | None:
+    """Version of an installed package of a stack, or None.
+
+    Args:
+        stack: key of :data:`STACKS`.
+        package: import name; mmcv may be the one without operators.
+    """
+    found = installed_version(STACKS[stack].packages[package][0])
+    if found is None and package == 'mmcv':
+        plain, _, _ = STACKS[stack].plain_mmcv.partition('==')
+        found = installed_version(plain)
+    return found
+
+
 def stack_problems(imports: tuple[str, ...] = _REQUIRED) -> list[str]:
     """Says what is missing or too old, one phrase each.
 
@@ -81,10 +101,10 @@ def stack_problems(imports: tuple[str, ...] = _REQUIRED) -> list[str]:
         imports: import names to look at, keys of :attr:`Stack.packages`.
     """
     problems = []
-    packages = STACKS[active_stack()].packages
+    stack = active_stack()
     for name in imports:
-        distribution, lowest = packages[name]
-        found = installed_version(distribution)
+        distribution, lowest = STACKS[stack].packages[name]
+        found = package_version(stack, name)
         if found is None:
             problems.append(f'{distribution} is not installed')
         elif version_tuple(found) < version_tuple(lowest):
@@ -100,12 +120,9 @@ def mim_folder(package: str) -> Path | None:
     return Path(spec.origin).parent / '.mim'
 
 
-def mend(stack: str) -> str:
-    """The commands that install ``stack``, as one shell line."""
-    return (
-        f"pip install 'mmseg_plugin[{stack}]' && "
-        f'python -m mmseg_plugin install_ops --stack {stack}'
-    )
+def fix(stack: str) -> str:
+    """The command that installs ``stack``."""
+    return f"pip install 'mmseg_plugin[{stack}]'"
 
 
 def check_stack() -> None:
@@ -118,5 +135,5 @@ def check_stack() -> None:
     if problems:
         raise StackError(
             f'mmseg_plugin cannot be used: {", ".join(problems)}; '
-            f'run: {mend(active_stack())}'
+            f'run: {fix(active_stack())}'
         )

@@ -65,7 +65,11 @@ def installed(tmp_path_factory):
     site = next(venv.glob('lib/python*/site-packages'))
     # The stack of this environment is visible there, but nothing editable:
     # a path named in a .pth file has its own .pth files ignored.
-    (site / 'stack.pth').write_text(sysconfig.get_paths()['purelib'])
+    purelib = Path(sysconfig.get_paths()['purelib'])
+    (site / 'stack.pth').write_text(str(purelib))
+    # But for that of setuptools, which brings distutils back.
+    for path in purelib.glob('distutils-precedence.pth'):
+        shutil.copy(path, site)
     wheel = next(folder.glob('*.whl'))
     run(
         *(*pip, 'install', '--no-deps', '--no-index', '--target', site, wheel),
@@ -74,6 +78,14 @@ def installed(tmp_path_factory):
     )
     env['PATH'] = f'{venv / "bin"}{os.pathsep}{env["PATH"]}'
     return venv / 'bin' / 'python', env
+
+
+def test_any_script_finds_the_operators(installed, tmp_path):
+    """The first import is not of the plugin, and what it needs is there."""
+    python, env = installed
+    code = 'import mmdet.models, sys; assert "mmseg_plugin" in sys.modules'
+    run(python, '-c', code, cwd=tmp_path, env=env)
+    run(python, '-c', 'import mmcv._ext', cwd=tmp_path, env=env)
 
 
 def test_mim_trains_from_an_empty_folder(installed, tmp_path):

@@ -1,10 +1,11 @@
-"""Makes a virtual environment with one stack, torch and mmcv's ops.
+"""Makes a virtual environment with one stack and torch.
 
 What ``make`` calls before anything else; run with any Python >= 3.10 from a
 checkout. Can be run again at any time: what is there already is kept.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,14 @@ if sys.version_info < (3, 10):  # noqa: UP036
     # Before imports that an older one cannot read.
     sys.exit('error: Python 3.10 or newer is needed: make PYTHON=python3.11')
 
+# All that the sources of either stack are built with.
+BUILD_TOOLS = ('setuptools>=80,<81', 'wheel', 'packaging>=24.2')
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from mmseg_plugin.cli.cli import UserError, run  # noqa: E402
+from mmseg_plugin.cli.pip import failure  # noqa: E402
 from mmseg_plugin.stack import STACKS  # noqa: E402
-from tools.install_ops import failure  # noqa: E402
 
 
 def works(python: Path, code: str) -> bool:
@@ -47,9 +50,18 @@ def step(what: str, *command: object) -> None:
     if done.returncode:
         print(done.stderr, file=sys.stderr)
         raise UserError(
-            f'{failure(what, done.stderr)}; mend the cause and run the same '
+            f'{failure(what, done.stderr)}; fix the cause and run the same '
             'command again, it goes on from here'
         )
+
+
+def requirements(stack: str) -> list[str]:
+    """The packages of a stack, as pip wants them."""
+    found = STACKS[stack]
+    return [
+        found.plain_mmcv if name == 'mmcv' else f'{package}=={version}'
+        for name, (package, version) in found.packages.items()
+    ]
 
 
 def main() -> None:
@@ -58,6 +70,12 @@ def main() -> None:
     parser.add_argument('--venv', type=Path, required=True)
     parser.add_argument(
         '--torch', default='torch', help='what pip installs if none is there'
+    )
+    parser.add_argument(
+        '--ops',
+        choices=('plain', 'compiled'),
+        default='plain',
+        help='whether to compile the operators of mmcv',
     )
     args = parser.parse_args()
     if not (ROOT / 'setup.cfg').is_file():
@@ -69,16 +87,32 @@ def main() -> None:
     if not works(python, 'import pip'):
         shutil.rmtree(args.venv, ignore_errors=True)
         step(f'making {args.venv}', sys.executable, '-m', 'venv', args.venv)
-    pip = (python, '-m', 'pip', '--disable-pip-version-check', 'install', '-q')
-    if not works(python, 'import torch'):
-        step(f'installing {args.torch}', *pip, *args.torch.split())
-    step(
-        f'installing mmseg_plugin[{args.stack},dev]',
-        *(*pip, '--editable', f'.[{args.stack},dev]'),
+    pip = (
+        *(python, '-m', 'pip', '--disable-pip-version-check', 'install', '-q'),
+        # Python compiles what is imported; all of torch takes half a minute.
+        '--no-compile',
     )
+    # Built here, they need not each fetch the same tools.
+    own = ('--no-deps', '--no-build-isolation')
+    os.environ['MMCV_WITH_OPS'] = '0'
+    step('installing what builds packages', *pip, *BUILD_TOOLS)
+    names = requirements(args.stack)
+    step(f'installing {", ".join(names)}', *pip, *own, *names)
+    packages = ('--editable', f'.[{args.stack},dev]')
+    torch = args.torch.split()
+    if works(python, 'import torch'):
+        torch = []
+    elif len(torch) > 1:
+        # Its index is for torch alone.
+        step(f'installing {args.torch}', *pip, *torch)
+        torch = []
+    what = f'mmseg_plugin[{args.stack},dev]'
+    step(f'installing {" and ".join([*torch, what])}', *pip, *torch, *packages)
+    compiled = ('--compile',) if args.ops == 'compiled' else ()
     step(
-        'finding or compiling the ops of mmcv',
-        *(python, '-m', 'mmseg_plugin', 'install_ops', '--stack', args.stack),
+        'looking for the operators of mmcv',
+        *(python, '-m', 'mmseg_plugin', 'install_ops'),
+        *('--stack', args.stack, *compiled),
     )
 
 

@@ -1,4 +1,4 @@
-"""Says what is installed, what each feature needs, and how to mend it."""
+"""Says what is installed, what each feature needs, and how to fix it."""
 
 import importlib
 import platform
@@ -9,11 +9,13 @@ from typing import NamedTuple
 import mmseg_plugin
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import run
+from mmseg_plugin.ops.finder import COMPILE
 from mmseg_plugin.stack import (
     STACKS,
     active_stack,
+    fix,
     installed_version,
-    mend,
+    package_version,
     stack_problems,
     version_tuple,
 )
@@ -29,12 +31,12 @@ class Finding(NamedTuple):
     Attributes:
         name: what was looked at.
         state: what was found.
-        mend: a command that repairs it; empty when nothing is wrong.
+        fix: a command that repairs it; empty when nothing is wrong.
     """
 
     name: str
     state: str
-    mend: str = ''
+    fix: str = ''
 
 
 def check_python() -> Finding:
@@ -51,8 +53,8 @@ def check_torch() -> list[Finding]:
     try:
         import torch
     except ImportError as error:
-        mend_torch = 'pip install --force-reinstall torch'
-        return [Finding('torch', f'{version}, broken: {error}', mend_torch)]
+        fix_torch = 'pip install --force-reinstall torch'
+        return [Finding('torch', f'{version}, broken: {error}', fix_torch)]
     if version_tuple(version) < version_tuple(LEAST_TORCH):
         state = f'{version} is older than {LEAST_TORCH}'
         found = [
@@ -74,9 +76,8 @@ def check_packages(stack: str) -> list[Finding]:
     found = []
     for name, (distribution, _) in STACKS[stack].packages.items():
         problems = stack_problems((name,))
-        version = installed_version(distribution)
-        # mmcv comes with its ops or not at all; see check_ops.
-        command = OPS if name == 'mmcv' else mend(stack)
+        version = package_version(stack, name)
+        command = OPS if name == 'mmcv' else fix(stack)
         if problems:
             found.append(Finding(distribution, problems[0], command))
             continue
@@ -91,13 +92,18 @@ def check_packages(stack: str) -> list[Finding]:
 
 
 def check_ops() -> Finding:
+    """Which operators mmcv has, and what the plain ones cost."""
+    name = 'operators of mmcv'
     try:
-        importlib.import_module('mmcv._ext')
+        found = importlib.import_module('mmcv._ext')
     except Exception as error:
         # A library that does not match torch fails in many ways.
         state = f'missing or built for another torch ({error})'
-        return Finding('compiled ops of mmcv', state, OPS)
-    return Finding('compiled ops of mmcv', 'work')
+        return Finding(name, state, OPS)
+    if not hasattr(found, 'PLAIN'):
+        return Finding(name, 'compiled')
+    state = f'plain PyTorch; slower for two-stage models, else: {COMPILE}'
+    return Finding(name, state)
 
 
 def check_features() -> list[Finding]:
@@ -111,7 +117,7 @@ def check_features() -> list[Finding]:
     for feature, modules in features.items():
         broken = [name for name in modules if not _imports(name)]
         state = f'needs {", ".join(broken)}' if broken else 'ready'
-        command = mend(active_stack()) if broken else ''
+        command = fix(active_stack()) if broken else ''
         found.append(Finding(feature, state, command))
     return found
 
@@ -147,7 +153,7 @@ def check_compiler() -> Finding:
     found = shutil.which('c++') or shutil.which('g++')
     if found:
         return Finding('C++ compiler', found)
-    state = 'none; only install_ops needs it'
+    state = 'none; only install_ops --compile needs it'
     return Finding('C++ compiler', state)
 
 
@@ -169,10 +175,10 @@ def main() -> None:
     for title, findings in report.items():
         print(f'{title}\n')
         for finding in findings:
-            mark = '!!' if finding.mend else 'ok'
+            mark = '!!' if finding.fix else 'ok'
             print(f'  {mark} {finding.name:42} {finding.state}')
-            if finding.mend:
-                print(f'     mend: {finding.mend}')
+            if finding.fix:
+                print(f'     fix: {finding.fix}')
                 broken = True
         print()
     sys.exit(1 if broken else 0)

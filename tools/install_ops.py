@@ -1,252 +1,168 @@
-"""Builds (once) or finds mmcv with its compiled ops, and installs it.
+"""Makes mmcv's operators work: the plain ones, or compiled with --compile.
 
-Needs nothing but the standard library and torch. The wheel is kept in
+Plain ones need no compiler and are there after pip; this repairs what pip
+could not do. Compiled ones are faster for two-stage models. Needs nothing but
+the standard library and torch. A compiled wheel is kept in
 ``${XDG_CACHE_HOME:-~/.cache}/mmseg_plugin/wheels``, by python, torch, device
 and mmcv version.
 """
 
 import argparse
-import contextlib
-import fcntl
 import os
 import platform
-import re
 import shutil
+import site
 import subprocess
 import sys
-import sysconfig
-import tempfile
-import time
-from collections import deque
-from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from mmseg_plugin.cli.cli import UserError, run
-from mmseg_plugin.stack import STACKS, active_stack, installed_version
+from mmseg_plugin.cli.compile_ops import (
+    cache_folder,
+    find_or_build,
+    torch_facts,
+)
+from mmseg_plugin.cli.pip import run_pip
+from mmseg_plugin.ops.finder import COMPILE, PTH_LINE, PTH_NAME
+from mmseg_plugin.stack import (
+    STACKS,
+    Stack,
+    active_stack,
+    installed_version,
+)
 
-BUILD_TOOLS = ('ninja', 'setuptools>=77.0.3,<81', 'wheel', 'psutil')
-STEP = re.compile(r'^\s*\[(\d+)/(\d+)\]')
-# What pip says when it cannot reach an index.
-OFFLINE = re.compile(
-    r'NewConnectionError|name resolution|No matching distribution|'
-    r'ReadTimeoutError|Network is unreachable|Connection refused'
+# Says which operators Python finds, in a process of its own.
+LOOK = (
+    'import mmcv._ext as found; '
+    'print("plain" if hasattr(found, "PLAIN") else "compiled")'
 )
 
 
-def cache_folder() -> Path:
-    """Where wheels are kept."""
-    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(home) / 'mmseg_plugin' / 'wheels'
-
-
-def torch_facts() -> tuple[str, str]:
-    """Version of the installed torch, and ``'cuda'`` or ``'cpu'``.
-
-    Raises:
-        UserError: there is no torch.
-    """
-    try:
-        import torch
-    except ImportError:
-        raise UserError(
-            'torch is not installed, and the ops are compiled against it; '
-            'run: pip install torch'
-        ) from None
-    forced = os.environ.get('FORCE_CUDA') == '1'
-    with_cuda = forced or torch.cuda.is_available()
-    return torch.__version__, 'cuda' if with_cuda else 'cpu'
-
-
-def ops_work() -> bool:
-    """Whether the installed mmcv loads its compiled ops."""
-    command = [sys.executable, '-c', 'import mmcv._ext']
-    return subprocess.run(command, capture_output=True).returncode == 0
-
-
-def check_compiler() -> None:
-    """Looks for what compiling needs, before anything is downloaded.
-
-    Raises:
-        UserError: no C++ compiler, or no Python headers.
-    """
-    compiler = os.environ.get('CXX', 'c++').split()[0]
-    if shutil.which(compiler) is None and shutil.which('g++') is None:
-        raise UserError(
-            f'no C++ compiler ({compiler}) was found, and the ops have to be '
-            'compiled; install one, e.g.: apt-get install g++'
-        )
-    header = Path(sysconfig.get_paths()['include']) / 'Python.h'
-    if not header.is_file():
-        raise UserError(
-            f"Python's headers are missing ({header}); install them, e.g.: "
-            'apt-get install python3-dev'
-        )
-
-
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Holds a lock file; a second process waits, a dead one leaves none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print('another process is compiling them; waiting ...', flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def pip(*arguments: str) -> list[str]:
-    """Command line of this interpreter's pip."""
-    return [
-        *(sys.executable, '-m', 'pip', '--disable-pip-version-check'),
-        *arguments,
-    ]
-
-
-def run_pip(what: str, *arguments: str) -> None:
-    """Runs pip quietly.
-
-    Raises:
-        UserError: it failed; names ``what`` and the likely cause.
-    """
+def ops_state() -> str:
+    """``'compiled'`` or ``'plain'``, or why neither can be imported."""
     done = subprocess.run(
-        pip(*arguments), capture_output=True, text=True, check=False
+        [sys.executable, '-c', LOOK], capture_output=True, text=True
     )
-    if done.returncode:
-        raise UserError(failure(what, done.stderr + done.stdout))
+    if done.returncode == 0:
+        return done.stdout.split()[-1]
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else 'Python ended without a word'
 
 
-def failure(what: str, output: str) -> str:
-    """One sentence for a failed pip run."""
-    if OFFLINE.search(output):
-        return f'{what} failed: the package index cannot be reached'
-    lines = [line for line in output.splitlines() if 'rror' in line]
-    return f'{what} failed: {lines[-1].strip() if lines else output[-300:]}'
-
-
-class Progress:
-    """Says how far a compilation is, from ninja's ``[12/77]`` lines."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.said = 0.0
-
-    def show(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        on_screen = sys.stdout.isatty()
-        if done < total and now - self.said < (0.5 if on_screen else 15):
-            return
-        self.said = now
-        spent = now - self.start
-        left = spent / done * (total - done)
-        print(
-            f'{chr(13) if on_screen else ""}  {done}/{total} files, '
-            f'{spent:.0f} s gone, about {left:.0f} s left  ',
-            end='' if on_screen and done < total else '\n',
-            flush=True,
-        )
-
-
-def compile_wheel(requirement: str, folder: Path, log: Path) -> None:
-    """Compiles mmcv with ops into a wheel in ``folder``.
-
-    Args:
-        requirement: e.g. ``mmcv==2.1.0``.
-        folder: empty folder for the wheel; build tools go beside it.
-        log: gets the compiler's whole output.
-
-    Raises:
-        UserError: no network, or the compilation failed.
-    """
-    tools = folder.parent / 'tools'
-    run_pip(
-        'installing the build tools',
-        *('install', '--quiet', '--target', str(tools), *BUILD_TOOLS),
-    )
-    jobs = os.environ.get('MAX_JOBS') or str(len(os.sched_getaffinity(0)))
-    print(
-        f'compiling the ops of {requirement} with {jobs} jobs, once; '
-        'this takes about 10 minutes on 2 cores ...',
-        flush=True,
-    )
-    env = {
-        **os.environ,
-        'MMCV_WITH_OPS': '1',
-        'MAX_JOBS': jobs,
-        # Debug information doubles the time and bloats the wheel.
-        'CFLAGS': f'{os.environ.get("CFLAGS", "")} -g0',
-        'CXXFLAGS': f'{os.environ.get("CXXFLAGS", "")} -g0',
-        'PYTHONPATH': str(tools),
-        'PATH': f'{tools / "bin"}{os.pathsep}{os.environ["PATH"]}',
-    }
-    process = subprocess.Popen(
-        pip(
-            *('wheel', '--verbose', '--no-deps', '--no-build-isolation'),
-            *('--no-cache-dir', '--wheel-dir', str(folder), requirement),
-        ),
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors='replace',
-    )
-    progress, tail = Progress(), deque[str](maxlen=200)
-    with log.open('w') as file:
-        for line in process.stdout or ():
-            file.write(line)
-            tail.append(line)
-            if step := STEP.match(line):
-                progress.show(int(step[1]), int(step[2]))
-    if process.wait():
-        what = f'compiling {requirement} (log: {log})'
-        raise UserError(failure(what, ''.join(tail)))
-
-
-def find_or_build(requirement: str, folder: Path) -> Path:
-    """The wheel in ``folder``; compiled first if there is none."""
-    with lock(Path(f'{folder}.lock')):
-        if wheels := list(folder.glob('*.whl')):
-            return wheels[0]
-        check_compiler()
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            fresh = Path(scratch) / 'wheel'
-            fresh.mkdir()
-            compile_wheel(requirement, fresh, Path(f'{folder}.log'))
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh.rename(folder)
-        return next(folder.glob('*.whl'))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--stack',
-        choices=STACKS,
-        default=active_stack(),
-        help='whose mmcv; the installed one by default',
-    )
-    requirement = STACKS[parser.parse_args().stack].mmcv
+def install_compiled(stack: Stack) -> None:
+    """Installs mmcv with compiled operators, compiled now or kept."""
+    requirement = stack.mmcv
     name, version = requirement.split('==')
-    if installed_version(name) == version and ops_work():
-        print(f'{requirement} is installed with working ops')
+    plain, _, _ = stack.plain_mmcv.partition('==')
+    # Both are the folder mmcv, and removing one would break the other.
+    doubled = plain != name and installed_version(plain) is not None
+    if (
+        installed_version(name) == version
+        and not doubled
+        and ops_state() == 'compiled'
+    ):
+        print(f'{requirement} is installed with compiled operators')
         return
     torch_version, device = torch_facts()
     python = f'py{sys.version_info.major}{sys.version_info.minor}'
     key = f'{python}-torch{torch_version}-{device}-{platform.machine()}'
     folder = cache_folder() / f'{key}-{name}{version}'
     wheel = find_or_build(requirement, folder)
+    if doubled:
+        run_pip(f'removing {plain}', 'uninstall', '--yes', plain)
     run_pip(
         f'installing {wheel.name}',
         *('install', '--quiet', '--no-deps', '--force-reinstall', str(wheel)),
     )
-    if not ops_work():
+    if ops_state() != 'compiled':
         shutil.rmtree(folder)
         raise UserError(
             f'the ops of {wheel.name} cannot be loaded here, so the kept '
             'wheel was removed; run the same command again to compile them'
         )
-    print(f'installed {requirement} with ops, from {wheel}')
+    print(f'installed {requirement} with compiled operators, from {wheel}')
+
+
+def install_plain(stack: Stack) -> None:
+    """Sees to it that mmcv imports, with whatever operators it has.
+
+    Raises:
+        UserError: no network, or Python reads no .pth file there.
+    """
+    name, _, _ = stack.mmcv.partition('==')
+    plain, _, _ = stack.plain_mmcv.partition('==')
+    there = [x for x in {name, plain} if installed_version(x)]
+    state = ops_state()
+    if state not in ('compiled', 'plain') and 'No module named' not in state:
+        # Compiled for another torch, most likely.
+        print(f"mmcv's compiled operators do not load: {state}")
+        run_pip(f'removing {name}', 'uninstall', '--yes', *there)
+        there = []
+    if not there:
+        print(f'installing {stack.plain_mmcv} ...', flush=True)
+        run_pip(
+            f'installing {stack.plain_mmcv}',
+            *('install', '--quiet', stack.plain_mmcv),
+            env={**os.environ, 'MMCV_WITH_OPS': '0'},
+        )
+        state = ops_state()
+    if 'mmcv._ext' in state:
+        write_pth()
+        state = ops_state()
+    if state not in ('compiled', 'plain'):
+        raise UserError(f'mmcv cannot be imported: {state}')
+    print(f'mmcv works with {state} operators')
+    if state == 'plain':
+        print(f'compiled ones are faster for two-stage models: {COMPILE}')
+
+
+def write_pth() -> None:
+    """Writes what a wheel of the package has beside it.
+
+    Raises:
+        UserError: the package lies where Python reads no such file.
+    """
+    dist = metadata.distribution('mmseg_plugin')
+    folder = Path(str(dist.locate_file('')))
+    known = {Path(path).resolve() for path in pth_folders()}
+    if folder.resolve() not in known:
+        raise UserError(
+            f'{PTH_NAME} has no effect in {folder}, where mmseg_plugin is '
+            'installed; install it with pip, without --target, or import '
+            'mmseg_plugin before mmcv'
+        )
+    (folder / PTH_NAME).write_text(PTH_LINE)
+    record = next(f for f in dist.files or () if f.name == 'RECORD')
+    with open(record.locate(), 'a') as file:
+        # Uninstalling removes what is listed here.
+        file.write(f'{PTH_NAME},,\n')
+
+
+def pth_folders() -> list[str]:
+    """Where Python reads ``.pth`` files."""
+    return [*site.getsitepackages(), site.getusersitepackages()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        '--stack',
+        choices=STACKS,
+        default=active_stack(),
+        help='whose mmcv; the installed one by default',
+    )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the operators for the installed torch, 10 minutes on 2\n'
+        'cores, or take the kept wheel',
+    )
+    args = parser.parse_args()
+    install = install_compiled if args.compile else install_plain
+    install(STACKS[args.stack])
 
 
 if __name__ == '__main__':

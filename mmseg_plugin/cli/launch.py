@@ -16,7 +16,7 @@ from mmseg_plugin.stack import (
     STACKS,
     active_stack,
     check_stack,
-    mend,
+    fix,
     mim_folder,
     stack_problems,
 )
@@ -136,5 +136,5 @@ def _installed_tool(scope: str, name: str) -> Path:
     if not problems and not (folder and (folder / 'tools' / name).is_file()):
         problems = [f'{scope} is installed without its tools']
     if folder is None or problems:
-        raise UserError(f'{problems[0]}; run: {mend(active_stack())}')
+        raise UserError(f'{problems[0]}; run: {fix(active_stack())}')
     return folder / 'tools' / name

@@ -7,6 +7,13 @@ not import anything that takes time.
 import sys
 
 COMPILE = 'python -m mmseg_plugin install_ops --compile'
+# The file beside the package; silent where the package is gone.
+PTH_NAME = 'mmseg_plugin.pth'
+PTH_LINE = (
+    r"import sys; exec('try:\n import mmseg_plugin.ops.finder\n"
+    r"except ImportError: pass')"
+    '\n'
+)
 _NAME = 'mmcv._ext'
 
 

@@ -3,11 +3,15 @@ import sys
 import pytest
 
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.stack import STACKS
 from tools import bootstrap
 
 
 @pytest.fixture
 def call(monkeypatch):
+    # Restored after the test.
+    monkeypatch.setenv('MMCV_WITH_OPS', '1')
+
     def call(*arguments):
         monkeypatch.setattr(sys, 'argv', ['bootstrap', *map(str, arguments)])
         bootstrap.main()
@@ -36,10 +40,44 @@ def test_names_the_network_where_that_is_the_cause(capsys):
     assert 'No matching x' in capsys.readouterr().err
 
 
-def test_what_is_there_is_kept(call, monkeypatch, tmp_path):
+@pytest.fixture
+def steps(monkeypatch):
+    """What would be run, each with its command."""
     steps = []
+
+    def step(what, *command):
+        steps.append((what, ' '.join(map(str, command))))
+
+    monkeypatch.setattr(bootstrap, 'step', step)
+    return steps
+
+
+def test_what_is_there_is_kept(call, monkeypatch, steps, tmp_path):
     monkeypatch.setattr(bootstrap, 'works', lambda *_: True)
-    monkeypatch.setattr(bootstrap, 'step', lambda what, *_: steps.append(what))
     call('--venv', tmp_path / 'venv')
-    assert [step.split()[0] for step in steps] == ['installing', 'finding']
-    assert 'torch' not in steps[0]
+    words = [what.split()[0] for what, _ in steps]
+    assert words == ['installing'] * 3 + ['looking']
+    assert not any('torch==' in command for _, command in steps)
+    assert '--compile' not in steps[-1][1]
+
+
+def test_torch_with_an_index_of_its_own(call, monkeypatch, steps, tmp_path):
+    monkeypatch.setattr(bootstrap, 'works', lambda *_: False)
+    call('--venv', tmp_path / 'venv', '--torch', 'torch==2.9 --index-url x')
+    with_index = [text for _, text in steps if '--index-url' in text]
+    assert len(with_index) == 1
+    assert with_index[0].endswith('torch==2.9 --index-url x')
+
+
+def test_compiled_operators_are_asked_for(call, monkeypatch, steps, tmp_path):
+    monkeypatch.setattr(bootstrap, 'works', lambda *_: False)
+    call('--venv', tmp_path / 'venv', '--ops', 'compiled')
+    assert ' torch ' in steps[-2][1]
+    assert steps[-1][1].endswith('--compile')
+
+
+@pytest.mark.parametrize('stack', STACKS)
+def test_the_stack_comes_without_compiled_operators(stack):
+    names = bootstrap.requirements(stack)
+    assert len(names) == 4
+    assert STACKS[stack].plain_mmcv in names
