@@ -3,7 +3,7 @@
 import argparse
 import difflib
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -19,7 +19,7 @@ class ToolParser(argparse.ArgumentParser):
     when another option is added.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{'allow_abbrev': False, **kwargs})
 
     def error(self, message: str) -> NoReturn:

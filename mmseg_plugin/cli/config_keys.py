@@ -93,7 +93,9 @@ def _names_taken(found: type) -> set[str]:
     for base in inspect.getmro(found):
         if '__init__' not in vars(base):
             continue
-        parameters = inspect.signature(base.__init__).parameters.values()
+        parameters = inspect.signature(
+            vars(base)['__init__']
+        ).parameters.values()
         names.update(p.name for p in parameters)
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break

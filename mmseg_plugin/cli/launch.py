@@ -47,7 +47,8 @@ def _options_of(tool: Path) -> set[str]:
     calls = [
         node
         for node in ast.walk(ast.parse(tool.read_text()))
-        if getattr(getattr(node, 'func', None), 'attr', '') == 'add_argument'
+        if isinstance(node, ast.Call)
+        and getattr(node.func, 'attr', '') == 'add_argument'
     ]
     words = [argument for call in calls for argument in call.args]
     return {'-h', '--help'} | {getattr(word, 'value', '') for word in words}

@@ -1,0 +1,112 @@
+"""Boxes and areas."""
+
+import numpy as np
+
+from .findings import Hits, Options, check, hits
+from .snapshot import POLYGONS, Snapshot
+
+# Pixels by which polygons and boxes may differ.
+SLACK = 2.0
+# Share by which a stated area may differ from the polygon's.
+AREA_SHARE = 0.1
+
+
+@check(
+    'boxes.missing',
+    'error',
+    'annotations have no bbox of four numbers',
+    'take it from the mask (--fix does)',
+)
+def missing(snapshot: Snapshot, options: Options) -> Hits:
+    return hits(np.isnan(snapshot.boxes).any(1), snapshot.name_annotation)
+
+
+@check(
+    'boxes.empty',
+    'warning',
+    'boxes are less than a pixel wide or high: loaders drop the objects',
+    'take the box from the mask (--fix does)',
+)
+def empty(snapshot: Snapshot, options: Options) -> Hits:
+    found = (snapshot.boxes[:, 2:] < 1).any(1)
+    return hits(found, snapshot.name_annotation)
+
+
+@check(
+    'boxes.outside',
+    'warning',
+    'boxes lie outside their image: loaders drop the objects',
+    'check whether the image is the right one; x, y, width, height?',
+)
+def outside(snapshot: Snapshot, options: Options) -> Hits:
+    low, extent = snapshot.boxes[:, :2], snapshot.boxes[:, 2:]
+    found = ((low >= snapshot.size_of) | (low + extent <= 0)).any(1)
+    return hits(found, snapshot.name_annotation)
+
+
+@check(
+    'boxes.beyond',
+    'note',
+    'boxes reach beyond their image by more than two pixels',
+    'cut them at the border (--fix does)',
+)
+def beyond(snapshot: Snapshot, options: Options) -> Hits:
+    low, extent = snapshot.boxes[:, :2], snapshot.boxes[:, 2:]
+    over = low + extent > snapshot.size_of + SLACK
+    found = (over | (low < -SLACK)).any(1)
+    return hits(found, snapshot.name_annotation)
+
+
+@check(
+    'boxes.not-of-mask',
+    'warning',
+    'boxes are not those of their masks',
+    'take them from the masks (--fix does)',
+)
+def not_of_mask(snapshot: Snapshot, options: Options) -> Hits:
+    mask = snapshot.polygons.boxes_of(len(snapshot.annotations))
+    box = snapshot.boxes.copy()
+    box[:, 2:] += box[:, :2]
+    # Boxes are cut at the border, masks often are not.
+    limit = np.concatenate([snapshot.size_of, snapshot.size_of], 1)
+    mask = np.clip(mask, 0, limit)
+    found = (np.abs(mask - np.clip(box, 0, limit)) > SLACK).any(1)
+    return hits(found & ~snapshot.crowd, snapshot.name_annotation)
+
+
+@check(
+    'boxes.area-missing',
+    'error',
+    'annotations have no area: loaders stop',
+    'take it from the mask (--fix does)',
+)
+def area_missing(snapshot: Snapshot, options: Options) -> Hits:
+    return hits(np.isnan(snapshot.areas), snapshot.name_annotation)
+
+
+@check(
+    'boxes.area-zero',
+    'warning',
+    'areas are 0 or less: loaders drop the objects',
+    'take the area from the mask (--fix does)',
+)
+def area_zero(snapshot: Snapshot, options: Options) -> Hits:
+    return hits(snapshot.areas <= 0, snapshot.name_annotation)
+
+
+@check(
+    'boxes.area-not-of-mask',
+    'note',
+    'areas are not those of the masks: AP of small and large is wrong',
+    'take them from the masks (--fix does)',
+)
+def area_not_of_mask(snapshot: Snapshot, options: Options) -> Hits:
+    count = len(snapshot.annotations)
+    true = snapshot.polygons.areas_of(count)
+    single = np.bincount(snapshot.polygons.owner, minlength=count) == 1
+    edge = snapshot.boxes[:, 2] + snapshot.boxes[:, 3]
+    wrong = np.abs(true - snapshot.areas) > AREA_SHARE * true + edge
+    chosen = single & (snapshot.mask_kind == POLYGONS) & ~snapshot.crowd
+    return hits(
+        chosen & wrong & (snapshot.areas > 0), snapshot.name_annotation
+    )

@@ -1,0 +1,82 @@
+"""Crowd and ignored regions."""
+
+import numpy as np
+
+from .findings import Hits, Options, check, hits, listed
+from .snapshot import RLE, Snapshot
+
+
+@check(
+    'crowd.all',
+    'error',
+    'every annotation is a crowd region: nothing is trained, AP is -1',
+    'set iscrowd to 0 where it is one object (--fix does)',
+)
+def everything(snapshot: Snapshot, options: Options) -> Hits:
+    everything = len(snapshot.crowd) > 0 and snapshot.crowd.all()
+    count = len(snapshot.crowd) if everything else 0
+    return hits(np.arange(count), snapshot.name_annotation)
+
+
+@check(
+    'crowd.class',
+    'warning',
+    'classes have crowd regions alone: they are never trained',
+    'set iscrowd to 0 where it is one object',
+)
+def whole_class(snapshot: Snapshot, options: Options) -> Hits:
+    count = len(snapshot.categories)
+    known = snapshot.category_of >= 0
+    place, crowd = snapshot.category_of[known], snapshot.crowd[known]
+    total = np.bincount(place, minlength=count)
+    crowds = np.bincount(place, crowd, count)
+    return hits((total > 0) & (total == crowds), snapshot.name_category)
+
+
+@check(
+    'crowd.rle',
+    'warning',
+    'most RLE masks are crowd regions, as exporters write single objects',
+    'set iscrowd to 0 where it is one object (--fix does)',
+)
+def rle(snapshot: Snapshot, options: Options) -> Hits:
+    found = snapshot.crowd & (snapshot.mask_kind == RLE)
+    # COCO has one crowd region in ninety.
+    many = found.sum() > 0.2 * len(found)
+    return hits(found & many, snapshot.name_annotation)
+
+
+@check(
+    'crowd.missing',
+    'error',
+    'annotations have no iscrowd: they train, then evaluation stops',
+    'set it to 0 (--fix does)',
+)
+def missing(snapshot: Snapshot, options: Options) -> Hits:
+    found = ['iscrowd' not in a for a in snapshot.annotations]
+    return hits(np.array(found, dtype=bool), snapshot.name_annotation)
+
+
+@check(
+    'crowd.ignore',
+    'warning',
+    'objects with ignore are left out of training and yet evaluated',
+    'set iscrowd as well, or take ignore out',
+)
+def ignore(snapshot: Snapshot, options: Options) -> Hits:
+    found = [
+        bool(a.get('ignore')) and not a.get('iscrowd')
+        for a in snapshot.annotations
+    ]
+    return hits(np.array(found, dtype=bool), snapshot.name_annotation)
+
+
+@check(
+    'crowd.nothing',
+    'error',
+    'there is no object to train on',
+    'look whether this is the right file',
+)
+def nothing(snapshot: Snapshot, options: Options) -> Hits:
+    empty = not len(snapshot.annotations)
+    return listed(['annotations'] if empty else [])

@@ -1,0 +1,89 @@
+"""Reads facts about image files, several at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+ORIENTATION = 0x0112
+WORKERS = 8
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a file says about itself.
+
+    Attributes:
+        path: the file.
+        problem: ``''``, ``'missing'`` or why it cannot be read.
+        size: width and height in pixels as stored.
+        mode: of Pillow, for instance ``'RGB'``.
+        orientation: of EXIF; 1: as stored.
+        digest: of the file's bytes.
+        dhash: 64 bits of the picture, nearly equal for like ones.
+    """
+
+    path: Path
+    problem: str = ''
+    size: tuple[int, int] = (0, 0)
+    mode: str = ''
+    orientation: int = 1
+    digest: str = ''
+    dhash: int = 0
+
+
+def read_facts(paths: list[Path]) -> list[ImageFacts]:
+    """Facts of each file, in order; a bar shows the progress on terminals."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        work = pool.map(_facts, paths)
+        bar = tqdm(work, 'images', len(paths), disable=None, leave=False)
+        return list(bar)
+
+
+def _facts(path: Path) -> ImageFacts:
+    if not path.is_file():
+        return ImageFacts(path, 'missing')
+    try:
+        with Image.open(path) as image:
+            orientation = image.getexif().get(ORIENTATION, 1)
+            # Decodes all of it: a truncated file raises.
+            grey = np.asarray(image.convert('L'))
+            size, mode = image.size, image.mode
+    except Exception as error:  # noqa: BLE001  (decoders fail in any way)
+        return ImageFacts(path, f'{type(error).__name__}: {error}')
+    digest = hashlib.sha1(path.read_bytes()).hexdigest()
+    return ImageFacts(
+        path, '', size, mode, orientation, digest, difference_hash(grey)
+    )
+
+
+def difference_hash(grey: np.ndarray) -> int:
+    """dHash: whether each of 8 x 8 cells is brighter than its left one.
+
+    Args:
+        grey: (h, w), uint8.
+    """
+    small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
+    bits = small[:, 1:] > small[:, :-1]
+    return int.from_bytes(np.packbits(bits).tobytes(), 'big')
+
+
+def near_pairs(
+    left: list[int], right: list[int], distance: int = 2
+) -> list[tuple[int, int]]:
+    """Places of hashes that differ in at most ``distance`` bits."""
+    first = np.array(left, dtype=np.uint64)
+    second = np.array(right, dtype=np.uint64)
+    pairs = []
+    for place, value in enumerate(first):
+        bits = (second ^ value).view(np.uint8).reshape(-1, 8)
+        differ = np.unpackbits(bits, axis=1).sum(1)
+        pairs += [(place, int(j)) for j in np.flatnonzero(differ <= distance)]
+    return pairs

@@ -1,0 +1,86 @@
+"""Masks, whatever they are stored as."""
+
+import numpy as np
+
+from .findings import Hits, Options, check, hits
+from .ids import repeated
+from .snapshot import EMPTY, MISSING, Snapshot
+
+MANY_PARTS = 20
+
+
+@check(
+    'masks.missing',
+    'error',
+    'objects have no segmentation: training stops or leaves them out',
+    'draw the masks, or take the objects out (--fix does)',
+)
+def missing(snapshot: Snapshot, options: Options) -> Hits:
+    found = np.isin(snapshot.mask_kind, (MISSING, EMPTY))
+    return hits(found, snapshot.name_annotation)
+
+
+@check(
+    'masks.one-pixel',
+    'warning',
+    'masks have about one pixel',
+    'look whether they are clicks by mistake',
+)
+def one_pixel(snapshot: Snapshot, options: Options) -> Hits:
+    found = (snapshot.areas > 0) & (snapshot.areas <= 1)
+    return hits(found & ~snapshot.crowd, snapshot.name_annotation)
+
+
+@check(
+    'masks.vanish',
+    'note',
+    'objects are smaller than one cell of the finest feature map',
+    'train on larger images, or on tiles',
+)
+def vanish(snapshot: Snapshot, options: Options) -> Hits:
+    cell = options.stride**2
+    found = (snapshot.areas > 1) & (snapshot.areas < cell)
+    return hits(found & ~snapshot.crowd, snapshot.name_annotation)
+
+
+@check(
+    'masks.many-parts',
+    'note',
+    f'masks have more than {MANY_PARTS} parts',
+    'look whether they are several objects, or should be crowd regions',
+)
+def many_parts(snapshot: Snapshot, options: Options) -> Hits:
+    parts = np.bincount(
+        snapshot.polygons.owner, minlength=len(snapshot.annotations)
+    )
+    return hits(
+        (parts > MANY_PARTS) & ~snapshot.crowd, snapshot.name_annotation
+    )
+
+
+@check(
+    'masks.twice',
+    'warning',
+    'objects are annotated twice: same image, class, box and area',
+    'keep one of them (--fix does)',
+)
+def twice(snapshot: Snapshot, options: Options) -> Hits:
+    return hits(same_objects(snapshot), snapshot.name_annotation)
+
+
+def same_objects(snapshot: Snapshot) -> np.ndarray:
+    """(N,) whether an equal object stood before."""
+    columns = np.column_stack(
+        [
+            snapshot.image_of,
+            snapshot.category_of,
+            snapshot.crowd,
+            snapshot.boxes,
+            snapshot.areas,
+        ]
+    )
+    known = ~np.isnan(columns).any(1)
+    rows = np.ascontiguousarray(columns[known]).view('V64')[:, 0]
+    found = np.zeros(len(columns), dtype=bool)
+    found[known] = repeated(rows.tolist())
+    return found

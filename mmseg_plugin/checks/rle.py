@@ -1,0 +1,75 @@
+"""Run-length encoded masks."""
+
+import numpy as np
+
+from mmseg_plugin.datasets.annotations import run_lengths
+
+from .findings import Hits, Options, check, hits
+from .snapshot import RLE, Snapshot
+
+
+def _runs(snapshot: Snapshot) -> list[tuple[int, dict, np.ndarray | None]]:
+    """Place, RLE and its runs (None: not readable) of each."""
+    found = []
+    for place in np.flatnonzero(snapshot.mask_kind == RLE):
+        rle = snapshot.annotations[place]['segmentation']
+        found.append((int(place), rle, _counts(rle['counts'])))
+    return found
+
+
+def _counts(counts: str | bytes | list) -> np.ndarray | None:
+    try:
+        return run_lengths(counts, '')
+    except (TypeError, ValueError, UnicodeEncodeError):
+        return None
+
+
+def is_sound(rle: dict) -> bool:
+    """Whether the runs fill exactly the stated size."""
+    runs = _counts(rle['counts'])
+    if runs is None:
+        return False
+    return int(runs.sum()) == int(np.prod(rle['size']))
+
+
+@check(
+    'rle.size',
+    'error',
+    'masks have another size than their image: every pixel is misplaced',
+    'encode them anew at the size of the image',
+)
+def size(snapshot: Snapshot, options: Options) -> Hits:
+    found = [
+        place
+        for place, rle, _ in _runs(snapshot)
+        if tuple(rle['size']) != tuple(snapshot.size_of[place][::-1])
+        and snapshot.image_of[place] >= 0
+    ]
+    return hits(np.array(found, dtype=np.int64), snapshot.name_annotation)
+
+
+@check(
+    'rle.runs',
+    'error',
+    'runs do not add up to the size, or cannot be read: decoders crash or '
+    'return what lies in memory',
+    'encode them anew, or take them out (--fix does)',
+)
+def runs(snapshot: Snapshot, options: Options) -> Hits:
+    found = [place for place, rle, _ in _runs(snapshot) if not is_sound(rle)]
+    return hits(np.array(found, dtype=np.int64), snapshot.name_annotation)
+
+
+@check(
+    'rle.empty',
+    'warning',
+    'RLE masks have no pixel',
+    'take the annotations out (--fix does)',
+)
+def empty(snapshot: Snapshot, options: Options) -> Hits:
+    found = [
+        place
+        for place, _, counts in _runs(snapshot)
+        if counts is not None and counts[1::2].sum() == 0
+    ]
+    return hits(np.array(found, dtype=np.int64), snapshot.name_annotation)

@@ -1,0 +1,389 @@
+"""The smallest data that each check finds, and data that none does."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coder
+
+from mmseg_plugin.checks import Options, Snapshot
+
+SIZE = 32
+
+
+def picture(path, seed, size=(SIZE, SIZE), mode='RGB', **kwargs):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3))
+    Image.fromarray(pixels.astype('uint8')).convert(mode).save(path, **kwargs)
+
+
+def square(x, y, side):
+    return [x, y, x + side, y, x + side, y + side, x, y + side, x, y + 1]
+
+
+def objects():
+    """Two images, two classes, ten objects of each."""
+    rows = []
+    for number in range(20):
+        x, y = 1.0 + number % 5, 2.0 + number // 5
+        rows.append(
+            {
+                'id': number + 1,
+                'image_id': 7 + number % 2,
+                'category_id': 3 if number % 3 else 5,
+                'bbox': [x, y, 8.0, 8.0],
+                'area': 64.0,
+                'iscrowd': 0,
+                # One corner is cut, so that no mask is a box.
+                'segmentation': [[x, y, x + 8, y, x + 8, y + 8, x, y + 7]],
+            }
+        )
+    rows[0]['category_id'] = 5
+    rows += copy.deepcopy(rows[:10])
+    for number, row in enumerate(rows[20:], 21):
+        row['id'] = number
+        row['bbox'][0] += 9
+        part = row['segmentation'][0]
+        row['segmentation'][0] = [
+            v + 9 * (i % 2 == 0) for i, v in enumerate(part)
+        ]
+    return rows
+
+
+def clean(folder):
+    """A snapshot in which nothing is found."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = []
+    for number, name in enumerate(('a.png', 'b.png')):
+        picture(folder / name, number)
+        images.append(
+            {
+                'id': 7 + number,
+                'file_name': name,
+                'width': SIZE,
+                'height': SIZE,
+            }
+        )
+    data = {
+        'images': images,
+        'annotations': objects(),
+        'categories': [
+            {'id': 3, 'name': 'cat', 'supercategory': 'animal'},
+            {'id': 5, 'name': 'dog', 'supercategory': 'animal'},
+        ],
+    }
+    return Snapshot(folder / 'x.json', data, image_dir=folder)
+
+
+def other(folder, seed=10):
+    """A training split that has nothing in common with it but classes."""
+    snapshot = clean(folder / 'train')
+    for number, name in enumerate(('a.png', 'b.png')):
+        picture(folder / 'train' / name, seed + number)
+    return snapshot
+
+
+def panoptic(folder):
+    """One map with a thing, a piece of stuff and no other pixel."""
+    picture(folder / 'a.png', 0)
+    ids = np.ones((SIZE, SIZE), np.uint8)
+    ids[:8] = 2
+    save_map(folder, ids)
+    segments = [
+        {'id': 1, 'category_id': 1, 'area': SIZE * 24, 'bbox': [0, 8, 32, 24]},
+        {'id': 2, 'category_id': 2, 'area': SIZE * 8, 'bbox': [0, 0, 32, 8]},
+    ]
+    data = {
+        'images': [
+            {'id': 1, 'file_name': 'a.png', 'width': SIZE, 'height': SIZE}
+        ],
+        'annotations': [
+            {'image_id': 1, 'file_name': 'a.png', 'segments_info': segments}
+        ],
+        'categories': [
+            {'id': 1, 'name': 'cat', 'isthing': 1},
+            {'id': 2, 'name': 'sky', 'isthing': 0},
+        ],
+    }
+    return Snapshot(
+        folder / 'p.json', data, 'panoptic', folder, folder / 'maps'
+    )
+
+
+def save_map(folder, ids, grey=False):
+    (folder / 'maps').mkdir(exist_ok=True)
+    colours = np.stack([ids, ids * 0, ids * 0], -1).astype(np.uint8)
+    image = Image.fromarray(ids.astype(np.uint8) if grey else colours)
+    image.save(folder / 'maps' / 'a.png')
+
+
+def semantic(folder):
+    picture(folder / 'a.png', 0)
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    labels[:8] = 1
+    save_map(folder, labels, grey=True)
+    images = [{'file_name': 'a.png', 'seg_file_name': 'a.png'}]
+    return Snapshot(
+        folder, {'images': images}, 'semantic', folder, folder / 'maps'
+    )
+
+
+def rle(value, size=(SIZE, SIZE)):
+    mask = np.zeros(size, np.uint8, order='F')
+    mask[4:8, 4:8] = value
+    found = coder.encode(mask)
+    return {'size': list(size), 'counts': found['counts'].decode()}
+
+
+def first(**fields):
+    """Breaks the first annotation."""
+
+    def change(snapshot):
+        snapshot.annotations[0].update(copy.deepcopy(fields))
+
+    return change
+
+
+def every(**fields):
+    def change(snapshot):
+        for annotation in snapshot.annotations:
+            annotation.update(copy.deepcopy(fields))
+
+    return change
+
+
+def without(key):
+    return lambda snapshot: snapshot.annotations[0].pop(key)
+
+
+def polygon(*values):
+    return first(segmentation=[list(values)])
+
+
+def category(**fields):
+    return lambda s: s.categories[0].update(fields)
+
+
+def added(**fields):
+    return lambda s: s.categories.append(fields)
+
+
+def image(**fields):
+    return lambda s: s.images[0].update(fields)
+
+
+def file(name='a.png', **kwargs):
+    return lambda s: picture(s.image_dir / name, 0, **kwargs)
+
+
+def truncated(snapshot):
+    path = snapshot.image_dir / 'a.png'
+    path.write_bytes(path.read_bytes()[:-900])
+
+
+def turned(snapshot):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file(exif=exif)(snapshot)
+
+
+def leaking(shift):
+    """The first image is one of training, or one brightened a little."""
+
+    def change(snapshot):
+        there = snapshot.reference.image_dir / 'b.png'
+        pixels = np.asarray(Image.open(snapshot.image_dir / 'a.png'))
+        mixed = np.clip(pixels.astype(int) + shift, 0, 255).astype('uint8')
+        Image.fromarray(mixed).save(there)
+
+    return change
+
+
+def same_image(snapshot):
+    snapshot.images[1]['file_name'] = 'a.png'
+
+
+def one_class(snapshot):
+    for annotation in snapshot.reference.annotations:
+        annotation['category_id'] = 3
+
+
+def crowd_class(snapshot):
+    for annotation in snapshot.annotations:
+        annotation['iscrowd'] = int(annotation['category_id'] == 5)
+
+
+def boxes(snapshot):
+    for a in snapshot.annotations:
+        x, y, w, h = a['bbox']
+        a['segmentation'] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+
+
+def doubled(snapshot):
+    again = copy.deepcopy(snapshot.annotations[0])
+    snapshot.annotations.append({**again, 'id': 99})
+
+
+def few(snapshot):
+    snapshot.annotations[:] = snapshot.annotations[:6]
+
+
+def segment(**fields):
+    return lambda s: s.annotations[0]['segments_info'][1].update(fields)
+
+
+def pixels(values, **kwargs):
+    """A map whose upper rows have these ids."""
+
+    def change(snapshot):
+        ids = np.ones((SIZE, SIZE), np.uint8)
+        for row, value in enumerate(values):
+            ids[row] = value
+        save_map(snapshot.image_dir, ids, **kwargs)
+
+    return change
+
+
+def smaller_map(grey):
+    ids = np.ones((SIZE, SIZE // 2), np.uint8)
+    ids[:8] = 2 - grey
+    return lambda s: save_map(s.image_dir, ids, grey)
+
+
+def no_things(snapshot):
+    snapshot.categories[0]['isthing'] = 0
+
+
+def two_pieces(snapshot):
+    segments = snapshot.annotations[0]['segments_info']
+    segments[0]['category_id'] = 2
+
+
+def crowd_rle(snapshot):
+    for annotation in snapshot.annotations[:10]:
+        annotation.update(segmentation=rle(1), iscrowd=1)
+
+
+INSTANCES = {
+    'files.missing': image(file_name='none.png'),
+    'files.unreadable': truncated,
+    'files.size': image(width=33),
+    'files.orientation': turned,
+    'files.mode': file(mode='RGBA'),
+    'files.orphan': file('c.png'),
+    'files.name': image(file_name='/elsewhere/a.png'),
+    'files.listed-twice': same_image,
+    'ids.image-twice': image(id=8),
+    'ids.annotation-twice': first(id=2),
+    'ids.annotation-zero': first(id=0),
+    'ids.annotation-missing': without('id'),
+    'ids.too-large': first(id=2**53),
+    'ids.unknown-image': first(image_id=99),
+    'ids.unknown-category': first(category_id=99),
+    'categories.none': lambda s: s.categories.clear(),
+    'categories.same-name': added(id=9, name='dog'),
+    'categories.same-id': added(id=5, name='cow'),
+    'categories.like-name': added(id=9, name=' Dog'),
+    'categories.root': added(id=0, name='animal', supercategory='none'),
+    'categories.unused': added(id=9, name='cow'),
+    'boxes.missing': without('bbox'),
+    'boxes.empty': first(bbox=[1, 2, 0, 8]),
+    'boxes.outside': first(bbox=[40, 2, 8, 8]),
+    'boxes.beyond': first(bbox=[1, 2, 80, 8]),
+    'boxes.not-of-mask': first(bbox=[8, 2, 8, 8]),
+    'boxes.area-missing': without('area'),
+    'boxes.area-zero': first(area=0),
+    'boxes.area-not-of-mask': first(area=640),
+    'polygons.short': polygon(1, 2, 9, 2),
+    'polygons.broken': first(segmentation=[1, 2, 9, 2, 9, 10]),
+    'polygons.outside': polygon(1, 2, 90, 2, 9, 10),
+    'polygons.flat': polygon(1, 2, 9, 2, 5, 2),
+    'polygons.many-points': polygon(*square(1, 2, 8) * 1200),
+    'rle.size': first(segmentation=rle(1, (SIZE, SIZE + 1))),
+    'rle.runs': first(segmentation={'size': [SIZE] * 2, 'counts': [3, 5]}),
+    'rle.empty': first(segmentation=rle(0)),
+    'masks.missing': first(segmentation=[]),
+    'masks.one-pixel': first(area=1),
+    'masks.vanish': first(area=15),
+    'masks.many-parts': first(segmentation=[square(1, 2, 8)] * 21),
+    'masks.twice': doubled,
+    'crowd.all': every(iscrowd=1),
+    'crowd.class': crowd_class,
+    'crowd.rle': crowd_rle,
+    'crowd.missing': without('iscrowd'),
+    'crowd.ignore': first(ignore=1),
+    'crowd.nothing': lambda s: s.annotations.clear(),
+    'balance.few': few,
+    'balance.empty-images': every(image_id=7),
+    'leakage.same-file': leaking(0),
+    'leakage.near': leaking(1),
+    'leakage.new-class': one_class,
+    'leakage.categories': lambda s: s.reference.categories[0].update(id=4),
+    'exports.box-as-mask': boxes,
+    'exports.box-short': first(segmentation=rle(1), bbox=[4, 4, 3, 3]),
+    'exports.crowd-area': first(iscrowd=1, area=0),
+}
+PANOPTIC = {
+    'panoptic.missing': lambda s: (s.seg_dir / 'a.png').unlink(),
+    'panoptic.mode': pixels([2] * 8, grey=True),
+    'panoptic.no-pixels': segment(id=9),
+    'panoptic.no-segment': pixels([3] * 3 + [2] * 5),
+    'panoptic.area': segment(area=1),
+    'panoptic.id': segment(id=0),
+    'panoptic.category': segment(category_id=9),
+    'panoptic.no-things': no_things,
+    'panoptic.stuff-pieces': two_pieces,
+    'panoptic.void': pixels([0] * 20 + [2] * 8),
+    'panoptic.size': smaller_map(False),
+}
+SEMANTIC = {
+    'semantic.missing': lambda s: (s.seg_dir / 'a.png').unlink(),
+    'semantic.mode': pixels([1] * 8),
+    'semantic.values': pixels([7]),
+    'semantic.void': pixels([255] * 20),
+    'semantic.size': smaller_map(True),
+}
+# Found by what the config says, in data that is all right.
+OPTIONS = {
+    'categories.not-in-file': {'classes': ('cat', 'cow', 'dog')},
+    'categories.order': {'classes': ('dog', 'cat')},
+    'balance.queries': {'num_queries': 14},
+    'balance.detections': {'max_dets': 14},
+}
+MAKERS = (
+    (INSTANCES, clean),
+    (OPTIONS, clean),
+    (PANOPTIC, panoptic),
+    (SEMANTIC, semantic),
+)
+
+
+def make(name, folder):
+    """The smallest failing data of a check.
+
+    Returns:
+        Data that passes, data that does not, and options.
+    """
+    folder.mkdir(exist_ok=True)
+    table, maker = next(row for row in MAKERS if name in row[0])
+    options = Options(few=0 if maker is panoptic else 10)
+    if maker is semantic:
+        options = replace(options, classes=('grass', 'sky'))
+    good = maker(folder / 'good') if maker is clean else None
+    if good is None:
+        (folder / 'good').mkdir()
+        good = maker(folder / 'good')
+    if maker is clean:
+        good.reference = other(folder / 'good')
+    bad = replace(good, data=copy.deepcopy(good.data))
+    if table is OPTIONS:
+        return good, bad, options, replace(options, **OPTIONS[name])
+    return good, bad, options, options
+
+
+def spoil(name, snapshot):
+    """Breaks a snapshot so that the check finds it."""
+    for table, _ in MAKERS:
+        change = table.get(name)
+        if callable(change):
+            change(snapshot)

@@ -1,0 +1,150 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+from pycocotools import mask as coder
+
+from mmseg_plugin.checks import (
+    CHECKS,
+    FIXES,
+    GROUPS,
+    Options,
+    Selection,
+    fixed_copy,
+    format_report,
+    run_checks,
+)
+from mmseg_plugin.checks.polygons_table import polygon_table
+from tests.test_checks import broken
+
+TABLES = [table for table, _ in broken.MAKERS]
+BROKEN = [name for table in TABLES for name in table]
+
+
+def ids(findings):
+    return {finding.id for finding in findings}
+
+
+def test_every_check_has_a_failing_case():
+    assert sorted(BROKEN) == sorted(CHECKS)
+
+
+def test_each_group_is_a_file():
+    names = {group.__name__.rpartition('.')[2] for group in GROUPS}
+    assert {check.group for check in CHECKS.values()} == names
+
+
+@pytest.mark.parametrize('name', BROKEN)
+def test_a_check_finds_its_case_and_passes_good_data(name, tmp_path):
+    good, bad, passing, failing = broken.make(name, tmp_path / 'data')
+    assert ids(run_checks(good, passing)) == set()
+    broken.spoil(name, bad)
+    before = copy.deepcopy(bad.data)
+    bad.reference = broken.replace(bad.reference) if bad.reference else None
+    found = run_checks(bad, failing)
+    assert name in ids(found)
+    assert bad.data == before
+    one = next(finding for finding in found if finding.id == name)
+    assert one.count >= 1
+    assert one.places
+    assert name in format_report(found)
+    json.dumps([finding.as_dict() for finding in found])
+
+
+@pytest.mark.parametrize('name', sorted(FIXES))
+def test_a_fix_removes_its_finding(name, tmp_path):
+    _, bad, _, options = broken.make(name, tmp_path / 'data')
+    broken.spoil(name, bad)
+    before = copy.deepcopy(bad.data)
+    data, fixed = fixed_copy(bad, run_checks(bad, options))
+    assert name in fixed
+    assert bad.data == before
+    repaired = broken.replace(bad, data=data)
+    assert name not in ids(run_checks(repaired, options))
+    # Whatever another fix could do was done at once.
+    assert not [f.id for f in run_checks(repaired, options) if f.can_fix]
+
+
+def test_root_category_and_class_of_one_name(tmp_path):
+    """Roboflow: 'facade' is the project, with id 0, and a class."""
+    good = broken.clean(tmp_path / 'data')
+    names = [(0, 'facade', 'none'), (1, 'door', 'facade')]
+    names += [(2, 'window', 'facade'), (3, 'facade', 'facade')]
+    good.data['categories'] = [
+        {'id': i, 'name': name, 'supercategory': group}
+        for i, name, group in names
+    ]
+    for number, annotation in enumerate(good.annotations):
+        annotation['category_id'] = 1 + number % 3
+    found = run_checks(good, Options())
+    assert {'categories.same-name', 'categories.root'} <= ids(found)
+    data, _ = fixed_copy(good, found)
+    assert [c['name'] for c in data['categories']] == [
+        'door',
+        'window',
+        'facade',
+    ]
+    assert data['annotations'] == good.annotations
+
+
+def test_selection():
+    only = Selection(only=('ids', 'boxes.empty')).checks
+    assert {c.group for c in only} == {'ids', 'boxes'}
+    rest = Selection(skip=('ids',)).checks
+    assert len(rest) == sum(c.group != 'ids' for c in CHECKS.values())
+    with pytest.raises(ValueError, match='did you mean boxes.empty'):
+        Selection(only=('boxes.emty',))
+
+
+def test_polygons_measure_as_one_by_one():
+    rng = np.random.default_rng(0)
+    annotations = []
+    for _ in range(50):
+        parts = [
+            (rng.random(2 * rng.integers(3, 9)) * 50 + 1000).tolist()
+            for _ in range(rng.integers(1, 4))
+        ]
+        annotations.append({'segmentation': parts})
+    annotations[3]['segmentation'][0][0] = 'x'
+    table = polygon_table(annotations, np.arange(50))
+    flat = [p for a in annotations for p in a['segmentation']]
+    assert np.isnan(table.area).sum() == 1
+    for polygon, area, box in zip(flat, table.area, table.box, strict=True):
+        if 'x' in polygon:
+            continue
+        points = np.array(polygon).reshape(-1, 2)
+        x, y = points.T
+        shoelace = x @ np.roll(y, -1) - np.roll(x, -1) @ y
+        assert area == pytest.approx(abs(shoelace) / 2, abs=1e-6)
+        assert box.tolist() == [*points.min(0), *points.max(0)]
+
+
+def test_a_file_of_the_command_line(run_tool, tmp_path):
+    snapshot = broken.clean(tmp_path / 'data')
+    snapshot.annotations[0]['id'] = 0
+    snapshot.path.write_text(json.dumps(snapshot.data))
+    done = run_tool('check', snapshot.path, '--fix', tmp_path / 'out')
+    assert done.returncode == 1
+    assert 'ids.annotation-zero (1)' in done.stdout
+    again = run_tool(
+        'check', tmp_path / 'out' / 'x.json', '--no-images', '--json'
+    )
+    assert (again.returncode, json.loads(again.stdout)) == (0, [])
+    refused = run_tool('check', snapshot.path, '--only', 'idz')
+    assert 'did you mean ids?' in refused.stderr
+    nothing = run_tool('check', tmp_path / 'none.json')
+    assert nothing.returncode == 1
+    assert 'Traceback' not in nothing.stderr
+
+
+def test_runs_of_compressed_rle_are_summed(tmp_path):
+    snapshot = broken.clean(tmp_path / 'data')
+    mask = np.random.default_rng(0).random((32, 32)) < 0.5
+    found = coder.encode(np.asfortranarray(mask))
+    rle = {'size': [32, 32], 'counts': found['counts'].decode()}
+    snapshot.annotations[0]['segmentation'] = rle
+    assert not {i for i in ids(run_checks(snapshot, Options())) if 'rle' in i}
+    rle['counts'] = rle['counts'][:-1]
+    again = broken.replace(snapshot)
+    assert 'rle.runs' in ids(run_checks(again, Options()))
