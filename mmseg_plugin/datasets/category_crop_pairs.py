@@ -1,6 +1,6 @@
 """Pairs of crops that show the same category at the same scale."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmengine.dataset import BaseDataset, pseudo_collate
@@ -26,11 +26,14 @@ class CategoryCropPairs:
     mask_former_panoptic_dataset_mapper_cropsampling.py.
 
     Args:
-        dataset: panoptic data set, or its config.
+        dataset: panoptic data set, or its config; also wrapped, by
+            ``ConcatDataset``, ``RepeatDataset``, ``ClassBalancedDataset`` or
+            another wrapper that knows the place of an item in them.
         scales: square roots of the box area that a thing is resized to.
 
     Raises:
-        ValueError: no image shows any category.
+        ValueError: no image shows any category, a wrapper hides its images,
+            or wrapped data sets have different classes.
     """
 
     def __init__(
@@ -52,17 +55,28 @@ class CategoryCropPairs:
     def full_init(self) -> None:
         """Lists the images of each category; crowds do not count."""
         self.dataset.full_init()
-        names = self.metainfo['classes']
-        stuff = {names.index(name) for name in self.metainfo['stuff_classes']}
-        images: dict[int, list[int]] = {}
+        meta = self.metainfo
+        if not isinstance(meta, Mapping):
+            raise ValueError(
+                'the data sets under CategoryCropPairs have different metainfo'
+            )
+        names = meta['classes']
+        stuff = {names.index(name) for name in meta['stuff_classes']}
+        images: dict[int, list[tuple]] = {}
         for index in range(len(self.dataset)):
-            info = self.dataset.get_data_info(index)
+            place = located(self.dataset, index)
+            info = place[0].get_data_info(place[1])
+            if 'segments_info' not in info:
+                raise ValueError(
+                    f'{type(place[0]).__name__} is not panoptic: '
+                    'CategoryCropPairs needs segments_info of each image'
+                )
             labels = {instance['bbox_label'] for instance in info['instances']}
             labels |= stuff & {
                 segment['category'] for segment in info['segments_info']
             }
             for label in labels:
-                images.setdefault(label, []).append(index)
+                images.setdefault(label, []).append(place)
         if not images:
             raise ValueError('no image of the data set shows any category')
         self.categories = sorted(images.items())
@@ -76,18 +90,49 @@ class CategoryCropPairs:
         scale = int(np.random.choice(self.scales))
         return [self._crop(label, images, scale) for _ in range(2)]
 
-    def _crop(self, label: int, images: list[int], scale: int) -> object:
+    def _crop(self, label: int, images: list[tuple], scale: int) -> object:
         """One processed sample; another one where the pipeline drops it."""
-        for _ in range(self.dataset.max_refetch + 1):
-            info = self.dataset.get_data_info(int(np.random.choice(images)))
+        tries = max(dataset.max_refetch for dataset, _ in images) + 1
+        for _ in range(tries):
+            # Of the places: numpy would make an array of pairs.
+            dataset, index = images[np.random.choice(len(images))]
+            info = dataset.get_data_info(index)
             info['crop_object'] = draw_object(info, label, scale)
-            sample = self.dataset.pipeline(info)
+            sample = dataset.pipeline(info)
             if sample is not None:
                 return sample
         raise RuntimeError(
-            f'the pipeline dropped {self.dataset.max_refetch + 1} images of '
-            f'category {label} in a row'
+            f'the pipeline dropped {tries} images of category {label} in a row'
         )
+
+
+def located(dataset: BaseDataset, index: int) -> tuple[BaseDataset, int]:
+    """The data set with a pipeline, and the place there, of an item.
+
+    Args:
+        dataset: a data set or wrappers around some.
+        index: of the item.
+
+    Raises:
+        ValueError: a wrapper hides where its items come from.
+    """
+    while not (
+        hasattr(dataset, 'pipeline') and hasattr(dataset, 'get_data_info')
+    ):
+        find = getattr(dataset, '_get_ori_dataset_idx', None)
+        inner = getattr(dataset, 'dataset', None)
+        if find is None:
+            raise ValueError(
+                f'{type(dataset).__name__} hides its images: put it around '
+                'CategoryCropPairs, not under it'
+            )
+        if hasattr(dataset, 'datasets'):
+            place, index = find(index)
+            inner = dataset.datasets[place]
+        else:
+            index = find(index)
+        dataset = inner
+    return dataset, int(index)
 
 
 def draw_object(info: dict, label: int, scale: int) -> CropObject:

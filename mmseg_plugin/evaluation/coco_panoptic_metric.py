@@ -3,24 +3,27 @@
 import os.path as osp
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import NamedTuple
 
 import mmcv
 import numpy as np
 from mmdet.evaluation.functional import INSTANCE_OFFSET
 from mmdet.evaluation.metrics.coco_panoptic_metric import print_panoptic_table
 from mmengine.evaluator import BaseMetric
-from mmengine.fileio import dump, load
+from mmengine.fileio import dump, exists, load
 from mmengine.logging import MMLogger
 
-from mmseg_plugin.datasets.transforms.load_panoptic import read_segment_ids
+from mmseg_plugin.datasets.annotations import category_ids
+from mmseg_plugin.datasets.panoptic_files import entries_by_image
+from mmseg_plugin.evaluation.panoptic_images import (
+    ImageJob,
+    image_counts,
+    labels_of,
+)
 from mmseg_plugin.evaluation.panoptic_quality import (
     VOID,
     Segments,
-    overlaps,
     panoptic_quality,
     per_class_quality,
-    segment_counts,
 )
 from mmseg_plugin.registry import METRICS
 
@@ -33,6 +36,9 @@ class CocoPanopticMetric(BaseMetric):
     truth comes from ``ann_file`` and ``seg_prefix``; without ``ann_file``
     from the ``segments_info`` of the samples, and without ``seg_prefix`` from
     their ``seg_map_path`` (list both in ``meta_keys``).
+
+    Names tie the classes of the data set to the file's categories; other
+    categories of the file do not count.
 
     Args:
         ann_file: COCO panoptic JSON; with ``format_only``, any file with the
@@ -49,7 +55,10 @@ class CocoPanopticMetric(BaseMetric):
         prefix: see mmengine's ``BaseMetric``.
 
     Raises:
-        ValueError: ``format_only`` without ``outfile_prefix``.
+        ValueError: ``format_only`` without ``outfile_prefix``; later: more
+            classes than the encoding of results has room for, no results,
+            fewer than the data set has images, or a truth or map that does
+            not fit (file, image and segment are named).
     """
 
     default_prefix = 'coco_panoptic'
@@ -81,35 +90,44 @@ class CocoPanopticMetric(BaseMetric):
         self._annotations: dict[int, dict] = {}
         self._categories: list[dict] = []
         self._position: dict[int, int] = {}
-        self._label_category: list[int] = []
+        self._file_names: dict = {}
+        self._written: dict[str, str] = {}
+        self._size: int | None = None
 
     def _prepare(self) -> None:
         """Reads the categories, once the data set's classes are known."""
         names = self.dataset_meta['classes']
+        if len(names) >= INSTANCE_OFFSET:
+            raise ValueError(
+                f'{len(names)} classes: panoptic results are class + '
+                f'{INSTANCE_OFFSET} * instance, so there are at most '
+                f'{INSTANCE_OFFSET - 1}'
+            )
         if self.ann_file is None:
             things = set(self.dataset_meta['thing_classes'])
             self._categories = [
                 {'id': i, 'name': name, 'isthing': int(name in things)}
                 for i, name in enumerate(names)
             ]
-            self._label_category = list(range(len(names)))
             return
         content = load(self.ann_file, backend_args=self.backend_args)
-        self._categories = content['categories']
-        self._position = {c['id']: i for i, c in enumerate(self._categories)}
-        # The data set numbers its classes in the order of the file.
-        self._label_category = [
-            i for i, c in enumerate(self._categories) if c['name'] in names
-        ]
-        if len(self._label_category) != len(names):
-            found = {c['name'] for c in self._categories}
+        ids = category_ids(content, self.ann_file)
+        lacking = sorted(set(names) - set(ids))
+        if lacking:
             raise ValueError(
-                f'{self.ann_file} lacks the categories '
-                f'{sorted(set(names) - found)} of the data set'
+                f'{self.ann_file} lacks the categories {lacking} of the data '
+                'set'
             )
-        self._annotations = {
-            a['image_id']: a for a in content.get('annotations', [])
+        by_name = {c['name']: c for c in content['categories']}
+        self._categories = [by_name[name] for name in names]
+        self._position = {ids[name]: i for i, name in enumerate(names)}
+        self._file_names = {
+            image['id']: image['file_name']
+            for image in content.get('images', ())
+            if 'file_name' in image
         }
+        if not self.format_only:
+            self._annotations = entries_by_image(content, self.ann_file)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Matches the segments of a batch.
@@ -130,34 +148,32 @@ class CocoPanopticMetric(BaseMetric):
                 counts = self._match(sample, ids)
             if self.outfile_prefix is not None:
                 entry = self._write(sample, ids)
-            self.results.append((counts, entry))
+            self.results.append((counts, entry, sample['img_id']))
 
     def _predicted_ids(self, sample: dict) -> np.ndarray:
         """The predicted map, encoded + 1, 0 for void."""
         encoded = sample['pred_panoptic_seg']['sem_seg'][0].cpu().numpy()
-        void = encoded % INSTANCE_OFFSET >= len(self._label_category)
+        void = encoded % INSTANCE_OFFSET >= len(self._categories)
         # Unshifted, class 0 without an instance would be void's number.
         return np.where(void, VOID, encoded + 1)
 
     def _match(self, sample: dict, ids: np.ndarray) -> 'np.ndarray | Future':
         path, gt = self._ground_truth(sample)
-        job = _Job(
+        job = ImageJob(
             path,
             self.backend_args,
             gt,
             ids,
-            np.array(self._label_category),
             len(self._categories),
         )
         if not self.nproc:
-            return _image_counts(job)
+            return image_counts(job)
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self.nproc)
-        return self._pool.submit(_image_counts, job)
+        return self._pool.submit(image_counts, job)
 
     def _ground_truth(self, sample: dict) -> tuple[str, Segments]:
-        """Path of the map and its segments, in positions of categories."""
-        name = _png_name(sample)
+        """Path of the map and its segments, in labels."""
         areas = None
         if self.ann_file is None:
             found = sample['segments_info']
@@ -168,24 +184,46 @@ class CocoPanopticMetric(BaseMetric):
                 and not s['is_thing']
                 for s in found
             ]
+            path = self._map_path(sample)
         else:
             annotation = self._annotation(sample['img_id'])
-            name = annotation['file_name']
-            found = annotation['segments_info']
+            found = [
+                s
+                for s in annotation['segments_info']
+                if s['category_id'] in self._position
+            ]
             labels = [self._position[s['category_id']] for s in found]
             crowd = [s.get('iscrowd', 0) == 1 for s in found]
-            areas = np.array([s['area'] for s in found], dtype=np.int64)
-        path = (
-            sample['seg_map_path']
-            if self.seg_prefix is None
-            else osp.join(self.seg_prefix, name)
-        )
+            if all(s.get('area') is not None for s in found):
+                areas = np.array([s['area'] for s in found], dtype=np.int64)
+            path = self._map_path(sample, annotation.get('file_name'))
         return path, Segments(
             np.array([s['id'] for s in found], dtype=np.int64),
             np.array(labels, dtype=np.int64),
             np.array(crowd, dtype=bool),
             areas,
         )
+
+    def _map_path(self, sample: dict, name: str | None = None) -> str:
+        """Path of an image's map, of which the file may give the name."""
+        if self.seg_prefix is None:
+            path = sample.get('seg_map_path')
+            if path is None:
+                raise ValueError(
+                    f'image {sample["img_id"]} ({sample["img_path"]}) has no '
+                    'seg_map_path: set seg_prefix, or seg in data_prefix of '
+                    'the data set'
+                )
+            return path
+        if name is not None:
+            return osp.join(self.seg_prefix, name)
+        # Images in sub-folders may have one name: the longest path is right.
+        parts = _png(sample['img_path']).split('/')
+        for i in range(len(parts) - 1):
+            path = osp.join(self.seg_prefix, *parts[i + 1 :])
+            if exists(path, backend_args=self.backend_args):
+                return path
+        return osp.join(self.seg_prefix, parts[-1])
 
     def _annotation(self, img_id: int) -> dict:
         if img_id not in self._annotations:
@@ -194,13 +232,13 @@ class CocoPanopticMetric(BaseMetric):
 
     def _write(self, sample: dict, ids: np.ndarray) -> dict:
         """Writes one predicted map; returns its entry of the JSON."""
-        name = _png_name(sample)
+        name = self._result_name(sample)
         bgr = np.stack([ids >> 16, ids >> 8, ids], -1) & 255
         mmcv.imwrite(
             bgr.astype(np.uint8), f'{self.outfile_prefix}.panoptic/{name}'
         )
         found = np.unique(ids[ids != VOID])
-        places = np.array(self._label_category)[_labels(found)]
+        places = labels_of(found)
         return {
             'image_id': sample['img_id'],
             'file_name': name,
@@ -210,15 +248,29 @@ class CocoPanopticMetric(BaseMetric):
             ],
         }
 
+    def _result_name(self, sample: dict) -> str:
+        """Name of a written map, with sub-folders where names need them."""
+        path = sample['img_path']
+        known = self._file_names.get(sample['img_id'])
+        if known is not None and path.endswith(known):
+            return _png(known)
+        parts = _png(path).lstrip('/').split('/')
+        for i in range(1, len(parts) + 1):
+            name = '/'.join(parts[-i:])
+            if self._written.setdefault(name, path) == path:
+                return name
+        return name
+
     def evaluate(self, size: int) -> dict:
         """Gathers all ranks and evaluates.
 
         Args:
             size: number of images of the data set.
         """
+        self._size = size
         self.results = [
-            (counts.result() if isinstance(counts, Future) else counts, entry)
-            for counts, entry in self.results
+            (c.result() if isinstance(c, Future) else c, *others)
+            for c, *others in self.results
         ]
         if self._pool is not None:
             self._pool.shutdown()
@@ -229,17 +281,19 @@ class CocoPanopticMetric(BaseMetric):
         """Sums the images.
 
         Args:
-            results: (counts, entry of the JSON) of each image.
+            results: (counts, entry of the JSON, id) of each image.
         """
+        self._check_images([image for *_, image in results])
         if self.outfile_prefix is not None:
-            entries = [entry for _, entry in results]
+            entries = [entry for _, entry, _ in results]
+            _check_names(entries)
             dump(
                 {'annotations': entries},
                 f'{self.outfile_prefix}.panoptic.json',
             )
         if self.format_only:
             return {}
-        counts = np.sum([counts for counts, _ in results], axis=0)
+        counts = np.sum([counts for counts, *_ in results], axis=0)
         things = np.array([c['isthing'] == 1 for c in self._categories])
         rows = {
             'All': panoptic_quality(counts),
@@ -257,6 +311,25 @@ class CocoPanopticMetric(BaseMetric):
             for key in ('pq', 'sq', 'rq')
         }
 
+    def _check_images(self, images: list) -> None:
+        """Says which images have no result."""
+        where = self.ann_file or 'the data set'
+        if not images:
+            raise ValueError(f'no image of {where} has a result to evaluate')
+        seen = set(images)
+        if self._size is not None and len(images) < self._size:
+            raise ValueError(
+                f'{len(images)} of {self._size} images of the data set have '
+                'a result'
+            )
+        lacking = [image for image in self._annotations if image not in seen]
+        if lacking:
+            MMLogger.get_current_instance().warning(
+                f'{len(lacking)} of {len(self._annotations)} images of '
+                f'{where} have no prediction and do not count, such as '
+                f'image_id {lacking[0]}'
+            )
+
     def _print(self, rows: dict, counts: np.ndarray) -> None:
         table = {
             name: {'pq': row.pq, 'sq': row.sq, 'rq': row.rq, 'n': row.num}
@@ -272,31 +345,18 @@ class CocoPanopticMetric(BaseMetric):
         print_panoptic_table(table, classes, MMLogger.get_current_instance())
 
 
-def _png_name(sample: dict) -> str:
-    return osp.splitext(osp.basename(sample['img_path']))[0] + '.png'
+def _png(path: str) -> str:
+    return osp.splitext(path.replace('\\', '/'))[0] + '.png'
 
 
-def _labels(ids: np.ndarray) -> np.ndarray:
-    """Classes of predicted ids, see ``_predicted_ids``."""
-    return (ids - 1) % INSTANCE_OFFSET
-
-
-class _Job(NamedTuple):
-    """What is needed to match one image, in any process."""
-
-    path: str
-    backend_args: dict | None
-    gt: Segments
-    pred_ids: np.ndarray
-    label_category: np.ndarray
-    num_categories: int
-
-
-def _image_counts(job: _Job) -> np.ndarray:
-    """Reads the ground truth of one image and matches it."""
-    gt_ids = read_segment_ids(job.path, job.backend_args)
-    met = overlaps(gt_ids, job.pred_ids)
-    found = np.unique(met.pred)
-    found = found[found != VOID]
-    pred = Segments(found, job.label_category[_labels(found)])
-    return segment_counts(met, job.gt, pred, job.num_categories)
+def _check_names(entries: list[dict]) -> None:
+    """Refuses two maps of one name, which processes may have written."""
+    images: dict[str, object] = {}
+    for entry in entries:
+        first = images.setdefault(entry['file_name'], entry['image_id'])
+        if first != entry['image_id']:
+            raise ValueError(
+                f'images {first} and {entry["image_id"]} both wrote the map '
+                f'{entry["file_name"]}: give an ann_file that lists the '
+                'images with their folders'
+            )

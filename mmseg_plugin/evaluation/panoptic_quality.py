@@ -79,6 +79,8 @@ def overlaps(gt_ids: np.ndarray, pred_ids: np.ndarray) -> Overlaps:
         raise ValueError(
             f'maps of {width} columns are too wide, at most 65535'
         )
+    if not gt_ids.size:
+        return Overlaps(*np.zeros((3, 0), np.int64))
     gt, pred = gt_ids.ravel(), pred_ids.ravel()
     last = gt[1:] != gt[:-1]
     last |= pred[1:] != pred[:-1]

@@ -1,17 +1,15 @@
 """How often one predicted thing covers several things."""
 
 import numpy as np
-from mmdet.evaluation.functional import INSTANCE_OFFSET
 from mmengine.logging import MMLogger
 from scipy.optimize import linear_sum_assignment
 
-from mmseg_plugin.datasets.transforms.load_panoptic import read_segment_ids
 from mmseg_plugin.evaluation.coco_panoptic_metric import CocoPanopticMetric
+from mmseg_plugin.evaluation.panoptic_images import labels_of, truth_overlaps
 from mmseg_plugin.evaluation.panoptic_quality import (
     VOID,
     Segments,
     common_pixels,
-    overlaps,
 )
 from mmseg_plugin.registry import METRICS
 
@@ -76,12 +74,10 @@ class ThingConfusionMetric(CocoPanopticMetric):
         """Counts of one image, see :func:`confusion_counts`."""
         path, gt = self._ground_truth(sample)
         found = np.unique(ids[ids != VOID])
-        labels = np.array(self._label_category)[(found - 1) % INSTANCE_OFFSET]
+        labels = labels_of(found)
         is_thing = np.array([c['isthing'] == 1 for c in self._categories])
         pixels = common_pixels(
-            overlaps(read_segment_ids(path, self.backend_args), ids),
-            gt.ids,
-            found,
+            truth_overlaps(path, self.backend_args, gt, ids), gt.ids, found
         )
         return confusion_counts(
             pixels, gt, Segments(found, labels), is_thing, self.min_share
@@ -91,9 +87,10 @@ class ThingConfusionMetric(CocoPanopticMetric):
         """Sums the images.
 
         Args:
-            results: (counts, None) of each image.
+            results: (counts, None, id) of each image.
         """
-        sums = np.sum([counts for counts, _ in results], axis=0)
+        self._check_images([image for *_, image in results])
+        sums = np.sum([counts for counts, *_ in results], axis=0)
         things, covering, covered, confused, right, in_gt, in_pred = sums
         values = {
             'things': float(things),

@@ -1,6 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets import ConcatDataset as DetConcatDataset
+from mmdet.datasets import MultiImageMixDataset
+from mmengine.dataset import (
+    BaseDataset,
+    ClassBalancedDataset,
+    ConcatDataset,
+    RepeatDataset,
+)
 from mmengine.runner import Runner
 
 from mmseg_plugin.datasets import CategoryCropPairs, collate_pairs
@@ -55,7 +63,8 @@ class Images:
 def test_an_item_is_a_category():
     pairs = CategoryCropPairs(Images())
     assert [label for label, _ in pairs.categories] == [THING, STUFF]
-    assert dict(pairs.categories) == {THING: [0, 1], STUFF: [0, 2]}
+    places = {k: [i for _, i in found] for k, found in pairs.categories}
+    assert places == {THING: [0, 1], STUFF: [0, 2]}
     assert len(pairs) == 2
     assert pairs.metainfo['classes'] == ('thing', 'other', 'stuff')
 
@@ -122,3 +131,68 @@ def test_loader_finds_the_collate_function_by_name():
     labels = next(iter(loader))['label']
     assert sorted(labels) == [THING, THING, STUFF, STUFF]
     assert labels[0] == labels[1]
+
+
+class Real(BaseDataset):
+    """The three images as a data set that MMEngine's wrappers take."""
+
+    METAINFO = Images.metainfo
+
+    def load_data_list(self):
+        return [{'index': i, **info} for i, info in enumerate(INFOS)]
+
+    def get_cat_ids(self, idx):
+        info = self.get_data_info(idx)
+        return [segment['category'] for segment in info['segments_info']]
+
+
+def repeated(dataset, times: int) -> RepeatDataset:
+    """Wrappers of wrappers come from configs only."""
+    outer = RepeatDataset(Real(), times, lazy_init=True)
+    outer.dataset = dataset
+    return outer
+
+
+def pair_places(dataset) -> dict:
+    pairs = CategoryCropPairs(dataset)
+    for label, _ in enumerate(pairs.categories):
+        for sample in pairs[label]:
+            assert 'crop_object' in sample
+    return {
+        label: [index for _, index in places]
+        for label, places in pairs.categories
+    }
+
+
+@pytest.mark.parametrize(
+    ('wrap', 'times'),
+    [
+        (lambda d: ConcatDataset([d(), d()]), 2),
+        (lambda d: DetConcatDataset([d(), d()]), 2),
+        (lambda d: RepeatDataset(d(), 3), 3),
+        (lambda d: ClassBalancedDataset(d(), 1e-3), 1),
+        (lambda d: repeated(ConcatDataset([d(), d()]), 2), 4),
+        (lambda d: ConcatDataset([d(), d()], lazy_init=True), 2),
+    ],
+)
+def test_wrapped_data_sets(wrap, times):
+    places = pair_places(wrap(Real))
+    assert places == {THING: [0, 1] * times, STUFF: [0, 2] * times}
+
+
+def test_a_wrapper_that_hides_its_images_is_named():
+    mixed = MultiImageMixDataset(Real(), pipeline=[])
+    with pytest.raises(ValueError, match='MultiImageMixDataset hides'):
+        CategoryCropPairs(mixed)
+    other = Real(metainfo={'palette': [(1, 2, 3)] * 3})
+    with pytest.raises(ValueError, match='different metainfo'):
+        CategoryCropPairs(DetConcatDataset([Real(), other]))
+
+
+def test_a_data_set_without_segments_is_named(monkeypatch):
+    monkeypatch.setattr(
+        'tests.test_datasets.test_category_crop_pairs.INFOS',
+        [{'instances': [instance(THING, 0, 0, 4, 4)]}],
+    )
+    with pytest.raises(ValueError, match='Images is not panoptic'):
+        CategoryCropPairs(Images())

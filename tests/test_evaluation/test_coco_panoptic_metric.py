@@ -215,3 +215,140 @@ def test_bad_use_is_named(root):
     (root / 'panoptic.json').write_text(json.dumps(content))
     with pytest.raises(ValueError, match='cat'):
         evaluate(root, [perfect(0), perfect(1)])
+
+
+def edit(root, change) -> None:
+    path = root / 'panoptic.json'
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda c: c['categories'].reverse(),
+        lambda c: c['categories'].insert(
+            0, {'id': 1, 'name': 'dust', 'isthing': 1}
+        ),
+    ],
+)
+def test_names_not_places_tie_classes_to_the_file(root, change):
+    edit(root, change)
+    got = evaluate(root, [perfect(0), perfect(1)])
+    assert set(got.values()) == {100.0}
+
+
+def test_other_categories_of_the_file_do_not_count(root):
+    def rename(content):
+        content['categories'][1]['name'] = 'dog'
+        content['categories'].append({'id': 8, 'name': 'cat', 'isthing': 1})
+
+    edit(root, rename)
+    second = perfect(1)
+    second[second == 1001] = VOID
+    # The dog is no class; nothing is a cat.
+    assert evaluate(root, [perfect(0), second])['coco_panoptic/PQ'] == 100
+
+
+@pytest.mark.parametrize(
+    ('fault', 'says'),
+    [
+        ({'id': 0}, 'image 0 has a segment of id 0'),
+        ({'id': folder.SKY}, f'image 0 has two segments of id {folder.SKY}'),
+        ({'category_id': 99}, 'image 0: segment .* is of category 99'),
+        ({'category_id': None}, 'image 0: segment .* is of category None'),
+    ],
+)
+def test_a_damaged_truth_is_named(root, fault, says):
+    edit(root, lambda c: c['annotations'][0]['segments_info'][0].update(fault))
+    with pytest.raises(ValueError, match=f'panoptic.json: {says}'):
+        evaluate(root, [perfect(0), perfect(1)])
+
+
+@pytest.mark.parametrize('lacks', ['area', 'bbox', 'iscrowd'])
+def test_a_missing_field_of_a_segment(root, lacks):
+    edit(
+        root,
+        lambda c: [s.pop(lacks) for s in c['annotations'][1]['segments_info']],
+    )
+    got = evaluate(root, [perfect(0), perfect(1)])
+    assert set(got.values()) == {100.0}
+
+
+def test_no_results_are_named(root):
+    for name in ('CocoPanopticMetric', 'ThingConfusionMetric'):
+        with pytest.raises(ValueError, match='no image of .*panoptic.json'):
+            evaluate(root, [], [], type=f'mmseg_plugin.{name}')
+
+
+def test_images_without_a_prediction_are_noticed(root, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'mmengine.logging.MMLogger.warning',
+        lambda self, line: lines.append(line),
+    )
+    got = evaluate(root, [perfect(0)], [{}])
+    assert got['coco_panoptic/PQ'] == 100
+    assert len(lines) == 1
+    assert '1 of 2 images of' in lines[0]
+    assert 'such as image_id 1' in lines[0]
+    metric = METRICS.build(
+        {
+            'type': 'mmseg_plugin.CocoPanopticMetric',
+            'ann_file': str(root / 'panoptic.json'),
+            'seg_prefix': str(root / 'seg'),
+        }
+    )
+    metric.dataset_meta = folder.METAINFO
+    metric.process({}, [sample(root, 0, perfect(0)).to_dict()])
+    with pytest.raises(ValueError, match='1 of 2 images of the data set'):
+        metric.evaluate(2)
+
+
+def test_equally_named_images_keep_their_maps(root):
+    """``left/0.jpg`` and ``right/0.jpg``, as cameras name them."""
+    sides = ('left', 'right')
+    for i, side in enumerate(sides):
+        (root / f'seg/{side}').mkdir()
+        (root / f'seg/{i}.png').rename(root / f'seg/{side}/0.png')
+    metas = [{'img_path': str(root / f'img/{side}/0.jpg')} for side in sides]
+    maps = [perfect(0), perfect(1)]
+
+    def rename(content):
+        for i, side in enumerate(sides):
+            content['images'][i]['file_name'] = f'{side}/0.jpg'
+            content['annotations'][i]['file_name'] = f'{side}/0.png'
+
+    edit(root, rename)
+    content = json.loads((root / 'panoptic.json').read_text())
+    label = {c['id']: i for i, c in enumerate(content['categories'])}
+    for ann_file in (str(root / 'panoptic.json'), None):
+        for i, entry in enumerate(content['annotations']):
+            metas[i]['segments_info'] = [
+                {
+                    'id': s['id'],
+                    'category': label[s['category_id']],
+                    'is_thing': s['category_id'] != 33 and not s['iscrowd'],
+                }
+                for s in entry['segments_info']
+            ]
+        prefix = str(root / f'out/{ann_file is None}')
+        got = evaluate(
+            *(root, maps, metas), ann_file=ann_file, outfile_prefix=prefix
+        )
+        assert set(got.values()) == {100.0}
+        entries = json.loads((root / f'{prefix}.panoptic.json').read_text())
+        names = [e['file_name'] for e in entries['annotations']]
+        assert len(set(names)) == 2
+        for name, encoded in zip(names, maps, strict=True):
+            ids = read_segment_ids(f'{prefix}.panoptic/{name}')
+            assert np.array_equal(ids == 0, encoded.numpy() == VOID)
+    assert names == ['0.png', 'right/0.png']
+
+
+def test_more_classes_than_ids_have_room_for(root):
+    metric = METRICS.build({'type': 'mmseg_plugin.CocoPanopticMetric'})
+    metric.dataset_meta = {'classes': tuple(range(1000))}
+    with pytest.raises(ValueError, match='at most 999'):
+        metric.process({}, [sample(root, 0, perfect(0)).to_dict()])

@@ -154,3 +154,12 @@ def test_averages():
     absent = panoptic_quality(table, np.array([False, True, False]))
     assert np.isnan(absent[:3]).all()
     assert absent.num == 0
+
+
+@pytest.mark.parametrize('size', [(0, 5), (5, 0)])
+def test_maps_without_pixels_have_no_overlaps(size):
+    got = counts(
+        *(np.zeros(size, int), segments([3], [1])),
+        *(np.zeros(size, int), segments([], [])),
+    )
+    assert got.tolist() == [[0, 0, 0, 0], [0, 0, 0, 1]]

@@ -1,0 +1,67 @@
+"""The truth of single images, read and compared with a prediction."""
+
+from typing import NamedTuple
+
+import numpy as np
+from mmdet.evaluation.functional import INSTANCE_OFFSET
+
+from mmseg_plugin.datasets.panoptic_files import (
+    check_present,
+    read_segment_ids,
+)
+from mmseg_plugin.evaluation.panoptic_quality import (
+    VOID,
+    Overlaps,
+    Segments,
+    overlaps,
+    segment_counts,
+)
+
+
+def labels_of(ids: np.ndarray) -> np.ndarray:
+    """Classes of predicted ids, encoded + 1."""
+    return (ids - 1) % INSTANCE_OFFSET
+
+
+class ImageJob(NamedTuple):
+    """What is needed to match one image, in any process."""
+
+    path: str
+    backend_args: dict | None
+    gt: Segments
+    pred_ids: np.ndarray
+    num_classes: int
+
+
+def image_counts(job: ImageJob) -> np.ndarray:
+    """Reads the ground truth of one image and matches it."""
+    met = truth_overlaps(job.path, job.backend_args, job.gt, job.pred_ids)
+    found = np.unique(met.pred)
+    found = found[found != VOID]
+    pred = Segments(found, labels_of(found))
+    return segment_counts(met, job.gt, pred, job.num_classes)
+
+
+def truth_overlaps(
+    path: str, backend_args: dict | None, gt: Segments, pred_ids: np.ndarray
+) -> Overlaps:
+    """Common pixels of a prediction and of the truth, which is read.
+
+    Args:
+        path: of the map.
+        backend_args: see :func:`mmengine.fileio.get`.
+        gt: listed segments.
+        pred_ids: int (H, W).
+
+    Raises:
+        ValueError: the map is none, is of another size, or lacks a listed
+            segment that has an area.
+    """
+    gt_ids = read_segment_ids(path, backend_args)
+    try:
+        met = overlaps(gt_ids, pred_ids)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+    listed = gt.ids if gt.areas is None else gt.ids[gt.areas != 0]
+    check_present(path, listed, np.unique(met.gt))
+    return met

@@ -1,0 +1,96 @@
+"""Panoptic maps that do not fit their JSON are refused by all readers."""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_plugin.datasets.panoptic_files import read_segment_ids
+from tests.test_datasets import panoptic_folder as folder
+from tests.test_datasets.test_coco_by_name import panoptic
+from tests.test_evaluation.test_coco_panoptic_metric import evaluate, perfect
+
+IDS = folder.id_maps()[0]
+
+
+def palette(path) -> None:
+    image = Image.fromarray((IDS % 7).astype('uint8'), 'P')
+    image.putpalette(list(range(256)) * 3)
+    image.save(path)
+
+
+def photo(path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 9, (6, 8, 3), np.uint8)).save(path)
+
+
+def bmp(path) -> None:
+    data = cv2.imencode('.bmp', (IDS % 7).astype('uint8'))[1]
+    path.write_bytes(data.tobytes())
+
+
+WRONG = {
+    'grey': lambda p: Image.fromarray((IDS % 7).astype('uint8')).save(p),
+    '16 bits': lambda p: Image.fromarray((IDS % 7).astype('uint16')).save(p),
+    '1 bit': lambda p: Image.fromarray(IDS == folder.SKY).save(p),
+    '16 bits a colour': lambda p: cv2.imwrite(
+        str(p), np.stack([IDS % 7] * 3, -1).astype('uint16')
+    ),
+    'palette': palette,
+    'photo': photo,
+    'grey BMP': bmp,
+    'no image': lambda p: p.write_bytes(b'nothing'),
+    'other ids': lambda p: folder.write_png(p, IDS + 9),
+    'bytes swapped': lambda p: Image.fromarray(
+        np.stack([IDS >> 16, IDS >> 8, IDS], -1).astype('uint8')
+    ).save(p),
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder.write(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize('kind', WRONG)
+def test_a_wrong_map_is_named(root, kind):
+    path = root / 'seg/0.png'
+    path.unlink()
+    WRONG[kind](path)
+    named = re.escape(str(path))
+    with pytest.raises(ValueError, match=named):
+        panoptic(root)[0]
+    with pytest.raises(ValueError, match=named):
+        evaluate(root, [perfect(0), perfect(1)])
+
+
+def test_a_map_of_another_size_is_named(root):
+    folder.write_png(root / 'seg/0.png', np.kron(IDS, np.ones((2, 2), int)))
+    with pytest.raises(ValueError, match=r'seg/0.png is of 12 x 16 pixels'):
+        panoptic(root)[0]
+    with pytest.raises(ValueError, match=r'seg/0.png'):
+        evaluate(root, [perfect(0), perfect(1)])
+
+
+def test_a_map_with_alpha_is_read(tmp_path):
+    rgba = np.stack(
+        [IDS % 256, IDS // 256 % 256, IDS // 65536, IDS * 0 + 9], -1
+    )
+    Image.fromarray(rgba.astype('uint8')).save(tmp_path / 'a.png')
+    got = read_segment_ids(str(tmp_path / 'a.png'))
+    np.testing.assert_array_equal(got, IDS)
+
+
+def test_a_segment_of_no_area_may_be_missing(root):
+    from tests.test_datasets.test_coco_by_name import change
+
+    change(
+        root,
+        lambda c: c['annotations'][0]['segments_info'].append(
+            {'id': 77, 'category_id': 7, 'area': 0, 'bbox': [0, 0, 0, 0]}
+        ),
+    )
+    assert len(panoptic(root)[0]['gt_masks']) == 1
