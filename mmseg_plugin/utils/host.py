@@ -1,11 +1,21 @@
 """Between host and device, knowing when either waits for the other."""
 
+import functools
 from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils.precision import without_autocast
+
+Key = ParamSpec('Key')
+Made = TypeVar('Made')
+
 host_copies: Counter[str] = Counter()
+# What depends on sizes only is kept for so many of them.
+MOST_SIZES = 8
 
 
 def to_host(tensor: Tensor, reason: str) -> Tensor:
@@ -23,3 +33,55 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type == 'cuda':
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
+
+
+def _hashable(value: object) -> object:
+    """Lists and sizes to tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    return value
+
+
+def made_once(function: Callable[Key, Made]) -> Callable[Key, Made]:
+    """Keeps the tensors of a function of sizes, and gives them again.
+
+    Nobody may change them in place. What was used last is kept, for
+    :data:`MOST_SIZES` different arguments. A compiled graph makes them for
+    itself, out of constants.
+
+    Args:
+        function: of sizes, a device and so on; makes tensors
+            on that device, without copies from the host.
+    """
+
+    @functools.lru_cache(MOST_SIZES)
+    @without_autocast
+    def make(*key: Hashable, **named: Hashable) -> Made:
+        # Later they may be part of a training step.
+        with torch.inference_mode(False), torch.no_grad():
+            return function(*key, **named)
+
+    @functools.wraps(function)
+    def give(*key: Key.args, **named: Key.kwargs) -> Made:
+        if torch.compiler.is_compiling():
+            return function(*key, **named)
+        return make(
+            *map(_hashable, key),
+            **{name: _hashable(value) for name, value in named.items()},
+        )
+
+    return give
+
+
+@made_once
+def constants(
+    values: tuple[float, ...], device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Numbers of the host as a tensor (n,) that is made on the device.
+
+    Neither waits for the other, and no copy is left in a CUDA graph.
+    """
+    numbers = [
+        torch.full((), value, dtype=dtype, device=device) for value in values
+    ]
+    return torch.stack(numbers)

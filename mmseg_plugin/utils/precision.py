@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TypeVar
 
 import torch
@@ -10,10 +9,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 Result = TypeVar('Result')
-_DEVICES = ['cpu']
 # Naming a device that is not there is a warning each time.
-if accelerator := torch.accelerator.current_accelerator():
-    _DEVICES += [accelerator.type] * torch.accelerator.is_available()
+_ACCELERATOR = None
+if torch.accelerator.is_available():
+    _ACCELERATOR = torch.accelerator.current_accelerator().type
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -27,10 +26,12 @@ def without_autocast(method: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(method)
     def run(*args: object, **kwargs: object) -> Result:
-        with ExitStack() as stack:
-            for device in _DEVICES:
-                stack.enter_context(torch.autocast(device, enabled=False))
-            return method(*args, **kwargs)
+        # No stack of contexts: torch.compile would break the graph there.
+        with torch.autocast('cpu', enabled=False):
+            if _ACCELERATOR is None:
+                return method(*args, **kwargs)
+            with torch.autocast(_ACCELERATOR, enabled=False):
+                return method(*args, **kwargs)
 
     return run
 

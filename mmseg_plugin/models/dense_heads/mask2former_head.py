@@ -21,6 +21,7 @@ from mmseg_plugin.models.dense_heads.mask_query_head import (
     sine_encoding,
 )
 from mmseg_plugin.models.layers.fused_attention import fuse_attention
+from mmseg_plugin.models.layers.geometry import sine_positions
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, QueryPredictions
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
@@ -115,9 +116,9 @@ class Mask2FormerHead(MaskQueryHead):
         value = self.decoder_input_projs[level](memory)
         value = value.flatten(2).transpose(1, 2)
         value = value + self.level_embed.weight[level]
-        no_padding = memory.new_zeros((1, *memory.shape[-2:]))
-        pos = self.decoder_positional_encoding(no_padding)
-        return value + pos.flatten(2).transpose(1, 2).to(value), value
+        size = tuple(memory.shape[-2:])
+        encoding = self.decoder_positional_encoding
+        return value + sine_positions(encoding, size, value), value
 
     def forward(
         self, x: Sequence[Tensor], batch_data_samples: SampleList | None

@@ -1,6 +1,6 @@
 """Multi-scale deformable attention: fast on a CPU, no waiting on a GPU."""
 
-from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from mmseg_plugin.models.layers.deformable_attention_cpu import (
     deformable_attention,
 )
-from mmseg_plugin.utils.host import to_device
+from mmseg_plugin.models.layers.geometry import (
+    Sizes,
+    level_geometry,
+    level_sides,
+    pixel_centres,
+)
 from mmseg_plugin.utils.precision import at_least_float32
 
 # Kinds of devices that mmcv's operator is written for.
@@ -44,6 +49,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         reference_points: Tensor,
         spatial_shapes: Tensor,
         level_start_index: Tensor,
+        sizes: Sizes | None = None,
         **kwargs: Any,
     ) -> Tensor:
         """Attends, projects and adds the identity.
@@ -58,6 +64,8 @@ class DeformableAttention(MultiScaleDeformableAttention):
             reference_points: (B, Q, L, 2) in [0, 1], or boxes (B, Q, L, 4).
             spatial_shapes: height and width of each level, int64 (L, 2).
             level_start_index: first pixel of each level, int64 (L,).
+            sizes: ``spatial_shapes`` as numbers; a CPU looks them up if None.
+                A level may have no pixels: nothing is there to be seen.
             kwargs: not used; mmdet's layers pass on what others need.
 
         Returns:
@@ -77,10 +85,11 @@ class DeformableAttention(MultiScaleDeformableAttention):
             value = value.masked_fill(key_padding_mask[..., None], 0.0)
         output = self._attend(
             at_least_float32(value.unflatten(-1, (self.num_heads, -1))),
-            self._locations(query, reference_points, spatial_shapes),
+            self._locations(query, reference_points, spatial_shapes, sizes),
             at_least_float32(self._weights(query)),
             spatial_shapes,
             level_start_index,
+            sizes,
         )
         output = self.output_proj(output.to(value.dtype))
         if not self.batch_first:
@@ -94,7 +103,11 @@ class DeformableAttention(MultiScaleDeformableAttention):
         return shares.unflatten(-1, (self.num_levels, self.num_points))
 
     def _locations(
-        self, query: Tensor, reference: Tensor, spatial_shapes: Tensor
+        self,
+        query: Tensor,
+        reference: Tensor,
+        spatial_shapes: Tensor,
+        sizes: Sizes | None = None,
     ) -> Tensor:
         """Where to look (B, Q, heads, L, P, 2), in [0, 1] of each level."""
         offsets = at_least_float32(self.sampling_offsets(query)).unflatten(
@@ -103,9 +116,13 @@ class DeformableAttention(MultiScaleDeformableAttention):
         centre = reference[:, :, None, :, None, :2]
         if reference.shape[-1] == 2:
             # Offsets are in pixels.
-            size = spatial_shapes.flip(-1)[:, None]
-            # Repeated, since dividing pairs of numbers cannot be vectorised.
-            return centre + offsets / size.repeat(1, self.num_points, 1)
+            if sizes is None:
+                # Repeated, as dividing pairs of numbers is not vectorised.
+                sides = spatial_shapes.flip(-1)[:, None].clamp(min=1)
+                sides = sides.repeat(1, self.num_points, 1)
+            else:
+                sides = level_sides(sizes, self.num_points, query.device)
+            return centre + offsets / sides
         size = reference[:, :, None, :, None, 2:]
         return centre + offsets / self.num_points * size * 0.5
 
@@ -116,49 +133,143 @@ class DeformableAttention(MultiScaleDeformableAttention):
         weights: Tensor,
         spatial_shapes: Tensor,
         level_start_index: Tensor,
+        sizes: Sizes | None = None,
     ) -> Tensor:
         device = value.device.type
         if device == 'cpu':
-            sizes = spatial_shapes.tolist()
+            if sizes is None:
+                sizes = tuple(map(tuple, spatial_shapes.tolist()))
             return deformable_attention(value, sizes, locations, weights)
         if device not in _WITH_OPERATOR:
             return multi_scale_deformable_attn_pytorch(
                 value, spatial_shapes, locations, weights
             )
+        inputs = value, spatial_shapes, level_start_index, locations, weights
+        if torch.compiler.is_compiling():
+            return attend_on_device(*inputs, self.im2col_step)
         return MultiScaleDeformableAttnFunction.apply(
-            value,
-            spatial_shapes,
-            level_start_index,
-            locations,
-            weights,
-            self.im2col_step,
+            *inputs, self.im2col_step
         )
 
 
-def level_geometry(
-    sizes: Sequence[Sequence[int]], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """``spatial_shapes`` and ``level_start_index`` of flattened levels.
+@torch.library.custom_op('mmseg_plugin::deformable_attention', mutates_args=())
+def attend_on_device(
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    locations: Tensor,
+    weights: Tensor,
+    im2col_step: int,
+) -> Tensor:
+    """mmcv's operator as one node of a compiled graph, (B, Q, heads * C).
 
     Args:
+        value: (B, N, heads, C), all levels flattened.
+        spatial_shapes: see :meth:`DeformableAttention.forward`.
+        level_start_index: the same.
+        locations: (B, Q, heads, L, P, 2), (x, y) in [0, 1].
+        weights: (B, Q, heads, L, P).
+        im2col_step: images at a time.
+    """
+    kept = SimpleNamespace(save_for_backward=lambda *_: None)
+    return MultiScaleDeformableAttnFunction.forward(
+        *(kept, value, spatial_shapes, level_start_index),
+        *(locations, weights, im2col_step),
+    )
+
+
+@attend_on_device.register_fake
+def _(
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    locations: Tensor,
+    weights: Tensor,
+    im2col_step: int,
+) -> Tensor:
+    batch, _, heads, channels = value.shape
+    return value.new_empty(batch, locations.shape[1], heads * channels)
+
+
+@torch.library.custom_op(
+    'mmseg_plugin::deformable_attention_backward', mutates_args=()
+)
+def _gradients_on_device(
+    grad: Tensor,
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    locations: Tensor,
+    weights: Tensor,
+    im2col_step: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    kept = SimpleNamespace(
+        saved_tensors=(
+            *(value, spatial_shapes, level_start_index),
+            *(locations, weights),
+        ),
+        im2col_step=im2col_step,
+    )
+    found = MultiScaleDeformableAttnFunction.backward(kept, grad)
+    return found[0], found[3], found[4]
+
+
+@_gradients_on_device.register_fake
+def _(
+    grad: Tensor,
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    locations: Tensor,
+    weights: Tensor,
+    im2col_step: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return tuple(map(torch.empty_like, (value, locations, weights)))
+
+
+def _keep(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    *tensors, ctx.im2col_step = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _differentiate(ctx: Any, grad: Tensor) -> tuple:
+    value, locations, weights = _gradients_on_device(
+        grad, *ctx.saved_tensors, ctx.im2col_step
+    )
+    return value, None, None, locations, weights, None
+
+
+attend_on_device.register_autograd(_differentiate, setup_context=_keep)
+
+
+def encode_levels(
+    encoder: nn.Module, query: Tensor, position: Tensor, sizes: Sizes
+) -> Tensor:
+    """Runs mmdet's deformable encoder where nothing is padded.
+
+    Args:
+        encoder: its layers attend by :class:`DeformableAttention`.
+        query: flattened levels, (B, N, C).
+        position: added to it in the attention, (1, N, C).
         sizes: height and width of each level.
-        device: to put them on, without waiting for it.
 
     Returns:
-        Int64 (L, 2) and (L,).
+        (B, N, C).
     """
-    shapes = torch.tensor(sizes)
-    starts = shapes.prod(1).cumsum(0) - shapes.prod(1)
-    return to_device(shapes, device), to_device(starts, device)
-
-
-def pixel_centres(feat: Tensor) -> Tensor:
-    """(x, y) in [0, 1] of every pixel of a map, (h * w, 2)."""
-    rows, cols = (
-        (torch.arange(length, device=feat.device) + 0.5) / length
-        for length in feat.shape[-2:]
+    shapes, starts = level_geometry(sizes, query.device)
+    centres = pixel_centres(sizes, query.device, query.dtype)
+    return encoder(
+        query=query,
+        query_pos=position.expand_as(query),
+        key_padding_mask=None,
+        spatial_shapes=shapes,
+        level_start_index=starts,
+        valid_ratios=None,
+        reference_points=centres[:, None].expand(
+            len(query), -1, len(sizes), -1
+        ),
+        sizes=sizes,
     )
-    return torch.cartesian_prod(rows, cols).flip(-1).to(feat)
 
 
 def use_deformable_attention(module: nn.Module) -> None:

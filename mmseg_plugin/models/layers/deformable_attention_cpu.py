@@ -1,6 +1,7 @@
 """Multi-scale deformable attention on a CPU: one gather, a sparse product."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,9 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from mmseg_plugin.models.layers.geometry import Sizes, level_geometry
 from mmseg_plugin.structures.sampling import bilinear_corners
+from mmseg_plugin.utils.host import made_once
 
 
 def deformable_attention(
@@ -34,20 +37,15 @@ def deformable_attention(
         ValueError: the levels have not N pixels in all.
     """
     batch, num_pixels, heads, channels = value.shape
-    starts = np.cumsum([0] + [height * width for height, width in sizes])
-    if starts[-1] != num_pixels:
+    sizes = tuple(map(tuple, sizes))
+    if sum(height * width for height, width in sizes) != num_pixels:
         raise ValueError(f'{num_pixels} values for levels of sizes {sizes}')
     # Head after head, so that neighbours are close in memory; what belongs
     # to a level repeated for its points, or nothing here can be vectorised.
     points = locations.permute(5, 0, 2, 1, 3, 4).contiguous().movedim(0, -1)
     weight = weights.transpose(1, 2).contiguous()
-    shape = (len(sizes), locations.shape[-2])
-    lengths = torch.tensor(sizes, dtype=torch.int32).T[..., None]
-    height, width = lengths.repeat(1, 1, shape[1])
-    index, share = bilinear_corners(points, (height, width))
-    head = torch.arange(batch * heads).view(batch, heads, 1, 1, 1)
-    start = torch.from_numpy(starts[:-1, None]).expand(shape)
-    first = (head * num_pixels + start).int()
+    size, first = _places(sizes, locations.shape[-2], batch, heads)
+    index, share = bilinear_corners(points, size)
     rows = torch.stack([corner + first for corner in index], 3)
     shares = torch.stack([part * weight for part in share], 3)
     output = weighted_rows(
@@ -57,6 +55,29 @@ def deformable_attention(
     )
     output = output.view(batch, heads, -1, channels)
     return output.transpose(1, 2).flatten(2)
+
+
+@made_once
+def _places(
+    sizes: Sizes, num_points: int, batch: int, heads: int
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Where levels lie in the table of all images' and heads' values.
+
+    Returns:
+        Height and width of each level (L, P), and the row of the first pixel
+        (B, heads, 1, L, P), int32.
+    """
+    cpu = torch.device('cpu')
+    shapes, starts = level_geometry(sizes, cpu)
+    # Nothing lies inside a level without pixels, whatever its other side is.
+    shapes = shapes * (shapes > 0).all(1, keepdim=True)
+    height, width = shapes.int().T[..., None].repeat(1, 1, num_points)
+    lengths = [height * width for height, width in sizes]
+    head = torch.arange(batch * heads).view(batch, heads, 1, 1, 1)
+    # What has no pixels gets rows of weight zero, which have to exist.
+    start = starts.clamp(max=max(sum(lengths) - 1, 0))
+    start = start[:, None].expand(-1, num_points)
+    return (height, width), (head * sum(lengths) + start).int()
 
 
 def weighted_rows(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -70,6 +91,8 @@ def weighted_rows(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     Returns:
         (M, C).
     """
+    if torch.compiler.is_compiling():
+        return rows_in_graph(table, index, weight)
     sums = F.embedding_bag(
         index, table.detach(), mode='sum', per_sample_weights=weight
     )
@@ -102,10 +125,66 @@ class _GradientOfTable(torch.autograd.Function):
         ctx: FunctionCtx, grad: Tensor
     ) -> tuple[Tensor, Tensor, None, None]:
         index, weight = ctx.saved_tensors
-        ends = np.arange(0, index.numel() + 1, index.shape[1], np.int32)
-        matrix = csr_matrix(
-            (weight.flatten().numpy(), index.flatten().numpy(), ends),
-            shape=(len(index), ctx.num_rows),
-        )
-        table = matrix.T @ grad.contiguous().numpy()
-        return grad, torch.from_numpy(table), None, None
+        table = _table_gradient(grad, index, weight, ctx.num_rows)
+        return grad, table, None, None
+
+
+def _table_gradient(
+    grad: Tensor, index: Tensor, weight: Tensor, num_rows: int
+) -> Tensor:
+    """Gradient (R, C) of the table of :func:`weighted_rows`."""
+    ends = np.arange(0, index.numel() + 1, index.shape[1], np.int32)
+    matrix = csr_matrix(
+        (weight.flatten().numpy(), index.flatten().numpy(), ends),
+        shape=(len(index), num_rows),
+    )
+    return torch.from_numpy(matrix.T @ grad.contiguous().numpy())
+
+
+@torch.library.custom_op('mmseg_plugin::weighted_rows', mutates_args=())
+def rows_in_graph(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """:func:`weighted_rows` as one node of a compiled graph."""
+    return F.embedding_bag(index, table, mode='sum', per_sample_weights=weight)
+
+
+@rows_in_graph.register_fake
+def _(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    return table.new_empty(len(index), table.shape[1])
+
+
+@torch.library.custom_op(
+    'mmseg_plugin::weighted_rows_backward', mutates_args=()
+)
+def _gradients_of_rows(
+    grad: Tensor, table: Tensor, index: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    count, length = index.shape
+    offsets = torch.arange(0, count * length, length, dtype=index.dtype)
+    bag = torch.arange(count, dtype=index.dtype).repeat_interleave(length)
+    # What PyTorch's own gradient of the weights calls; 0 means sums.
+    weights = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+        grad, table, index.flatten(), offsets, bag, 0
+    )
+    return (
+        _table_gradient(grad, index, weight, len(table)),
+        weights.view_as(weight),
+    )
+
+
+@_gradients_of_rows.register_fake
+def _(
+    grad: Tensor, table: Tensor, index: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(table), torch.empty_like(weight)
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    table, weight = _gradients_of_rows(grad, *ctx.saved_tensors)
+    return table, None, weight
+
+
+rows_in_graph.register_autograd(_differentiate, setup_context=_keep)

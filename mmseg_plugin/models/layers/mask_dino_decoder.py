@@ -15,10 +15,10 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
 from mmseg_plugin.models.layers.deformable_attention import (
-    level_geometry,
     use_deformable_attention,
 )
 from mmseg_plugin.models.layers.fused_attention import fuse_attention
+from mmseg_plugin.models.layers.geometry import level_geometry
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -110,6 +110,7 @@ class MaskDINODecoder(BaseModule):
             being those given.
         """
         query, memory = at_least_float32(query), at_least_float32(memory)
+        sizes = tuple(map(tuple, sizes))
         shapes, starts = level_geometry(sizes, memory.device)
         # A layer looks at ``boxes``, cut from the gradient of the layers
         # before; ``reference`` is the same with that of the last of them
@@ -130,6 +131,7 @@ class MaskDINODecoder(BaseModule):
                 ),
                 spatial_shapes=shapes,
                 level_start_index=starts,
+                sizes=sizes,
             )
             outputs.append(self.norm(query))
             predicted.append(_moved(reference, bbox_embed(outputs[-1])))

@@ -15,10 +15,10 @@ from mmengine.model import BaseModule, ModuleList, caffe2_xavier_init
 from torch import Tensor, nn
 
 from mmseg_plugin.models.layers.deformable_attention import (
-    level_geometry,
-    pixel_centres,
+    encode_levels,
     use_deformable_attention,
 )
+from mmseg_plugin.models.layers.geometry import sine_positions
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
@@ -210,28 +210,17 @@ class MaskDINOEncoder(BaseModule):
         )
 
     def _encode(self, levels: list[Tensor]) -> list[Tensor]:
-        sizes = [tuple(level.shape[-2:]) for level in levels]
+        sizes = tuple(tuple(level.shape[-2:]) for level in levels)
         lengths = [height * width for height, width in sizes]
-        positions, centres = [], []
-        for level, encoding in zip(
-            levels, self.level_encoding.weight, strict=True
-        ):
-            no_padding = level.new_zeros((1, *level.shape[-2:]))
-            position = self.positional_encoding(no_padding).to(level)
-            positions.append(position.flatten(2).mT + encoding)
-            centres.append(pixel_centres(level))
+        positions = [
+            sine_positions(self.positional_encoding, size, level) + encoding
+            for level, size, encoding in zip(
+                levels, sizes, self.level_encoding.weight, strict=True
+            )
+        ]
         query = torch.cat([level.flatten(2).mT for level in levels], 1)
-        shapes, starts = level_geometry(sizes, query.device)
-        memory = self.encoder(
-            query=query,
-            query_pos=torch.cat(positions, 1).expand_as(query),
-            key_padding_mask=None,
-            spatial_shapes=shapes,
-            level_start_index=starts,
-            valid_ratios=None,
-            reference_points=torch.cat(centres)[:, None].expand(
-                len(query), -1, len(levels), -1
-            ),
+        memory = encode_levels(
+            self.encoder, query, torch.cat(positions, 1), sizes
         )
         return [
             part.mT.unflatten(2, size)

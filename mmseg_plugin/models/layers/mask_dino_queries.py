@@ -7,8 +7,9 @@ from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmseg_plugin.models.layers.geometry import box_proposals
 from mmseg_plugin.structures import MaskLogits, boxes_of
-from mmseg_plugin.utils.host import to_device
+from mmseg_plugin.utils.host import constants
 
 BOX_INITS = ('no', 'bitmask', 'mask2box')
 
@@ -56,17 +57,7 @@ def encoder_proposals(
         Memory with zeros and logits of boxes (1, N, 4) with infinity where
         a box's centre or size leaves (0.01, 0.99).
     """
-    levels = []
-    for level, (height, width) in enumerate(sizes):
-        ys = torch.arange(height, device=memory.device) + 0.5
-        xs = torch.arange(width, device=memory.device) + 0.5
-        y, x = torch.meshgrid(ys / height, xs / width, indexing='ij')
-        extent = torch.full_like(x, 0.05 * 2.0**level)
-        levels.append(torch.stack((x, y, extent, extent), -1).flatten(0, 1))
-    boxes = torch.cat(levels)[None]
-    valid = ((boxes > 0.01) & (boxes < 0.99)).all(-1, keepdim=True)
-    logits = (boxes / (1 - boxes)).log()
-    logits = logits.masked_fill(~valid, torch.inf)
+    logits, valid = box_proposals(tuple(map(tuple, sizes)), memory.device)
     return memory.masked_fill(~valid, 0), logits
 
 
@@ -150,5 +141,5 @@ def boxes_from_masks(masks: MaskLogits, kind: str) -> Tensor:
             first = first.where(some[:, None], 1e8)
             last = (last - 1).where(some[:, None], 0)
         boxes.append(torch.cat(((first + last) / 2, last - first), -1))
-    size = torch.tensor([width, height] * 2)
-    return torch.stack(boxes) / to_device(size, first.device)
+    size = (width, height, width, height)
+    return torch.stack(boxes) / constants(size, first.device, first.dtype)

@@ -12,10 +12,10 @@ from mmdet.models.layers import (
 from torch import Tensor, nn
 
 from mmseg_plugin.models.layers.deformable_attention import (
-    level_geometry,
-    pixel_centres,
+    encode_levels,
     use_deformable_attention,
 )
+from mmseg_plugin.models.layers.geometry import sine_positions
 from mmseg_plugin.registry import MODELS
 
 
@@ -72,29 +72,17 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
 
     def _encode(self, feats: Sequence[Tensor]) -> list[Tensor]:
         """Encoded maps (B, C, h, w), in the order of ``feats``."""
-        levels, positions, centres = [], [], []
-        for feat, convolution, encoding in zip(
-            feats, self.input_convs, self.level_encoding.weight, strict=True
+        sizes = tuple(tuple(feat.shape[-2:]) for feat in feats)
+        levels, positions = [], []
+        for feat, size, convolution, encoding in zip(
+            *(feats, sizes, self.input_convs, self.level_encoding.weight),
+            strict=True,
         ):
             levels.append(convolution(feat).flatten(2).mT)
-            size = feat.shape[-2:]
-            no_padding = feat.new_zeros((1, *size))
-            position = self.postional_encoding(no_padding).to(feat)
-            positions.append(position.flatten(2).mT + encoding)
-            centres.append(pixel_centres(feat))
-        query = torch.cat(levels, 1)
-        sizes = [feat.shape[-2:] for feat in feats]
-        shapes, starts = level_geometry(sizes, query.device)
-        memory = self.encoder(
-            query=query,
-            query_pos=torch.cat(positions, 1),
-            key_padding_mask=None,
-            spatial_shapes=shapes,
-            level_start_index=starts,
-            valid_ratios=None,
-            reference_points=torch.cat(centres)[:, None].expand(
-                len(query), -1, len(levels), -1
-            ),
+            position = sine_positions(self.postional_encoding, size, feat)
+            positions.append(position + encoding)
+        memory = encode_levels(
+            self.encoder, torch.cat(levels, 1), torch.cat(positions, 1), sizes
         )
         parts = memory.split([level.shape[1] for level in levels], 1)
         return [

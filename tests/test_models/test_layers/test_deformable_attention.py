@@ -10,8 +10,13 @@ from mmseg_plugin.models.layers import (
     use_deformable_attention,
 )
 from mmseg_plugin.models.layers.deformable_attention import (
+    attend_on_device,
     deformable_attention,
     level_geometry,
+)
+from mmseg_plugin.models.layers.deformable_attention_cpu import (
+    rows_in_graph,
+    weighted_rows,
 )
 
 SIZES = [(2, 3), (5, 4), (1, 7)]
@@ -153,3 +158,99 @@ def test_a_device_without_the_operator_takes_the_fallback():
     )
     assert output.device.type == 'meta'
     assert output.shape == (BATCH, QUERIES, HEADS * CHANNELS)
+
+
+@pytest.mark.parametrize('empty', [0, 1, 3])
+def test_a_level_without_pixels_shows_nothing(empty):
+    """First, between the others or last."""
+    module = DeformableAttention(
+        32, HEADS, num_levels=4, num_points=POINTS, batch_first=True
+    ).eval()
+    torch.nn.init.normal_(module.sampling_offsets.weight)
+    sizes = [*SIZES[:empty], (0, 5), *SIZES[empty:]]
+    query = torch.randn(BATCH, QUERIES, 32)
+    value = torch.randn(BATCH, PIXELS, 32, requires_grad=True)
+    shapes, starts = level_geometry(sizes, query.device)
+    places = torch.rand(BATCH, QUERIES, 4, 2)
+    inputs = {
+        'value': value,
+        'reference_points': places,
+        'spatial_shapes': shapes,
+        'level_start_index': starts,
+    }
+    got = module(query, **inputs)
+    again = module(query, **inputs, sizes=tuple(sizes))
+    torch.testing.assert_close(got, again)
+    got.sum().backward()
+    assert got.isfinite().all()
+    assert value.grad.isfinite().all()
+    # As if that level were one pixel of nothing.
+    projected = module.value_proj(value.detach())
+    start = starts[empty]
+    nothing = torch.zeros(BATCH, 1, 32)
+    parts = projected[:, :start], nothing, projected[:, start:]
+    one = torch.cat(parts, 1).unflatten(-1, (HEADS, -1))
+    seen = [*SIZES[:empty], (1, 1), *SIZES[empty:]]
+    want = deformable_attention(
+        one,
+        seen,
+        module._locations(query, places, shapes),
+        module._weights(query),
+    )
+    want = module.output_proj(want) + query
+    torch.testing.assert_close(got.detach(), want.detach())
+
+
+def test_nodes_of_compiled_graphs():
+    """Fakes, gradients and schemas, on the CPU and of mmcv's operator."""
+    torch.manual_seed(0)
+    table = torch.randn(12, 5, requires_grad=True)
+    index = torch.randint(0, 12, (7, 4), dtype=torch.int32)
+    weight = torch.rand(7, 4, requires_grad=True)
+    torch.library.opcheck(rows_in_graph, (table, index, weight))
+    seed = torch.randn(7, 5)
+    grads = [
+        torch.autograd.grad(rows(table, index, weight), (table, weight), seed)
+        for rows in (rows_in_graph, weighted_rows)
+    ]
+    torch.testing.assert_close(*grads)
+
+
+class StandIn(torch.autograd.Function):
+    """mmcv's operator on a machine without a GPU."""
+
+    @staticmethod
+    def forward(ctx, value, shapes, starts, locations, weights, step):
+        ctx.save_for_backward(value, shapes, starts, locations, weights)
+        return multi_scale_deformable_attn_pytorch(
+            value, shapes, locations, weights
+        )
+
+    @staticmethod
+    def backward(ctx, grad):
+        value, shapes, _, locations, weights = ctx.saved_tensors
+        return (
+            grad.mean() * torch.ones_like(value),
+            *(None, None, torch.ones_like(locations)),
+            *(torch.ones_like(weights), None),
+        )
+
+
+def test_mmcvs_operator_as_a_node(monkeypatch):
+    monkeypatch.setattr(
+        'mmseg_plugin.models.layers.deformable_attention.'
+        'MultiScaleDeformableAttnFunction',
+        StandIn,
+    )
+    value, locations, weights = inputs(torch.float32)
+    shapes, starts = level_geometry(SIZES, value.device)
+    given = (value, shapes, starts, locations, weights, 64)
+    torch.library.opcheck(attend_on_device, given)
+    out = attend_on_device(*given)
+    torch.testing.assert_close(
+        out, deformable_attention(value, SIZES, locations, weights)
+    )
+    out.sum().backward()
+    assert (value.grad == 1).all()
+    assert (locations.grad == 1).all()
+    assert (weights.grad == 1).all()
