@@ -7,7 +7,7 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
 from mmseg_plugin.apis.fragments import Fragment, Window, merge_fragments
 from mmseg_plugin.apis.segments import Segment, segments_of
-from mmseg_plugin.apis.tiling import TiledPredictor, tiles_of
+from mmseg_plugin.apis.tiling import TiledPredictor, _looked_up, tiles_of
 
 SIZE = (100, 130)
 # x1, y1, x2, y2 of squares that seams of tiles of 48, overlap 16, cut.
@@ -348,3 +348,29 @@ def test_no_window_is_larger_than_a_tile():
         _, finder = run(image, 'instances', 'panoptic', 'semantic')
         assert np.max(finder.shapes) == 48
         assert len(finder.shapes) > 10
+
+
+@pytest.mark.parametrize('size', [(100, 130), (96, 64), (77, 300)])
+def test_scores_are_looked_up_at_the_middle_of_each_pixel(size):
+    """Of a plane every pixel has its own value; 0.4 pixels off shows."""
+    small = (25, 26)
+    rows, columns = torch.meshgrid(
+        torch.arange(small[0]) + 0.5,
+        torch.arange(small[1]) + 0.5,
+        indexing='ij',
+    )
+    # In pixels of the large image.
+    scores = torch.stack(
+        [columns * size[1] / small[1], rows * size[0] / small[0]]
+    )
+    for tile in tiles_of(size, 48, 16):
+        found = _looked_up(scores, tile, size)
+        x1, y1, x2, y2 = tile.window
+        # Beyond the outermost values the border is repeated.
+        reach = size[1] / small[1] / 2, size[0] / small[0] / 2
+        x = torch.arange(x1, x2) + 0.5
+        y = torch.arange(y1, y2) + 0.5
+        x = x.clamp(reach[0], size[1] - reach[0])
+        y = y.clamp(reach[1], size[0] - reach[1])
+        want = torch.stack(torch.meshgrid(x, y, indexing='xy'))
+        torch.testing.assert_close(found, want, rtol=0, atol=1e-3)
