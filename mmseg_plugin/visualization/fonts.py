@@ -1,14 +1,16 @@
 """Writes text in any script: finds a font that has its characters."""
 
+import contextlib
 import warnings
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 from PIL import Image, ImageDraw, ImageFont
@@ -18,24 +20,44 @@ _PACKAGES = ('manimgx_fonts', 'manimgx_fonts_cjk')
 _SUFFIXES = {'.ttf', '.otf', '.ttc'}
 
 
-class Line(str):
-    """A text that its font can draw.
+class Run(NamedTuple):
+    """Part of a text that one font draws.
 
     Attributes:
+        text: without breaks of lines.
         font: file of the font.
     """
 
+    text: str
     font: str
 
-    def __new__(cls, text: str, font: str) -> 'Line':
-        line = super().__new__(cls, text)
-        line.font = font
+
+class Line(str):
+    """A text that its fonts can draw.
+
+    Attributes:
+        runs: parts of the text.
+    """
+
+    runs: tuple[Run, ...]
+
+    def __new__(cls, runs: tuple[Run, ...]) -> 'Line':
+        line = super().__new__(cls, ''.join(run.text for run in runs))
+        line.runs = runs
         return line
 
     @property
-    def properties(self) -> FontProperties:
-        """The font, for matplotlib."""
-        return FontProperties(fname=self.font)
+    def families(self) -> list[str]:
+        """The fonts as matplotlib asks for them, DejaVu Sans first."""
+        fonts = [default_font(), *(run.font for run in self.runs)]
+        return [_family(font) for font in dict.fromkeys(fonts)]
+
+
+@cache
+def _family(font: str) -> str:
+    """Makes a font file known to matplotlib."""
+    fontManager.addfont(font)
+    return FontProperties(fname=font).get_name()
 
 
 def default_font() -> str:
@@ -55,9 +77,6 @@ def _package_fonts() -> Iterator[str]:
 
 
 def _system_fonts() -> Iterator[str]:
-    # Looks through the folders of the system when it is first imported.
-    from matplotlib.font_manager import fontManager
-
     yield from sorted({entry.fname for entry in fontManager.ttflist})
 
 
@@ -70,14 +89,22 @@ def _characters(font: str) -> frozenset[int]:
         return frozenset()
 
 
-def _has(font: str, wanted: frozenset[int]) -> bool:
-    # A font whose glyphs are boxes with the number of a character.
-    return 'LastResort' not in font and wanted <= _characters(font)
+@lru_cache(maxsize=4096)
+def _font_for(wanted: frozenset[int]) -> str | None:
+    """The first font that has all of these characters."""
+    if wanted <= _characters(default_font()):
+        return default_font()
+    for fonts in (_package_fonts, _system_fonts):
+        for font in fonts():
+            # Glyphs of a last resort are boxes with numbers.
+            if wanted <= _characters(font) and 'LastResort' not in font:
+                return font
+    return None
 
 
 @lru_cache(maxsize=4096)
 def line(text: str) -> Line:
-    """A text in one line, with a font that has its characters.
+    """A text in one line, with fonts that have its characters.
 
     Characters that no font has are written as their numbers, so that two
     texts never look alike; a warning says how to get a font.
@@ -87,23 +114,28 @@ def line(text: str) -> Line:
     """
     text = ' '.join(text.split())
     text = ''.join(c if c.isprintable() else _number(c) for c in text)
-    wanted = frozenset(map(ord, text)) - {ord(' ')}
-    if _has(default_font(), wanted):
-        return Line(text, default_font())
-    for fonts in (_package_fonts, _system_fonts):
-        for font in fonts():
-            if _has(font, wanted):
-                return Line(text, font)
-    known = _characters(default_font())
-    warnings.warn(
-        f'no font has all characters of {text!r}; those that are missing are '
-        "written as numbers; run: pip install 'mmseg_plugin[fonts]'",
-        stacklevel=2,
-    )
-    return Line(
-        ''.join(c if ord(c) in known else _number(c) for c in text),
-        default_font(),
-    )
+    if font := _font_for(frozenset(map(ord, text.replace(' ', '')))):
+        return Line((Run(text, font),))
+    runs: list[Run] = []
+    missing = ''
+    for character in text:
+        font = _font_for(frozenset([ord(character)]))
+        if font is None:
+            missing += character
+            character = _number(character)
+        font = font or default_font()
+        # A space belongs to the word before it.
+        if runs and (character == ' ' or font == runs[-1].font):
+            runs[-1] = runs[-1]._replace(text=runs[-1].text + character)
+        else:
+            runs.append(Run(character, font))
+    if missing:
+        warnings.warn(
+            f'no font has {missing!r} of {text!r}, which is written as '
+            "numbers; run: pip install 'mmseg_plugin[fonts]'",
+            stacklevel=2,
+        )
+    return Line(tuple(runs))
 
 
 def set_line(place: Text, text: str, size: int | str) -> None:
@@ -115,7 +147,7 @@ def set_line(place: Text, text: str, size: int | str) -> None:
         size: points, or matplotlib's name of a size.
     """
     ready = line(text)
-    place.set(text=str(ready), font=ready.properties, parse_math=False)
+    place.set(text=str(ready), family=ready.families, parse_math=False)
     place.set_fontsize(size)
 
 
@@ -123,20 +155,36 @@ def _number(character: str) -> str:
     return f'\\u{ord(character):04x}'
 
 
+@lru_cache(maxsize=64)
+def _loaded(font: str, size: int) -> ImageFont.FreeTypeFont:
+    loaded = ImageFont.truetype(font, size)
+    # Fonts of all weights begin with the thinnest; others have no names.
+    with contextlib.suppress(OSError, ValueError):
+        loaded.set_variation_by_name('Regular')
+    return loaded
+
+
 @lru_cache(maxsize=1024)
 def _bitmap(text: str, size: int) -> tuple[np.ndarray, int]:
     """Coverage of a text, (h, w) in [0, 1], and the row of its baseline."""
-    ready = line(text)
-    font = ImageFont.truetype(ready.font, size)
-    left, top, right, bottom = font.getbbox(ready, anchor='ls')
-    shape = (max(int(right - left), 0), max(int(bottom - top), 0))
+    x, places, boxes = 0.0, [], []
+    for part, file in line(text).runs:
+        font = _loaded(file, size)
+        box = font.getbbox(part, anchor='ls')
+        boxes.append(np.add(box, [x, 0, x, 0]))
+        places.append((part, font, x))
+        x += font.getlength(part)
+    left, top = np.floor(np.min(boxes, axis=0)[:2]).astype(int).tolist()
+    right, bottom = np.ceil(np.max(boxes, axis=0)[2:]).astype(int).tolist()
+    shape = (max(right - left, 0), max(bottom - top, 0))
     if not all(shape):
         return np.zeros((0, 0), np.float32), 0
     image = Image.new('L', shape)
-    ImageDraw.Draw(image).text(
-        (-left, -top), ready, fill=255, font=font, anchor='ls'
-    )
-    return np.asarray(image, np.float32) / 255, int(-top)
+    drawing = ImageDraw.Draw(image)
+    for part, font, start in places:
+        corner = (start - left, -top)
+        drawing.text(corner, part, fill=255, font=font, anchor='ls')
+    return np.asarray(image, np.float32) / 255, -top
 
 
 def text_width(text: str, size: int) -> int:

@@ -70,8 +70,7 @@ class SegmentVisualizer(DetLocalVisualizer):
         lines = [
             line(t) for t in ([texts] if isinstance(texts, str) else texts)
         ]
-        if kwargs.get('font_properties') is None:
-            kwargs['font_properties'] = [one.properties for one in lines]
+        kwargs.setdefault('font_families', [one.families for one in lines])
         return super().draw_texts([*map(str, lines)], *args, **kwargs)
 
     def _draw_instances(

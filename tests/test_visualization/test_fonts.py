@@ -28,9 +28,12 @@ pytestmark = pytest.mark.filterwarnings('ignore:no font has')
 
 
 @pytest.fixture(autouse=True)
-def fresh():
+def fresh(monkeypatch):
+    for caches in (line, fonts._font_for, fonts._bitmap):
+        caches.cache_clear()
     yield
     line.cache_clear()
+    fonts._font_for.cache_clear()
     fonts._bitmap.cache_clear()
 
 
@@ -86,7 +89,7 @@ def test_mmdets_labels_look_different(pair, at_hand):
 def test_the_font_that_always_is_there(script, monkeypatch):
     for name in PAIRS[script]:
         assert line(name) == name
-        assert line(name).font == default_font()
+        assert line(name).runs == ((name, default_font()),)
 
 
 def test_a_font_of_the_extra_is_taken(monkeypatch):
@@ -102,9 +105,14 @@ def test_a_font_of_the_extra_is_taken(monkeypatch):
             else characters(font)
         ),
     )
-    assert line('裂纹').font == 'cjk.ttc'
+    fonts._font_for.cache_clear()
+    assert line('裂纹').runs == (('裂纹', 'cjk.ttc'),)
     # Nothing is taken from it for what DejaVu has.
-    assert line('crack').font == default_font()
+    assert line('crack').runs == (('crack', default_font()),)
+    assert line('裂纹 0.5').runs == (
+        ('裂纹 ', 'cjk.ttc'),
+        ('0.5', default_font()),
+    )
 
 
 def test_without_a_font_numbers_and_a_sentence(monkeypatch):
@@ -124,6 +132,6 @@ def test_what_is_no_text():
 
 def test_every_glyph_of_a_drawn_line_is_in_its_font():
     for name in sum(PAIRS.values(), ()):
-        ready = line(name)
-        known = matplotlib.ft2font.FT2Font(ready.font).get_charmap()
-        assert {ord(c) for c in ready if c != ' '} <= set(known)
+        for text, font in line(name).runs:
+            known = matplotlib.ft2font.FT2Font(font).get_charmap()
+            assert {ord(c) for c in text if c != ' '} <= set(known)
