@@ -8,6 +8,7 @@ TORCH ?= torch==2.13.0
 # C++ compiler the first time.
 OPS ?= plain
 PYTEST_ARGS ?=
+KILLS ?= 200
 
 VENV := .venv/$(STACK)$(if $(filter compiled,$(OPS)),-compiled)
 PY := $(VENV)/bin/python
@@ -39,6 +40,10 @@ test: $(READY)
 test-hf: $(READY)
 	$(PY) -m pip install -q --upgrade --target .venv/hf 'transformers==5.24.0'
 	PYTHONPATH=.venv/hf $(SINGLE) $(PY) -m pytest tests/test_converters/test_hugging_face.py
+
+# Kills runs at random moments and resumes them.
+soak: $(READY)
+	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
 
 check: $(READY)
 	$(PY) -m ruff check .

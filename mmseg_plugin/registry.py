@@ -11,6 +11,7 @@ check_stack()
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS  # noqa: E402
+from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
 from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
 from mmengine.registry import (  # noqa: E402
@@ -49,3 +50,4 @@ VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'engine.optim'
 )
+HOOKS = _child(MMENGINE_HOOKS, 'engine.hooks')

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/efpn.py',
     '../_base_/datasets/coco_detection.py',
     'mmdet::_base_/schedules/schedule_1x.py',
-    'mmdet::_base_/default_runtime.py',
+    '../_base_/runtime/default.py',
 ]
 roi_head = dict(
     _base_.efpn_faster_rcnn.roi_head, type='mmseg_plugin.EFPNCascadeRoIHead'

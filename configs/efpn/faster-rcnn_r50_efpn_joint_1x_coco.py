@@ -4,6 +4,6 @@ _base_ = [
     '../_base_/datasets/coco_detection.py',
     'mmdet::_base_/schedules/schedule_1x.py',
     '../_base_/schedules/efpn_extension.py',
-    'mmdet::_base_/default_runtime.py',
+    '../_base_/runtime/default.py',
 ]
 model = _base_.efpn_faster_rcnn

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/datasets/tt100k.py',
     'mmdet::_base_/schedules/schedule_1x.py',
     '../_base_/schedules/efpn_extension.py',
-    'mmdet::_base_/default_runtime.py',
+    '../_base_/runtime/default.py',
 ]
 model = dict(
     rpn_head=dict(anchor_generator=dict(scales=[4])),

@@ -4,3 +4,4 @@ Values: `optim_wrapper = dict(constructor=_base_.merged_groups)`.
 """
 
 merged_groups = 'mmseg_plugin.MergedOptimWrapperConstructor'
+safe_checkpoint = dict(type='mmseg_plugin.SafeCheckpointHook')
