@@ -38,7 +38,8 @@ class Bench(NamedTuple):
         make: prepares inputs, checks agreement, returns the arms.
         peer_name: what the peer is.
         target: the ratio peer / ours that is aimed at.
-        unit: ``'s'`` (CPU time of a call) or ``'MB'`` (growth of the peak).
+        unit: ``'s'`` (CPU time of a call), ``'MB'`` (growth of the peak),
+            ``'ops'`` or ``'GB'`` (counts, which the arms return).
     """
 
     make: Callable[[], Arms]
@@ -124,6 +125,8 @@ def measure(name: str) -> dict:
     found = BENCHES[name]
     if found.unit == 'MB':
         ours, peer = (peak_growth_of(name, arm) for arm in Arms._fields)
+    elif found.unit in ('ops', 'GB'):
+        ours, peer = (call() for call in found.make())
     else:
         ours, peer = race(found.make())
     return {

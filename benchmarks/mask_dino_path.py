@@ -28,11 +28,12 @@ LAYERS, DENOISING_LAYERS = 11, 10
 
 
 class Size(NamedTuple):
-    """Of one image; square, features at stride 4."""
+    """Square images, features at stride 4."""
 
     image: int = 1024
     targets: int = 30
     queries: int = 300
+    images: int = 1
 
 
 class Inputs(NamedTuple):
@@ -41,15 +42,15 @@ class Inputs(NamedTuple):
     Attributes:
         head: for its losses; its layers are not run.
         leaves: class logits, mask embeddings and boxes of matching queries,
-            then of denoising queries, each (L, 1, Q, C); last the mask
-            features (1, D, h, w). Gradients are taken of these.
-        target: ellipses and the boxes around them.
+            then of denoising queries, each (L, B, Q, C); last the mask
+            features (B, D, h, w). Gradients are taken of these.
+        targets: ellipses and the boxes around them.
         noise: the denoising queries' targets.
     """
 
     head: MaskDINOHead
     leaves: list[Tensor]
-    target: Targets
+    targets: list[Targets]
     noise: DenoisingQueries
 
 
@@ -73,21 +74,25 @@ def make_inputs(size: Size, shared: bool = False) -> Inputs:
     """
     torch.manual_seed(0)
     head = r50_head(size, shared)
-    target = Targets(
-        torch.randint(NUM_CLASSES, (size.targets,)),
-        ellipses(size.targets, size.image),
-    )
-    target = target.with_boxes(None, (size.image, size.image))
+    targets = [
+        Targets(
+            torch.randint(NUM_CLASSES, (size.targets,)),
+            ellipses(size.targets, size.image),
+        ).with_boxes(None, (size.image, size.image))
+        for _ in range(size.images)
+    ]
     assert head.dn_query_generator is not None
-    noise = head.dn_query_generator([target])
+    noise = head.dn_query_generator(targets)
     assert noise is not None
-    coarse = torch.randn(1, CHANNELS, *[max(size.image // 64, 2)] * 2)
+    coarse = torch.randn(
+        size.images, CHANNELS, *[max(size.image // 64, 2)] * 2
+    )
     leaves = []
     for layers, queries in (
         (LAYERS, size.queries),
         (DENOISING_LAYERS, noise.content.shape[1]),
     ):
-        shape = (layers, 1, queries)
+        shape = (layers, size.images, queries)
         leaves += [
             torch.randn(*shape, NUM_CLASSES) - 3,
             0.3 * torch.randn(*shape, CHANNELS),
@@ -96,7 +101,7 @@ def make_inputs(size: Size, shared: bool = False) -> Inputs:
     leaves.append(interpolate(coarse, [size.image // 4] * 2, mode='bicubic'))
     for leaf in leaves:
         leaf.requires_grad_()
-    return Inputs(head, leaves, target, noise)
+    return Inputs(head, leaves, targets, noise)
 
 
 class Points(NamedTuple):
@@ -135,7 +140,7 @@ def factored_step(inputs: Inputs, points: Points | None = None) -> Step:
         for logits, embed, boxes in (leaves[:3], leaves[3:])
     )
     predictions = MaskDINOPredictions(matching, denoising, inputs.noise)
-    targets, given = [inputs.target], None
+    targets, given = inputs.targets, None
     if points is not None:
         matches = inputs.head.criterion.assigner.assign(
             matching, targets, points.matching
@@ -155,7 +160,7 @@ def factored_step(inputs: Inputs, points: Points | None = None) -> Step:
 
 
 def dense_step(inputs: Inputs, points: Points | None = None) -> Step:
-    """The same, one dense set after the other."""
+    """The same for one image, one dense set after the other."""
     *leaves, features = inputs.leaves
     sets = [
         [
@@ -166,7 +171,7 @@ def dense_step(inputs: Inputs, points: Points | None = None) -> Step:
         ]
         for part in (leaves[:3], leaves[3:])
     ]
-    target = inputs.target
+    (target,) = inputs.targets
     count = len(target.labels)
     found = []
     for i, dense in enumerate(sets[0]):

@@ -86,9 +86,10 @@ class MaskDINOCriterion(QueryCriterion):
         matching = (predictions.matching, targets)
         matches = self.match(*matching, match_points, image_ids)
         avg_factor = self.target_count(targets)
-        layers = self.losses_by_layer(
+        found = self.losses_by_layer(
             *matching, matches, avg_factor, loss_points
         )
+        layers = {name: loss.unbind() for name, loss in found.items()}
         losses = {}
         if self.two_stage:
             losses = {f'enc_{name}': loss[0] for name, loss in layers.items()}

@@ -1,5 +1,6 @@
 """Matching and losses of models that predict a set of queries."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -181,19 +182,19 @@ def _build(
 
 
 def name_layers(
-    losses: dict[str, Tensor], first: int = 0
+    losses: Mapping[str, Iterable[Tensor]], first: int = 0
 ) -> dict[str, Tensor]:
     """Losses (L,) to scalars under mmdet's names.
 
     Args:
-        losses: name to the loss of each layer.
+        losses: name to the loss of each layer, (L,).
         first: number of the first of these layers.
 
     Returns:
         The last layer's under their names, that of layer i before it with
         the prefix ``d{i}.``.
     """
-    layers = {name: loss.unbind() for name, loss in losses.items()}
+    layers = {name: tuple(loss) for name, loss in losses.items()}
     last = {name: values[-1] for name, values in layers.items()}
     return last | {
         f'd{i}.{name}': value

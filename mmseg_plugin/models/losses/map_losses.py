@@ -71,4 +71,4 @@ class LossesOfMaps(torch.autograd.Function):
                 *(image, rows),
                 loss.backward(tuple(given), grad[:, rows], columns.shape[2]),
             )
-        return gradients.embed, gradients.columns, None, None
+        return *gradients.collected(), None, None

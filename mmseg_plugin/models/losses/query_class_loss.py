@@ -172,10 +172,11 @@ class QueryFocalLoss(nn.Module):
         """
         labels = class_targets(cls_logits, targets, matches, self.num_classes)
         logits = at_least_float32(cls_logits)
-        one_hot = F.one_hot(labels, self.num_classes + 1)[..., :-1]
-        prob, positive = logits.sigmoid(), one_hot.to(logits.dtype)
-        ce = F.softplus(logits) - logits * positive
-        missing = torch.where(one_hot.bool(), 1 - prob, prob)
-        balance = self.alpha * positive + (1 - self.alpha) * (1 - positive)
-        total = (balance * ce * missing**self.gamma).flatten(1).sum(1)
+        classes = torch.arange(self.num_classes, device=labels.device)
+        positive = labels[..., None] == classes
+        # How much a class is missed: sigmoid and softplus of -x or x.
+        wrong = torch.where(positive, -logits, logits)
+        focal = F.softplus(wrong) * wrong.sigmoid() ** self.gamma
+        balance = 1 - self.alpha + (2 * self.alpha - 1) * positive
+        total = (balance * focal).flatten(1).sum(1)
         return self.loss_weight * total / avg_factor

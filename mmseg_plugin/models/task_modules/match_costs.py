@@ -124,7 +124,7 @@ class MaskDiceCost(MaskCost):
 
     def __call__(self, logits: Tensor, values: Tensor) -> Tensor:
         prob = logits.sigmoid()
-        overlap = 2 * prob @ values.T
+        overlap = 2 * (prob @ values.T)
         total = prob.sum(1)[:, None] + values.sum(1)
         return 1 - (overlap + 1) / (total + 1)
 
