@@ -75,7 +75,9 @@ def mask_metric(name: str, root: Path) -> str:
     if isinstance(evaluators, list):
         keys = {f'val_evaluator.{i}': e for i, e in enumerate(evaluators)}
     for key, evaluator in keys.items():
-        is_coco = evaluator.get('type', '').endswith('CocoMetric')
+        is_coco = evaluator.get('type', '').endswith(
+            ('CocoMetric', 'CocoInstanceMetric')
+        )
         if is_coco and data.get('data_root') == f'{root}/':
             return key
     raise UserError(

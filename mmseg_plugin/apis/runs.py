@@ -18,6 +18,9 @@ from mmseg_plugin.cli.configs import read_config
 _METRICS = ('CocoMetric', 'CocoInstanceMetric')
 
 
+COCO_METRICS = ('CocoMetric', 'CocoInstanceMetric')
+
+
 class Run:
     """One work_dir.
 

@@ -116,9 +116,8 @@ def located(dataset: BaseDataset, index: int) -> tuple[BaseDataset, int]:
     Raises:
         ValueError: a wrapper hides where its items come from.
     """
-    while not (
-        hasattr(dataset, 'pipeline') and hasattr(dataset, 'get_data_info')
-    ):
+    # A mixing wrapper has a list of transforms, and no way back.
+    while not callable(getattr(dataset, 'pipeline', None)):
         find = getattr(dataset, '_get_ori_dataset_idx', None)
         inner = getattr(dataset, 'dataset', None)
         if find is None:

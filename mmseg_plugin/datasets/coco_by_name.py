@@ -3,6 +3,7 @@
 import os.path as osp
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from mmdet.datasets import CocoDataset
@@ -41,6 +42,8 @@ class _ByName:
             cannot be read.
     """
 
+    dataset: dict
+
     def __init__(
         self,
         local_path: str,
@@ -51,7 +54,7 @@ class _ByName:
         self.source = source
         self.classes = tuple(classes)
         self.masks = masks
-        super().__init__(local_path)
+        super().__init__(local_path)  # type: ignore[call-arg]
 
     def _name_categories(self) -> None:
         known = category_ids(self.dataset, self.source)
@@ -121,7 +124,7 @@ class _InstanceFile(_ByName, COCO):
 
 class _PanopticFile(_ByName, COCOPanoptic):
     def __init__(
-        self, *args: object, things: Sequence[str], training: bool, **kwargs
+        self, *args: Any, things: Sequence[str], training: bool, **kwargs: Any
     ) -> None:
         self.things = things
         self.training = training

@@ -25,8 +25,9 @@ class TT100KDataset(BaseDetDataset):
     Zhu et al., "Traffic-Sign Detection and Classification in the Wild" (CVPR
     2016), https://cg.cs.tsinghua.edu.cn/traffic-sign/. Reads its
     ``annotations.json`` as it is. Signs of other types than those in the
-    metainfo are left out. Evaluate with ``mmdet.CocoMetric`` without
-    ``ann_file``, and ``'instances'`` among the ``meta_keys`` of the pipeline.
+    metainfo are left out. Evaluate with
+    ``mmseg_plugin.CocoInstanceMetric`` without ``ann_file``, and
+    ``'instances'`` among the ``meta_keys`` of the pipeline.
 
     Args:
         split: ``'train'`` or ``'test'``: the folder of the images.

@@ -1,3 +1,4 @@
+from mmseg_plugin.evaluation.coco_instance_metric import CocoInstanceMetric
 from mmseg_plugin.evaluation.coco_panoptic_metric import CocoPanopticMetric
 from mmseg_plugin.evaluation.panoptic_quality import (
     Segments,
@@ -10,6 +11,7 @@ from mmseg_plugin.evaluation.panoptic_quality import (
 from mmseg_plugin.evaluation.thing_confusion_metric import ThingConfusionMetric
 
 __all__ = [
+    'CocoInstanceMetric',
     'CocoPanopticMetric',
     'Segments',
     'ThingConfusionMetric',

@@ -186,7 +186,7 @@ def test_a_wrapper_that_hides_its_images_is_named():
         CategoryCropPairs(mixed)
     other = Real(metainfo={'palette': [(1, 2, 3)] * 3})
     with pytest.raises(ValueError, match='different metainfo'):
-        CategoryCropPairs(DetConcatDataset([Real(), other]))
+        CategoryCropPairs(DetConcatDataset([other, Real()]))
 
 
 def test_a_data_set_without_segments_is_named(monkeypatch):

@@ -19,7 +19,10 @@ coco_loader = dict(
 panoptic_loader = dict(
     dataset=dict(type='mmseg_plugin.CocoPanopticDataset', data_root=coco_root)
 )
-instance_quality = dict(ann_file=f'{coco_annotations}instances_val2017.json')
+instance_quality = dict(
+    type='mmseg_plugin.CocoInstanceMetric',
+    ann_file=f'{coco_annotations}instances_val2017.json',
+)
 panoptic_quality = dict(
     type='mmseg_plugin.CocoPanopticMetric',
     ann_file=f'{coco_annotations}panoptic_val2017.json',
@@ -27,7 +30,7 @@ panoptic_quality = dict(
 )
 panoptic_evaluator = [
     panoptic_quality,
-    dict(instance_quality, type='mmdet.CocoMetric', metric=['bbox', 'segm']),
+    dict(instance_quality, metric=['bbox', 'segm']),
 ]
 panoptic_val_dataloader = dict(
     dataset=dict(
@@ -58,7 +61,7 @@ test_dev_loader = dict(
 )
 instance_results = [
     dict(
-        type='mmdet.CocoMetric',
+        type='mmseg_plugin.CocoInstanceMetric',
         ann_file=f'{coco_root}{test_dev}',
         metric=['bbox', 'segm'],
         format_only=True,

@@ -62,4 +62,6 @@ val = dict(
         ],
     )
 )
-average_precision = [dict(type='mmdet.CocoMetric', metric=['bbox', 'segm'])]
+average_precision = [
+    dict(type='mmseg_plugin.CocoInstanceMetric', metric=['bbox', 'segm'])
+]

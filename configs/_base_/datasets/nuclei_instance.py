@@ -1,8 +1,8 @@
 """Nuclei of the 2018 Data Science Bowl: one class, in COCO's format.
 
 The environment variable NUCLEI_ROOT replaces the folder (end it with a
-slash). Up to 258 instances are in an image: segm_mAP_50 and segm_mAP_75
-count all of them, segm_mAP, as pycocotools has it, the best 100 of an image.
+slash). Up to 258 instances are in an image: every AP counts all of them, as
+segm_max_dets says.
 """
 
 _base_ = './coco_instance_small.py'
@@ -48,5 +48,8 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file=f'{data_root}annotations/instances_val.json')
+val_evaluator = dict(
+    type='mmseg_plugin.CocoInstanceMetric',
+    ann_file=f'{data_root}annotations/instances_val.json',
+)
 test_evaluator = val_evaluator

@@ -65,5 +65,8 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file=f'{data_root}annotations/instances_val.json')
+val_evaluator = dict(
+    type='mmseg_plugin.CocoInstanceMetric',
+    ann_file=f'{data_root}annotations/instances_val.json',
+)
 test_evaluator = val_evaluator

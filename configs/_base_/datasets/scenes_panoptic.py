@@ -81,7 +81,7 @@ test_evaluator = val_evaluator
 panoptic_and_instance_evaluator = [
     val_evaluator,
     dict(
-        type='mmdet.CocoMetric',
+        type='mmseg_plugin.CocoInstanceMetric',
         ann_file=f'{data_root}annotations/instances_val.json',
         metric=['bbox', 'segm'],
     ),

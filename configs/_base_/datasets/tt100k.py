@@ -62,5 +62,5 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='mmdet.CocoMetric', metric='bbox')
+val_evaluator = dict(type='mmseg_plugin.CocoInstanceMetric', metric='bbox')
 test_evaluator = val_evaluator

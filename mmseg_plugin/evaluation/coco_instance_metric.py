@@ -1,0 +1,177 @@
+"""mmdet's COCO metric over a truth that pycocotools judges rightly."""
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.datasets.api_wrappers import COCO, COCOevalMP
+from mmdet.evaluation import CocoMetric
+from mmengine.fileio import load
+from mmengine.logging import MMLogger
+from pycocotools.cocoeval import COCOeval
+from terminaltables import AsciiTable
+
+from mmseg_plugin.datasets.annotations import category_ids
+from mmseg_plugin.evaluation.average_precision import (
+    AREAS,
+    average_precisions,
+    curves,
+    indexed,
+    judged_truth,
+    load_results,
+    mean,
+)
+from mmseg_plugin.registry import METRICS
+
+_JUDGED = ('bbox', 'segm')
+
+
+@METRICS.register_module()
+class CocoInstanceMetric(CocoMetric):
+    """AP of boxes and masks, all of it at one number of detections.
+
+    Takes the place of mmdet's ``CocoMetric`` and gives its keys, and
+    ``{kind}_max_dets`` beside them: the number of detections of an image and
+    class that count, the largest of ``proposal_nums``. (mmdet's metric takes
+    mAP at 100 and the others at the largest.) Ids of annotations are free,
+    and missing boxes, areas and ``iscrowd`` are completed from the masks.
+    Names tie the classes of the data set to the file's categories.
+
+    Takes the arguments of mmdet's ``CocoMetric``.
+
+    Raises:
+        ValueError: the truth cannot be judged, there are no results, or a
+            result has no finite score or an RLE that does not fit its image;
+            file, image and annotation are named.
+    """
+
+    metrics: list[str]
+
+    def __init__(
+        self, ann_file: str | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(None, *args, **kwargs)
+        self.ann_file = ann_file
+        self._content: dict | None = None
+        if ann_file is not None:
+            self._content = load(ann_file, backend_args=self.backend_args)
+            category_ids(self._content, ann_file)
+            # What mmdet asks before it takes the truth from the samples.
+            self._coco_api = indexed({'images': []})
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Judges the results.
+
+        Args:
+            results: (truth, result) of each image.
+        """
+        if not results:
+            where = self.ann_file or 'the data set'
+            raise ValueError(f'no image of {where} has a result to evaluate')
+        if self.outfile_prefix is not None:
+            return self._judge(results, self.outfile_prefix)
+        with tempfile.TemporaryDirectory() as folder:
+            return self._judge(results, f'{folder}/results')
+
+    def _judge(self, results: list, prefix: str) -> dict[str, float]:
+        truths, found = zip(*results, strict=True)
+        content, source = self._content, self.ann_file or 'the data set'
+        if content is None:
+            content = load(self.gt_to_coco_json(truths, prefix))
+            for annotation in content.get('annotations', ()):
+                # mmdet's is that of the box.
+                if 'segmentation' in annotation:
+                    del annotation['area']
+        kinds = [] if self.format_only else self.metrics
+        classes = self.dataset_meta['classes']
+        truth, self.cat_ids = judged_truth(content, source, classes, kinds)
+        files = self.results2json(found, prefix)
+        metrics: dict[str, float] = {}
+        if self.format_only:
+            for kind in set(files) & set(_JUDGED):
+                load_results(truth, load(files[kind]), kind)
+            return metrics
+        for kind in self.metrics:
+            if kind not in _JUDGED:
+                metrics |= self._proposals(kind, truth, results)
+                continue
+            if kind not in files:
+                raise ValueError(
+                    f'metric={kind!r}, but the model gives no masks'
+                )
+            rows = load_results(truth, load(files[kind]), kind)
+            metrics |= self._average_precision(kind, truth, rows)
+        return metrics
+
+    def _proposals(self, kind: str, truth: Any, results: list) -> dict:
+        """mmdet's recall of proposals, over the completed truth."""
+        metrics, self.metrics = self.metrics, [kind]
+        self._coco_api = COCO()
+        self._coco_api.dataset = truth.dataset
+        self._coco_api.createIndex()
+        self.img_ids = truth.getImgIds()
+        try:
+            return super().compute_metrics(results)
+        finally:
+            self.metrics = metrics
+
+    def _average_precision(
+        self, kind: str, truth: Any, found: Any
+    ) -> dict[str, float]:
+        nums = sorted(self.proposal_nums)
+        items = self.metric_items
+        recalled = any(item.startswith('AR') for item in items or ())
+        judged = curves(
+            *(truth, found, kind, self.cat_ids),
+            max_dets=nums if recalled else nums[-1:],
+            iou_thrs=self.iou_thrs,
+            evaluator=COCOevalMP if self.use_mp_eval else COCOeval,
+        )
+        precision = judged['precision'][..., -1]
+        ious = np.atleast_1d(self.iou_thrs)
+        values = average_precisions(precision, ious)
+        self._print(kind, nums[-1], values)
+        if recalled:
+            values |= _recalls(judged['recall'], nums)
+        items = items or [key for key in values if key.startswith('mAP')]
+        unknown = [item for item in items if item not in values]
+        if unknown:
+            raise ValueError(
+                f'metric_items {unknown} are not among {sorted(values)}'
+            )
+        named = {f'{kind}_{item}': round(values[item], 3) for item in items}
+        if self.classwise:
+            named |= self._classes(precision, ious, nums[-1])
+        return {**named, f'{kind}_max_dets': nums[-1]}
+
+    def _print(self, kind: str, number: int, values: dict) -> None:
+        table = ', '.join(f'{k} {v:.3f}' for k, v in values.items())
+        MMLogger.get_current_instance().info(
+            f'{kind}, at {number} detections of an image and class: {table}'
+        )
+
+    def _classes(
+        self, precision: np.ndarray, ious: np.ndarray, number: int
+    ) -> dict[str, float]:
+        """Prints a row for each class; gives their AP."""
+        rows, values = [], {}
+        for i, name in enumerate(self.dataset_meta['classes']):
+            row = average_precisions(precision[:, :, i : i + 1], ious)
+            rows.append([name, *(f'{value:.3f}' for value in row.values())])
+            values[f'{name}_precision'] = round(row['mAP'], 3)
+        heads = [f'class (at {number} detections)', *row]
+        MMLogger.get_current_instance().info(
+            '\n' + AsciiTable([heads, *rows]).table
+        )
+        return values
+
+
+def _recalls(recall: np.ndarray, numbers: Sequence[int]) -> dict[str, float]:
+    """``AR@n``, and of the largest ``n`` those of small, medium and large."""
+    values = {
+        f'AR@{n}': mean(recall[:, :, 0, i]) for i, n in enumerate(numbers)
+    }
+    for name, area in AREAS.items():
+        values[f'AR{name}@{numbers[-1]}'] = mean(recall[:, :, area, -1])
+    return values
