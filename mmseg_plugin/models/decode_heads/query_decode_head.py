@@ -14,6 +14,7 @@ from mmseg_plugin.models.decode_heads.inputs import (
     sized_samples,
 )
 from mmseg_plugin.models.fusion import QueryMaps, Sizes, semantic_scores
+from mmseg_plugin.models.layers.compiled import compile_parts
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import (
     MaskLogits,
@@ -44,6 +45,8 @@ class QueryDecodeHead(BaseModule):
         align_corners: of the segmentor's resize to the original image size.
         mask_softmax: mask probabilities by softmax over the queries, which
             the MaskFormer paper compares, in place of sigmoid.
+        compile: True, or options of ``torch.compile``, to compile ``head``,
+            not its losses and results.
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
@@ -60,6 +63,7 @@ class QueryDecodeHead(BaseModule):
         ignore_index: int = 255,
         align_corners: bool = False,
         mask_softmax: bool = False,
+        compile: bool | dict = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -78,6 +82,7 @@ class QueryDecodeHead(BaseModule):
                 'head must classify by softmax, with a no-object class: set '
                 'use_sigmoid=False'
             )
+        compile_parts([self.head], compile)
 
     def forward(self, inputs: Sequence[Tensor]) -> QueryPredictions:
         """Predictions of all layers of the head.

@@ -1,9 +1,12 @@
 """The detector of all query heads."""
 
+from typing import Any
+
 from mmdet.models.detectors import MaskFormer
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from mmseg_plugin.models.layers.compiled import compile_parts
 from mmseg_plugin.registry import MODELS
 
 
@@ -13,9 +16,23 @@ class QueryDetector(MaskFormer):
 
     mmdet's ``MaskFormer`` with boxes, where the head predicts them, and
     with semantic maps: one pass gives instances, panoptic and semantic
-    results, as in the published models. Arguments are the same, and any of
-    mmdet's MaskFormer and Mask2Former models may have this type.
+    results, as in the published models. Any of mmdet's MaskFormer and
+    Mask2Former models may have this type.
+
+    Args:
+        *args: of mmdet's ``MaskFormer``.
+        compile: True, or options of ``torch.compile``, to compile backbone,
+            neck and head, not losses and results; in a config
+            ``model=dict(compile=True)``.
+        **kwargs: of mmdet's ``MaskFormer``.
     """
+
+    def __init__(
+        self, *args: Any, compile: bool | dict = False, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        parts = [self.backbone, getattr(self, 'neck', None)]
+        compile_parts([*parts, self.panoptic_head], compile)
 
     def predict(
         self,

@@ -131,8 +131,10 @@ def _masks(queries: Tensor, maps: QueryMaps, rules: InstanceRules) -> _Masks:
         total = (crop.pixels.sigmoid() * inside).sum((1, 2))
         scores.append(total / (inside.sum((1, 2)) + 1e-6))
         box, some = boxes_of(inside)
-        offset = [crop.left, crop.top, crop.left, crop.top]
-        boxes.append(box + some[:, None] * box.new_tensor(offset))
+        if crop.left or crop.top:
+            offset = [crop.left, crop.top, crop.left, crop.top]
+            box = box + some[:, None] * box.new_tensor(offset)
+        boxes.append(box)
         filled.append(some)
         crops += [Crop(mask, crop.top, crop.left) for mask in inside]
     if not crops:

@@ -20,6 +20,7 @@ from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import boxes_of
 from mmseg_plugin.structures.kernels import ImageKernels, Kernels
+from mmseg_plugin.utils.host import to_device, to_host
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -176,41 +177,36 @@ class PanopticFCNFusionHead(BaseModule):
             regions: of :meth:`regions`.
         """
         cfg = self.test_cfg
+        masks, scores = instances.masks, instances.scores
+        good = scores >= cfg.get('instance_thr', 0.2)
+        masks = masks[: _most(good)]
         winner = torch.zeros_like(regions[0], dtype=torch.long)
-        labels, numbers = [], []
-        for number, (mask, label, score) in enumerate(
-            zip(
-                instances.masks,
-                instances.labels.tolist(),
-                instances.scores.tolist(),
-                strict=True,
-            )
-        ):
-            if score < cfg.get('instance_thr', 0.2):
-                break
-            area = mask.sum().item()
+        pasted = []
+        pairs = zip(masks, good, strict=False)
+        for number, (mask, fits) in enumerate(pairs, 1):
+            area = mask.sum()
             free = mask & (winner == 0)
-            covered = area - free.sum().item()
-            if not area or covered / area > cfg.get('overlap_thr', 0.5):
-                continue
-            labels.append(label)
-            numbers.append(number)
-            winner[free] = len(labels)
+            covered = (area - free.sum()) / area
+            # False too for a mask without a pixel, which is no number.
+            fits = fits & (covered <= cfg.get('overlap_thr', 0.5))
+            winner.masked_fill_(free & fits, number)
+            pasted.append(fits)
+        things = torch.stack(pasted) if pasted else good[:0]
         best, region = regions.max(0)
-        stuff_labels = self.region_classes.labels().tolist()
         # Without any region found, nothing is the best one.
         free = (winner == 0) & (best > 0)
-        areas = region[free].bincount(minlength=len(regions)).tolist()
-        for index, (label, area) in enumerate(
-            zip(stuff_labels, areas, strict=True)
-        ):
-            if label < 0 or area < max(cfg.get('stuff_area', 4096), 1):
-                continue
-            labels.append(label)
-            numbers.append(-1)
-            winner[free & (region == index)] = len(labels)
-        return PastedSegments(
-            winner, winner.new_tensor(labels), winner.new_tensor(numbers)
+        index = region.where(free, len(regions)).flatten()
+        areas = index.new_zeros(len(regions) + 1)
+        areas = areas.scatter_add_(0, index, torch.ones_like(index))[:-1]
+        labels = to_device(self.region_classes.labels(), areas.device)
+        least = max(cfg.get('stuff_area', 4096), 1)
+        stuff = (labels >= 0) & (areas >= least)
+        winner = (region + len(masks) + 1).where(free, winner)
+        return _numbered(
+            winner,
+            torch.cat((things, stuff)),
+            torch.cat((instances.labels[: len(masks)], labels)),
+            len(masks),
         )
 
     @torch.no_grad()
@@ -274,9 +270,38 @@ class PanopticFCNFusionHead(BaseModule):
         """mmdet's map: class + instance * INSTANCE_OFFSET, void is C."""
         thing = segments.instance >= 0
         ids = segments.labels + thing * thing.cumsum(0) * INSTANCE_OFFSET
-        return torch.cat([ids.new_tensor([self.num_classes]), ids]).int()[
+        return F.pad(ids, (1, 0), value=self.num_classes).int()[
             segments.winner
         ]
+
+
+def _most(good: Tensor) -> int:
+    """How many instances, by falling score, may be segments.
+
+    Where counting them would wait for a device, all of them.
+    """
+    return int(good.sum()) if good.is_cpu else len(good)
+
+
+def _numbered(
+    winner: Tensor, kept: Tensor, labels: Tensor, num_things: int
+) -> PastedSegments:
+    """Numbers the kept segments anew, without gaps.
+
+    Args:
+        winner: (H, W), number of each pixel's candidate from 1; 0 for none.
+        kept: bool (n,), which candidates are segments.
+        labels: (n,), classes of the candidates.
+        num_things: candidates that are things, which come first.
+    """
+    number = kept.cumsum(0) * kept
+    winner = torch.cat((number.new_zeros(1), number))[winner]
+    chosen = to_host(kept, 'segments').nonzero()[:, 0]
+    instance = chosen.masked_fill(chosen >= num_things, -1)
+    chosen = to_device(chosen, labels.device)
+    return PastedSegments(
+        winner, labels[chosen], to_device(instance, labels.device)
+    )
 
 
 def _masks(embed: Tensor, features: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmseg_plugin.structures import MaskLogits
 from mmseg_plugin.structures.sampling import resize
+from mmseg_plugin.utils.host import constants
 
 
 class Sizes(NamedTuple):
@@ -37,7 +38,8 @@ class Sizes(NamedTuple):
             padded / image * out
             for padded, image, out in zip(*self, strict=True)
         )
-        return corners * corners.new_tensor([width, height] * 2)
+        scale = (width, height, width, height)
+        return corners * constants(scale, corners.device, corners.dtype)
 
 
 class QueryMaps:

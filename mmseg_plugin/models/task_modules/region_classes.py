@@ -48,4 +48,4 @@ class RegionClasses:
     def labels(self) -> Tensor:
         """Stuff label of each region class, -1 for things, int64 (R,)."""
         labels = torch.arange(self.first, self.num_classes)
-        return labels.where(labels >= self.num_things, -1)
+        return labels.masked_fill(labels < self.num_things, -1)

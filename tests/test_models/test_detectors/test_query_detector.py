@@ -159,3 +159,28 @@ def test_every_shipped_config_has_the_detector_of_all(folder):
         if head.startswith('mmseg_plugin.'):
             kind = MODELS.get(model.type)
             assert issubclass(kind, QueryDetector), path
+
+
+@pytest.mark.parametrize('kind', ['Mask2Former', 'MaskDINO'])
+def test_compile_switch(kind):
+    """Networks are compiled, results and names are the same."""
+    results = []
+    for compile in (False, {'backend': 'eager'}):
+        path = TINY[kind]
+        config = Config.fromfile(CONFIGS / path).model
+        config.compile = compile
+        torch.manual_seed(0)
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            model = MODELS.build(config).eval()
+        for part in (model.backbone, model.panoptic_head):
+            assert bool(part._compiled_call_impl) == bool(compile)
+        torch.manual_seed(1)
+        with torch.no_grad():
+            found = model.predict(*batch())
+        results.append((set(model.state_dict()), found))
+    (names, plain), (compiled_names, compiled) = results
+    assert names == compiled_names
+    for ours, other in zip(compiled, plain, strict=True):
+        assert torch.equal(
+            ours.pred_panoptic_seg.sem_seg, other.pred_panoptic_seg.sem_seg
+        )

@@ -9,6 +9,8 @@ from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
 )
 from mmseg_plugin.models.fusion.query_maps import Sizes
 from mmseg_plugin.structures.kernels import Kernels
+from mmseg_plugin.utils.host import host_copies
+from tests.waits import Waits
 
 X, Y, NEAR_X = [1.0, 0.0], [0.0, 1.0], [0.98, 0.2]
 
@@ -148,3 +150,28 @@ def test_small_stuff_is_void():
 def test_no_region_found_is_no_stuff():
     pasted = head('stuff').panoptic(instances(), torch.zeros(2, 4, 10))
     assert pasted.labels.tolist() == []
+
+
+@pytest.mark.parametrize('count', [0, 3, 40])
+def test_pasting_waits_once_whatever_there_is(count):
+    device = torch.device('cpu')
+    masks = torch.zeros(count, 30, 40, dtype=torch.bool)
+    for number, mask in enumerate(masks):
+        mask[: 5 + number % 20, number % 30 :] = True
+    found = InstanceData(
+        masks=masks.to(device),
+        labels=(torch.arange(count) % 3).to(device),
+        scores=torch.linspace(0.9, 0.3, count).to(device),
+    )
+    regions = torch.rand(3, 30, 40).to(device)
+    head = PanopticFCNFusionHead(3, 2, test_cfg={'stuff_area': 1})
+    host_copies.clear()
+    with Waits() as waits:
+        waits.put([*found.values(), regions], host=False)
+        segments = head.panoptic(found, regions)
+        head._encode(segments)
+    assert waits.seen == []
+    assert host_copies == {'segments': 1}
+    things = segments.labels[segments.instance >= 0]
+    assert len(things) == min(count, len(things))
+    assert bool(count) == bool(len(things))
