@@ -5,13 +5,13 @@ from typing import Any
 import mmcv
 import numpy as np
 import torch
-from mmdet.structures import INSTANCE_OFFSET, DetDataSample
+from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmdet.visualization.palette import get_palette
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
-from mmseg_plugin.apis.segments import masks_of
+from mmseg_plugin.apis.segments import INSTANCE_OFFSET, masks_of
 from mmseg_plugin.registry import VISUALIZERS
 from mmseg_plugin.visualization.fonts import line
 
