@@ -17,7 +17,7 @@ READY := $(VENV)/.ready
 SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test test-hf check format bench clean
+.PHONY: setup demo demo-mask-dino test test-hf check format bench mutants clean
 
 setup: $(READY)
 
@@ -59,6 +59,10 @@ format: $(READY)
 bench: $(READY)
 	$(SINGLE) $(PY) -m mmseg_plugin bench --out work_dirs/bench
 	$(SINGLE) $(PY) -m mmseg_plugin bench --growth --out work_dirs/bench
+
+# Hours: every mutant is a run of tests. Not part of CI.
+mutants: $(READY)
+	$(SINGLE) $(PY) tests/mutants.py $(MUTANTS)
 
 clean:
 	rm -rf .venv work_dirs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
