@@ -1,10 +1,36 @@
-"""Trains a config: the train tool of the installed mmdet or mmseg."""
+"""Trains a config, or a folder of data: new, check and train in one."""
 
+import sys
+from pathlib import Path
+
+from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import run
 from mmseg_plugin.cli.launch import run_installed_tool
 
 
+def config_of_data() -> None:
+    """Puts a config in the place of a folder on the command line.
+
+    It is written to --work-dir; those options that choose it are taken.
+    """
+    # Imports the framework, which a config does not need yet.
+    from mmseg_plugin.apis.new_data import add_options, write_config
+
+    parser = ToolParser(description=__doc__)
+    add_options(parser)
+    parser.add_argument('--work-dir', type=Path)
+    args, rest = parser.parse_known_args()
+    name = f'{args.data.resolve().stem}_{args.model}'
+    args.work_dir = args.work_dir or Path('work_dirs') / name
+    args.out = args.work_dir / f'{name}.py'
+    config = write_config(args)
+    sys.argv[1:] = [str(config), '--work-dir', str(args.work_dir), *rest]
+
+
 def main() -> None:
+    # A config is a file or a name, so that a folder can only be data.
+    if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
+        config_of_data()
     run_installed_tool('train')
 
 

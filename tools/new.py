@@ -1,0 +1,24 @@
+"""Writes a config for a folder of data, and says what it chose and why."""
+
+from pathlib import Path
+
+from mmseg_plugin.apis.new_data import add_options, write_config
+from mmseg_plugin.cli.arguments import ToolParser
+from mmseg_plugin.cli.cli import run
+
+
+def main() -> None:
+    parser = ToolParser(description=__doc__)
+    add_options(parser)
+    parser.add_argument(
+        '--out', type=Path, help='the config; default: NAME_MODEL.py here'
+    )
+    args = parser.parse_args()
+    if args.out is None:
+        args.out = Path(f'{args.data.resolve().stem}_{args.model}.py')
+    out = write_config(args)
+    print(f'{out}: train it with: mmseg-plugin train {out}')
+
+
+if __name__ == '__main__':
+    run(main)
