@@ -200,7 +200,9 @@ class _Bins:
             means = gather_rows(table, *_flat(self._along()))
         else:
             parts = [gather_rows(table, *part) for part in self._chunks()]
-            means = torch.cat(parts) if parts else table[:0]
+            means = (
+                parts[0] if len(parts) == 1 else torch.cat([table[:0], *parts])
+            )
         return means.view(shape).permute(0, 3, 1, 2)
 
     def gradient(self, grad: Tensor) -> Tensor:
@@ -217,14 +219,16 @@ class _Bins:
             table = scatter_rows(lines, *_flat(self._lines()), batch * height)
         else:
             num_rows = batch * height * width
-            table = rows.new_zeros(num_rows, channels)
-            start = 0
-            for index, weight in self._chunks():
-                part = rows[start : start + len(index)]
-                table += scatter_rows(part, index, weight, num_rows)
-                start += len(index)
-        maps = table.view(batch, height, width, channels)
-        return maps.permute(0, 3, 1, 2).contiguous()
+            chunks = self._chunks()
+            parts = rows.split([len(index) for index, _ in chunks])
+            # None of them is added to zeros, which would be one map more.
+            table = None
+            for part, chunk in zip(parts, chunks, strict=True):
+                found = scatter_rows(part, *chunk, num_rows)
+                table = found if table is None else table.add_(found)
+            if table is None:
+                table = rows.new_zeros(num_rows, channels)
+        return table.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
     def _lines(self) -> Spread:
         """Rows of maps that each row of bins takes."""
