@@ -9,6 +9,10 @@ TORCH ?= torch==2.13.0
 OPS ?= plain
 PYTEST_ARGS ?=
 KILLS ?= 200
+# What `make matrix` tries; each needs its interpreter on PATH.
+MATRIX_PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+MATRIX_TORCH ?= 2.13.0 2.14.1
+MATRIX_TESTS ?= -m 'not slow'
 
 VENV := .venv/$(STACK)$(if $(filter compiled,$(OPS)),-compiled)
 PY := $(VENV)/bin/python
@@ -17,7 +21,7 @@ READY := $(VENV)/.ready
 SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test test-hf check format bench mutants clean
+.PHONY: setup demo demo-mask-dino test test-hf check format bench mutants matrix clean
 
 setup: $(READY)
 
@@ -63,6 +67,19 @@ bench: $(READY)
 # Hours: every mutant is a run of tests. Not part of CI.
 mutants: $(READY)
 	$(SINGLE) $(PY) tests/mutants.py $(MUTANTS)
+
+# Every interpreter and torch by itself; not part of CI. Prints a line each.
+matrix:
+	@for python in $(MATRIX_PYTHONS); do for torch in $(MATRIX_TORCH); do \
+	  name=$(STACK)-$$python-torch$$torch; mkdir -p work_dirs/matrix; \
+	  start=$$(date +%s); \
+	  if $(MAKE) --no-print-directory test PYTHON=$$python TORCH="torch==$$torch" \
+	    VENV=.venv/$$name PYTEST_ARGS="$(MATRIX_TESTS)" \
+	    > work_dirs/matrix/$$name.log 2>&1; \
+	  then result=passed; else result=FAILED; fi; \
+	  echo "$$name $$result in $$(($$(date +%s) - start)) s:" \
+	    "$$(tail -n 1 work_dirs/matrix/$$name.log)"; \
+	done; done
 
 clean:
 	rm -rf .venv work_dirs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,7 @@
 """The module that stands in for ``mmcv._ext``, and how Python finds it."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,8 +80,12 @@ before = set(sys.modules)
 import mmseg_plugin.ops.finder
 print(sorted(set(sys.modules) - before))
 """
+    # Without site, which has done it already where the package is installed.
     done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True
+        [sys.executable, '-S', '-c', code],
+        env={**os.environ, 'PYTHONPATH': str(Path(ext.__file__).parents[2])},
+        capture_output=True,
+        text=True,
     )
     names = ['mmseg_plugin', 'mmseg_plugin.ops', 'mmseg_plugin.ops.finder']
     assert done.stdout.strip() == str(names), done.stderr
