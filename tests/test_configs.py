@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import mmcv.ops
 import mmengine.registry
@@ -27,6 +28,8 @@ MMENGINE_REGISTRIES = [
     r for r in vars(mmengine.registry).values() if isinstance(r, Registry)
 ]
 SIZE = 96
+# Files of ours to open to understand a leaf, the leaf included.
+MOST_FILES, MEDIAN_FILES = 8, 4
 MOST = {'num_points': 64, 'max_per_img': 20}
 
 
@@ -71,6 +74,28 @@ def test_leaf_is_short(path):
     parts += [b for b in bases(path) if '_base_' in b.parts and served[b] == 1]
     lines = sum(len(code_lines(part)) for part in parts)
     assert lines <= (20 if any(map(has_data, parts)) else 12), parts
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_few_files_explain_a_leaf(path):
+    files = {path} | bases(path)
+    assert len(files) <= MOST_FILES, sorted(map(str, files))
+
+
+def test_leaves_are_explained_by_four_files():
+    files = [1 + len(bases(path)) for path in LEAVES]
+    assert median(files) <= MEDIAN_FILES
+
+
+@pytest.mark.parametrize(
+    'path', by_name(f for f in FILES if f.parent.name == 'datasets')
+)
+def test_data_set_says_nothing_of_the_model(path):
+    """Not even how many classes it has: that is stated with the model."""
+    text = path.read_text()
+    assert 'num_classes' not in text
+    assert 'num_things_classes' not in text
+    assert '_head' not in text
 
 
 def type_names(path):

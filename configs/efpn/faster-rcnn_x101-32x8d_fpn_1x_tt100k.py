@@ -1,11 +1,9 @@
 _base_ = [
-    '../_base_/models/faster-rcnn_x101-32x8d_fpn.py',
+    'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
+    '../_base_/models/efpn.py',
     '../_base_/datasets/tt100k.py',
     'mmdet::_base_/schedules/schedule_1x.py',
-    '../_base_/schedules/efpn_extension.py',
-    '../_base_/runtime/default.py',
+    'mmdet::_base_/default_runtime.py',
 ]
-model = dict(
-    rpn_head=dict(anchor_generator=dict(scales=[4])),
-    roi_head=dict(bbox_head=dict(num_classes=_base_.num_classes)),
-)
+model = _base_.faster_rcnn_x101_tt100k
+default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/efpn.py',
     '../_base_/datasets/coco_instance.py',
     'mmdet::_base_/schedules/schedule_1x.py',
-    '../_base_/schedules/efpn_extension.py',
-    '../_base_/runtime/default.py',
+    'mmdet::_base_/default_runtime.py',
 ]
 model = _base_.efpn_mask_rcnn
+default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))

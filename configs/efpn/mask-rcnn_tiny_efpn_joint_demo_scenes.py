@@ -1,12 +1,9 @@
 _base_ = [
-    '../_base_/models/mask-rcnn_tiny_efpn.py',
+    '../_base_/models/mask-rcnn_tiny_fpn.py',
+    '../_base_/models/efpn.py',
     '../_base_/datasets/scenes_instance.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-num_classes = _base_.num_classes
-model = dict(
-    roi_head=dict(
-        bbox_head=dict(num_classes=num_classes),
-        mask_head=dict(num_classes=num_classes),
-    )
-)
+classes = dict(num_classes=6)
+model = dict(_base_.tiny_efpn_mask_rcnn)
+model['roi_head'].update(bbox_head=classes, mask_head=classes)

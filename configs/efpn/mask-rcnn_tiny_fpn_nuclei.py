@@ -3,10 +3,5 @@ _base_ = [
     '../_base_/datasets/nuclei_instance.py',
     '../_base_/schedules/schedule_short.py',
 ]
-num_classes = _base_.num_classes
-model = dict(
-    roi_head=dict(
-        bbox_head=dict(num_classes=num_classes),
-        mask_head=dict(num_classes=num_classes),
-    )
-)
+classes = dict(num_classes=1)
+model = dict(roi_head=dict(bbox_head=classes, mask_head=classes))

@@ -3,4 +3,4 @@ _base_ = [
     '../_base_/models/ibs.py',
 ]
 model = dict(panoptic_head=dict(loss_ibs=_base_.ibs_mask2former))
-train_dataloader = dict(_base_.pairs_color, _delete_=True)
+train_dataloader = dict(_base_.instance_pairs_color, _delete_=True)

@@ -3,5 +3,6 @@ _base_ = [
     '../_base_/datasets/dense_scenes.py',
     '../_base_/schedules/dense_scenes.py',
 ]
-model = _base_.query_model
+classes = dict(num_things_classes=6, num_stuff_classes=3)
+model = dict(panoptic_head=classes, panoptic_fusion_head=classes)
 train_dataloader = _base_.crops

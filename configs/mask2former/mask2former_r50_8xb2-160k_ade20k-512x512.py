@@ -1,9 +1,9 @@
 _base_ = [
     '../_base_/models/mask2former_segmentor.py',
     '../_base_/datasets/ade20k.py',
-    '../_base_/schedules/semantic_160k.py',
+    '../_base_/schedules/semantic.py',
 ]
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(num_classes=_base_.num_classes),
+    decode_head=dict(num_classes=150),
 )

@@ -1,10 +1,10 @@
 _base_ = [
     '../_base_/models/mask2former_street.py',
-    '../_base_/datasets/mapillary_instance.py',
+    '../_base_/datasets/mapillary.py',
 ]
-model = _base_.query_model
-train_dataloader = dict(_base_.crops_color, _delete_=True)
-val_dataloader = dict(_base_.val, _delete_=True)
+model = _base_.mask2former_mapillary_instance
+train_dataloader = dict(_base_.instance_crops_color, _delete_=True)
+val_dataloader = dict(_base_.instance_val, _delete_=True)
 test_dataloader = val_dataloader
 val_evaluator = _base_.average_precision
 test_evaluator = val_evaluator

@@ -1,8 +1,8 @@
 _base_ = [
     '../_base_/models/mask2former_street.py',
-    '../_base_/datasets/mapillary_panoptic.py',
+    '../_base_/datasets/mapillary.py',
 ]
-model = _base_.query_model
+model = _base_.mask2former_mapillary
 train_dataloader = dict(_base_.crops_color, _delete_=True)
 val_dataloader = dict(_base_.val, _delete_=True)
 test_dataloader = val_dataloader

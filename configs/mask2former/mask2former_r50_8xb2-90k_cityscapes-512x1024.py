@@ -1,9 +1,11 @@
 _base_ = [
     '../_base_/models/mask2former_segmentor.py',
     '../_base_/datasets/cityscapes.py',
-    '../_base_/schedules/semantic_90k.py',
+    '../_base_/schedules/semantic.py',
 ]
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(num_classes=_base_.num_classes),
+    decode_head=dict(num_classes=19),
 )
+train_cfg = dict(max_iters=90000)
+param_scheduler = dict(end=90000)

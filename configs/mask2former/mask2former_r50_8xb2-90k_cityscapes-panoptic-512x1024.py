@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/models/mask2former_street.py',
     '../_base_/datasets/cityscapes_panoptic.py',
 ]
-model = _base_.query_model
+model = _base_.mask2former_cityscapes
 train_dataloader = dict(_base_.crops_color, _delete_=True)
 val_dataloader = dict(_base_.val, _delete_=True)
 test_dataloader = val_dataloader

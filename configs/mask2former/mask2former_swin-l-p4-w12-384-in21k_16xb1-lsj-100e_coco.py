@@ -1,7 +1,4 @@
-_base_ = [
-    './mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco.py',
-    '../_base_/models/mask2former_swin.py',
-]
+_base_ = './mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco.py'
 model = _base_.mask2former_swin_l
 train_dataloader = dict(batch_size=1, num_workers=1)
 max_iters = 737500

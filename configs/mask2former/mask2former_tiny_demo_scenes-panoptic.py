@@ -3,6 +3,8 @@ _base_ = [
     '../_base_/datasets/scenes_panoptic.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-model = dict(_base_.query_model, test_cfg=dict(instance_on=True))
+classes = dict(num_things_classes=6, num_stuff_classes=3)
+model = dict(panoptic_head=classes, panoptic_fusion_head=classes)
+model['test_cfg'] = dict(instance_on=True)
 val_evaluator = _base_.panoptic_and_instance_evaluator
 test_evaluator = val_evaluator

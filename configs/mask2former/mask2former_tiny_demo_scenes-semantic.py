@@ -6,7 +6,7 @@ _base_ = [
 model = dict(
     decode_head=dict(
         type='mmseg_plugin.QueryDecodeHead',
-        num_classes=_base_.num_classes,
+        num_classes=9,
         head=_base_.tiny_head,
     ),
 )

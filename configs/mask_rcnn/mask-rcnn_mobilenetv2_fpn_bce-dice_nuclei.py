@@ -1,8 +1,11 @@
-_base_ = './mask-rcnn_mobilenetv2_fpn_bce_nuclei.py'
-losses = dict(
-    bce=dict(type='mmseg_plugin.LabelSmoothingBCELoss', smoothing=0.0),
-    dice=dict(type='mmseg_plugin.SoftDiceLoss'),
-)
-model = dict(
-    roi_head=dict(mask_head=dict(loss_mask=dict(_delete_=True, **losses)))
-)
+_base_ = [
+    '../_base_/models/mask-rcnn_tiny_fpn.py',
+    '../_base_/datasets/nuclei_instance.py',
+    '../_base_/schedules/schedule_short.py',
+]
+classes = dict(num_classes=1)
+bce = dict(type='mmseg_plugin.LabelSmoothingBCELoss', smoothing=0.0)
+losses = dict(_delete_=True, bce=bce)
+losses['dice'] = dict(type='mmseg_plugin.SoftDiceLoss')
+roi_head = dict(bbox_head=classes, mask_head=dict(classes, loss_mask=losses))
+model = dict(_base_.mask_rcnn_mobilenetv2, roi_head=roi_head)

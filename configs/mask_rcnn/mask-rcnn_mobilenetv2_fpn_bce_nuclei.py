@@ -1,11 +1,8 @@
 _base_ = [
-    '../_base_/models/mask-rcnn_mobilenetv2_fpn.py',
+    '../_base_/models/mask-rcnn_tiny_fpn.py',
     '../_base_/datasets/nuclei_instance.py',
     '../_base_/schedules/schedule_short.py',
 ]
-model = dict(
-    roi_head=dict(
-        bbox_head=dict(num_classes=_base_.num_classes),
-        mask_head=dict(num_classes=_base_.num_classes),
-    )
-)
+classes = dict(num_classes=1)
+roi_head = dict(bbox_head=classes, mask_head=classes)
+model = dict(_base_.mask_rcnn_mobilenetv2, roi_head=roi_head)

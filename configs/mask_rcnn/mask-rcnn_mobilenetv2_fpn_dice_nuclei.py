@@ -1,8 +1,9 @@
-_base_ = './mask-rcnn_mobilenetv2_fpn_bce_nuclei.py'
-model = dict(
-    roi_head=dict(
-        mask_head=dict(
-            loss_mask=dict(_delete_=True, type='mmseg_plugin.SoftDiceLoss')
-        )
-    )
-)
+_base_ = [
+    '../_base_/models/mask-rcnn_tiny_fpn.py',
+    '../_base_/datasets/nuclei_instance.py',
+    '../_base_/schedules/schedule_short.py',
+]
+classes = dict(num_classes=1)
+dice = dict(_delete_=True, type='mmseg_plugin.SoftDiceLoss')
+roi_head = dict(bbox_head=classes, mask_head=dict(classes, loss_mask=dice))
+model = dict(_base_.mask_rcnn_mobilenetv2, roi_head=roi_head)

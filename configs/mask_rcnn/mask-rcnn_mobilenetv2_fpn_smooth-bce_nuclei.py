@@ -1,2 +1,9 @@
-_base_ = './mask-rcnn_mobilenetv2_fpn_bce_nuclei.py'
-model = dict(roi_head=dict(mask_head=dict(loss_mask=dict(smoothing=0.05))))
+_base_ = [
+    '../_base_/models/mask-rcnn_tiny_fpn.py',
+    '../_base_/datasets/nuclei_instance.py',
+    '../_base_/schedules/schedule_short.py',
+]
+classes = dict(num_classes=1)
+smooth = dict(smoothing=0.05)
+roi_head = dict(bbox_head=classes, mask_head=dict(classes, loss_mask=smooth))
+model = dict(_base_.mask_rcnn_mobilenetv2, roi_head=roi_head)

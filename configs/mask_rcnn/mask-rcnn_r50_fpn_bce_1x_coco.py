@@ -2,5 +2,6 @@ _base_ = [
     '../_base_/models/mask-rcnn_r50_fpn.py',
     '../_base_/datasets/coco_instance.py',
     'mmdet::_base_/schedules/schedule_1x.py',
-    '../_base_/runtime/default.py',
+    'mmdet::_base_/default_runtime.py',
 ]
+default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))

@@ -3,9 +3,5 @@ _base_ = [
     '../_base_/datasets/scenes_instance.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-model = dict(
-    roi_head=dict(
-        bbox_head=dict(num_classes=_base_.num_classes),
-        mask_head=dict(num_classes=_base_.num_classes),
-    )
-)
+classes = dict(num_classes=6)
+model = dict(roi_head=dict(bbox_head=classes, mask_head=classes))

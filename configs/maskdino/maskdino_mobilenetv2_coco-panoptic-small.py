@@ -1,7 +1,9 @@
 _base_ = [
-    '../_base_/models/maskdino_mobilenetv2.py',
+    '../_base_/models/maskdino_tiny.py',
     '../_base_/datasets/coco_panoptic_small.py',
-    '../_base_/models/maskdino_panoptic.py',
     '../_base_/schedules/schedule_short.py',
 ]
-model = dict(_base_.maskdino_panoptic, **_base_.query_model)
+classes = dict(num_things_classes=80, num_stuff_classes=53)
+model = dict(_base_.maskdino_mobilenetv2, panoptic_fusion_head=classes)
+model['panoptic_head'].update(classes)
+model['test_cfg'] = _base_.panoptic_test_cfg

@@ -1,6 +1,8 @@
 _base_ = [
-    '../_base_/models/maskdino_mobilenetv2.py',
+    '../_base_/models/maskdino_tiny.py',
     '../_base_/datasets/coco_instance_small.py',
     '../_base_/schedules/schedule_short.py',
 ]
-model = _base_.query_model
+classes = dict(num_things_classes=80, num_stuff_classes=0)
+model = dict(_base_.maskdino_mobilenetv2, panoptic_fusion_head=classes)
+model['panoptic_head'].update(classes)

@@ -1,6 +1,7 @@
 _base_ = [
     '../_base_/models/maskdino_semantic.py',
     '../_base_/datasets/semantic.py',
-    '../_base_/schedules/maskdino_160k_mmdet.py',
+    '../_base_/schedules/maskdino.py',
 ]
-model = _base_.query_model
+train_cfg = _base_.train_160k
+param_scheduler = _base_.steps_160k

@@ -1,6 +1,7 @@
 _base_ = [
-    '../_base_/models/maskdino_r50.py',
+    '../_base_/models/maskdino.py',
     '../_base_/datasets/coco_instance_lsj.py',
-    '../_base_/schedules/maskdino_12e.py',
+    '../_base_/schedules/maskdino.py',
 ]
-model = _base_.query_model
+train_cfg = _base_.train_12e
+param_scheduler = _base_.steps_12e

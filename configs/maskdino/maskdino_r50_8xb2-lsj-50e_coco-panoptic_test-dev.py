@@ -1,3 +1,8 @@
-_base_ = './maskdino_r50_8xb2-lsj-50e_coco-panoptic.py'
+_base_ = [
+    '../_base_/models/maskdino.py',
+    '../_base_/datasets/coco_panoptic_lsj.py',
+    '../_base_/schedules/maskdino.py',
+]
+model = _base_.maskdino_panoptic
 test_dataloader = _base_.test_dev_loader
-test_evaluator = _base_.panoptic_results
+test_evaluator = _base_.test_dev_results

@@ -1,3 +1,7 @@
-_base_ = './maskdino_r50_8xb2-lsj-50e_coco.py'
+_base_ = [
+    '../_base_/models/maskdino.py',
+    '../_base_/datasets/coco_instance_lsj.py',
+    '../_base_/schedules/maskdino.py',
+]
 test_dataloader = _base_.test_dev_loader
-test_evaluator = _base_.instance_results
+test_evaluator = _base_.test_dev_results

@@ -1,2 +1,8 @@
-_base_ = './maskdino_r50_8xb2-lsj-12e_coco.py'
-model = _base_.hid1024
+_base_ = [
+    '../_base_/models/maskdino.py',
+    '../_base_/datasets/coco_instance_lsj.py',
+    '../_base_/schedules/maskdino.py',
+]
+model = _base_.maskdino_hid1024
+train_cfg = _base_.train_12e
+param_scheduler = _base_.steps_12e

@@ -1,2 +1,6 @@
-_base_ = './maskdino_r50_8xb2-lsj-50e_coco.py'
-model = _base_.hid1024
+_base_ = [
+    '../_base_/models/maskdino.py',
+    '../_base_/datasets/coco_instance_lsj.py',
+    '../_base_/schedules/maskdino.py',
+]
+model = _base_.maskdino_hid1024

@@ -1,7 +1,8 @@
 _base_ = [
-    '../_base_/models/maskdino_swin-l.py',
+    '../_base_/models/maskdino.py',
     '../_base_/datasets/coco_instance_lsj.py',
-    '../_base_/schedules/maskdino_swin_50e.py',
+    '../_base_/schedules/maskdino.py',
 ]
-model = _base_.query_model
+model = _base_.maskdino_swin_l
+optim_wrapper = _base_.swin_l_optimizer
 train_dataloader = dict(batch_size=1, num_workers=1)

@@ -1,10 +1,10 @@
 _base_ = [
     '../_base_/models/maskdino_semantic.py',
     '../_base_/datasets/semantic.py',
-    '../_base_/schedules/maskdino_160k_mmdet.py',
-    '../_base_/schedules/maskdino_swin.py',
+    '../_base_/schedules/maskdino.py',
 ]
-model = dict(_base_.swin_l_model, panoptic_fusion_head=_base_.classes)
-model['panoptic_head'].update(_base_.classes)
-optim_wrapper = _base_.swin_optim_wrapper
+model = dict(backbone=_base_.swin_l, panoptic_head=_base_.swin_l_semantic_head)
+optim_wrapper = _base_.swin_l_optimizer
+train_cfg = _base_.train_160k
+param_scheduler = _base_.steps_160k
 custom_hooks = [dict(type='EMAHook')]

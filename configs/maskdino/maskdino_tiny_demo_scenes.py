@@ -5,4 +5,7 @@ _base_ = [
 ]
 # One map without overlaps beside the instances.
 panoptic = dict(panoptic_on=True, object_mask_thr=0.25, filter_low_score=True)
-model = dict(_base_.query_model, test_cfg=panoptic)
+classes = dict(num_things_classes=6, num_stuff_classes=0)
+model = dict(
+    panoptic_head=classes, panoptic_fusion_head=classes, test_cfg=panoptic
+)

@@ -1,2 +1,12 @@
-_base_ = './panoptic-fcn_r50-400_fpn_8xb2-3x_coco.py'
-model = dict(test_cfg=dict(center_thr=0.2, region_thr=0.1))
+_base_ = [
+    '../_base_/models/panoptic_fcn.py',
+    '../_base_/datasets/coco_panoptic_short-side.py',
+    '../_base_/schedules/panoptic_fcn.py',
+]
+fast = dict(center_thr=0.2, region_thr=0.1)
+model = dict(panoptic_head=dict(num_kernels=3), test_cfg=fast)
+train_dataloader = _base_.short_side_512
+val_dataloader = _base_.val_400
+test_dataloader = val_dataloader
+train_cfg = _base_.train_3x
+param_scheduler = _base_.poly_3x

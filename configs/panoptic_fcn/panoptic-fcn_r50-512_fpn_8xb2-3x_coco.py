@@ -1,5 +1,11 @@
-_base_ = './panoptic-fcn_r50_fpn_8xb2-3x_coco.py'
+_base_ = [
+    '../_base_/models/panoptic_fcn.py',
+    '../_base_/datasets/coco_panoptic_short-side.py',
+    '../_base_/schedules/panoptic_fcn.py',
+]
 model = dict(panoptic_head=dict(num_kernels=3))
-train_dataloader = _base_.short_512
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_512))
+train_dataloader = _base_.short_side_512
+val_dataloader = _base_.val_512
 test_dataloader = val_dataloader
+train_cfg = _base_.train_3x
+param_scheduler = _base_.poly_3x

@@ -3,4 +3,5 @@ _base_ = [
     '../_base_/datasets/scenes_panoptic.py',
     '../_base_/schedules/scenes_demo.py',
 ]
-model = _base_.query_model
+classes = dict(num_things_classes=6, num_stuff_classes=3)
+model = dict(panoptic_head=classes, panoptic_fusion_head=classes)

@@ -6,6 +6,6 @@ model = dict(
         type='mmseg_plugin.PerPixelBaselineHead',
         in_channels=head.in_channels,
         pixel_decoder=head.pixel_decoder,
-        num_classes=_base_.num_classes,
+        num_classes=150,
     ),
 )

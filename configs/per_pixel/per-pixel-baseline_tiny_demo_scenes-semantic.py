@@ -6,5 +6,5 @@ _base_ = [
 head = dict(type='mmseg_plugin.PerPixelBaselineHead', feat_channels=64)
 pixel_decoder = dict(type='mmdet.PixelDecoder')
 sizes = dict(in_channels=_base_.tiny_head.in_channels, out_channels=64)
-classes = dict(num_classes=_base_.num_classes, pixel_decoder=pixel_decoder)
+classes = dict(num_classes=9, pixel_decoder=pixel_decoder)
 model = dict(decode_head=dict(head, **sizes, **classes))

@@ -1,12 +1,9 @@
 _base_ = [
-    '../_base_/models/upernet_r50.py',
+    '../_base_/models/per_pixel.py',
     '../_base_/datasets/ade20k.py',
-    '../_base_/schedules/semantic_160k.py',
+    '../_base_/schedules/semantic.py',
 ]
-classes = dict(num_classes=_base_.num_classes)
-model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=classes,
-    auxiliary_head=classes,
-)
+model = dict(_base_.upernet, data_preprocessor=dict(size=_base_.crop_size))
+model['decode_head'].update(num_classes=150)
+model['auxiliary_head'].update(num_classes=150)
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))

@@ -40,7 +40,11 @@ def test_classes_are_the_generators(load):
     assert tuple(config.stuff_classes) == STUFF
     assert len(config.metainfo.palette) == len(THINGS + STUFF)
     assert tuple(load('instance').metainfo.classes) == THINGS
-    assert load('instance').num_classes == len(THINGS)
+    semantic = load('semantic').metainfo
+    assert tuple(semantic.classes) == THINGS + STUFF
+    assert semantic.palette == config.metainfo.palette
+    dense = Config.fromfile(BASES / 'dense_scenes.py').metainfo
+    assert dense == config.metainfo
 
 
 def test_instance_data(load):

@@ -46,7 +46,7 @@ def test_no_room_no_offset(height, width):
 
 
 def test_published_jittering_pads_with_grey():
-    config = Config.fromfile(CONFIGS / '_base_/datasets/coco_panoptic_full.py')
+    config = Config.fromfile(CONFIGS / '_base_/datasets/coco_panoptic_lsj.py')
     pipeline = config.train_dataloader.dataset.pipeline
     results = {
         'img': np.zeros((300, 400, 3), np.float32),

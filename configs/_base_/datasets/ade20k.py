@@ -1,7 +1,6 @@
 """ADE20K, 150 classes, in crops of 512; as published for MaskFormer."""
 
 data_root = '{{$ADE20K_ROOT:data/ade/ADEChallengeData2016/}}'
-num_classes = 150
 crop_size = (512, 512)
 max_size = 2048
 
@@ -57,3 +56,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+# 8 GPUs with the batch size above.
+auto_scale_lr = dict(enable=False, base_batch_size=16)

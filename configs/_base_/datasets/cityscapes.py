@@ -1,7 +1,6 @@
 """Cityscapes, 19 classes, in crops of 512x1024; as published."""
 
 data_root = '{{$CITYSCAPES_ROOT:data/cityscapes/}}'
-num_classes = 19
 crop_size = (512, 1024)
 
 train_pipeline = [
@@ -55,3 +54,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+# 8 GPUs with the batch size above.
+auto_scale_lr = dict(enable=False, base_batch_size=16)

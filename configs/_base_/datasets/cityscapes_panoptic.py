@@ -1,12 +1,15 @@
-"""Cityscapes with 8 thing and 11 stuff classes."""
+"""Cityscapes with 8 thing and 11 stuff classes.
 
-_base_ = './panoptic_parts.py'
+Loaders to assign in a config: `train_dataloader = _base_.crops`. Those with
+`color` are Mask2Former's, 2 crops for each of 8 GPUs, the others Panoptic
+FCN's with 4; `images` are whole. `pairs` are published with Intra-Batch
+Supervision: two crops of one category, so a loader's batch size counts pairs.
+"""
 
-things_and_stuff = dict(num_things_classes=8, num_stuff_classes=11)
-query_model = dict(
-    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
-)
-
+load = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
+]
 resize = dict(
     type='RandomResize',
     scale=(2048, 1024),
@@ -37,6 +40,33 @@ near_color = dict(
     stuff_longest_side=4096,
 )
 
+color = dict(type='mmdet.PhotoMetricDistortion')
+# Objects of one pixel or none are no targets.
+visible = dict(
+    type='mmdet.FilterAnnotations',
+    by_box=False,
+    by_mask=True,
+    min_gt_mask_area=2,
+    keep_empty=False,
+)
+pack = [
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='mmdet.PackDetInputs'),
+]
+# For the metrics: where the ground truth of an image is.
+pack_truth = dict(
+    type='mmdet.PackDetInputs',
+    meta_keys=(
+        'img_id',
+        'img_path',
+        'ori_shape',
+        'img_shape',
+        'scale_factor',
+        'seg_map_path',
+        'segments_info',
+    ),
+)
+
 train_set = dict(
     type='mmseg_plugin.CityscapesPanopticDataset',
     data_root='{{$CITYSCAPES_ROOT:data/cityscapes/}}',
@@ -45,50 +75,70 @@ train_set = dict(
         img='leftImg8bit/train/', seg='gtFine/cityscapes_panoptic_train/'
     ),
 )
+loader = dict(
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler'),
+)
+pair_loader = dict(loader, collate_fn=dict(type='mmseg_plugin.collate_pairs'))
 crops = dict(
-    dataset=dict(
-        train_set, pipeline=[*_base_.load, resize, crop, *_base_.pack]
-    )
+    loader,
+    batch_size=4,
+    dataset=dict(train_set, pipeline=[*load, resize, crop, *pack]),
 )
 crops_color = dict(
+    loader,
+    batch_size=2,
     dataset=dict(
         train_set,
-        pipeline=[*_base_.load, resize, crop, _base_.color, *_base_.pack],
-    )
+        pipeline=[*load, resize, crop, color, *pack],
+    ),
 )
 images = dict(
-    dataset=dict(train_set, pipeline=[*_base_.load, resize, *_base_.pack])
+    loader,
+    batch_size=1,
+    dataset=dict(train_set, pipeline=[*load, resize, *pack]),
 )
 pairs = dict(
+    pair_loader,
+    batch_size=2,
     dataset=dict(
+        type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
             pipeline=[
-                *_base_.load,
+                *load,
                 near,
                 around_object,
-                _base_.visible,
-                *_base_.pack,
+                visible,
+                *pack,
             ],
-        )
-    )
+        ),
+    ),
 )
 pairs_color = dict(
+    pair_loader,
+    batch_size=1,
     dataset=dict(
+        type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
             pipeline=[
-                *_base_.load,
+                *load,
                 near_color,
                 around_object,
-                _base_.visible,
-                _base_.color,
-                *_base_.pack,
+                visible,
+                color,
+                *pack,
             ],
-        )
-    )
+        ),
+    ),
 )
 val = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         train_set,
         ann_file='gtFine/cityscapes_panoptic_val.json',
@@ -97,10 +147,11 @@ val = dict(
         ),
         test_mode=True,
         pipeline=[
-            _base_.load[0],
+            load[0],
             dict(type='mmdet.Resize', scale=(2048, 1024), keep_ratio=True),
-            _base_.load[1],
-            _base_.pack_truth,
+            load[1],
+            pack_truth,
         ],
-    )
+    ),
 )
+panoptic_quality = [dict(type='mmseg_plugin.CocoPanopticMetric')]

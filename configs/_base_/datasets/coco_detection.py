@@ -1,11 +1,21 @@
-"""COCO's boxes; see coco_parts.py for where they are."""
+"""COCO's boxes.
 
-_base_ = ['mmdet::_base_/datasets/coco_detection.py', './coco_parts.py']
+The environment variable COCO_ROOT replaces the folder (end it with a slash).
+"""
 
-data_root = _base_.coco_root
+_base_ = 'mmdet::_base_/datasets/coco_detection.py'
 
-train_dataloader = _base_.coco_loader
-val_dataloader = _base_.coco_loader
+data_root = '{{$COCO_ROOT:data/coco/}}'
+
+train_dataloader = dict(
+    dataset=dict(type='mmseg_plugin.CocoInstanceDataset', data_root=data_root)
+)
+val_dataloader = dict(
+    dataset=dict(type='mmseg_plugin.CocoInstanceDataset', data_root=data_root)
+)
 test_dataloader = val_dataloader
-val_evaluator = _base_.instance_quality
+val_evaluator = dict(
+    type='mmseg_plugin.CocoInstanceMetric',
+    ann_file=f'{data_root}annotations/instances_val2017.json',
+)
 test_evaluator = val_evaluator

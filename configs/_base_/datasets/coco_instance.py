@@ -1,15 +1,21 @@
-"""COCO's instances; see coco_parts.py for where they are."""
+"""COCO's instances.
 
-_base_ = ['mmdet::_base_/datasets/coco_instance.py', './coco_parts.py']
+The environment variable COCO_ROOT replaces the folder (end it with a slash).
+"""
 
-data_root = _base_.coco_root
-things_and_stuff = dict(num_things_classes=80, num_stuff_classes=0)
-query_model = dict(
-    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
+_base_ = 'mmdet::_base_/datasets/coco_instance.py'
+
+data_root = '{{$COCO_ROOT:data/coco/}}'
+
+train_dataloader = dict(
+    dataset=dict(type='mmseg_plugin.CocoInstanceDataset', data_root=data_root)
 )
-
-train_dataloader = _base_.coco_loader
-val_dataloader = _base_.coco_loader
+val_dataloader = dict(
+    dataset=dict(type='mmseg_plugin.CocoInstanceDataset', data_root=data_root)
+)
 test_dataloader = val_dataloader
-val_evaluator = _base_.instance_quality
+val_evaluator = dict(
+    type='mmseg_plugin.CocoInstanceMetric',
+    ann_file=f'{data_root}annotations/instances_val2017.json',
+)
 test_evaluator = val_evaluator

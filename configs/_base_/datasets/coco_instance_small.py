@@ -1,9 +1,11 @@
 """Instances in COCO's layout, at a size for a CPU.
 
-See coco_parts.py for where they are.
+The environment variable COCO_ROOT replaces the folder (end it with a slash).
 """
 
-_base_ = './coco_instance.py'
+_base_ = 'mmdet::_base_/datasets/coco_instance.py'
+
+data_root = '{{$COCO_ROOT:data/coco/}}'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -18,6 +20,25 @@ test_pipeline = [
     dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
     dict(type='mmdet.PackDetInputs'),
 ]
-train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        type='mmseg_plugin.CocoInstanceDataset',
+        data_root=data_root,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        type='mmseg_plugin.CocoInstanceDataset',
+        data_root=data_root,
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='mmseg_plugin.CocoInstanceMetric',
+    ann_file=f'{data_root}annotations/instances_val2017.json',
+)
+test_evaluator = val_evaluator

@@ -1,21 +1,120 @@
-"""COCO panoptic with large scale jittering, read without panopticapi.
+"""COCO panoptic with large scale jittering exactly as published.
 
-mmdet's jittering, which its model zoo uses. Values to assign in a config that
-inherits one of mmdet's Mask2Former: `train_dataloader =
-_base_.lsj_train_dataloader` and so on.
+One offset for both axes of the crop, and padding with 128 before
+normalisation; PQ, AP of things and mIoU from one run. The environment
+variable COCO_ROOT replaces the folder (end it with a slash). To assign in a
+config:
+
+- `train_dataloader = _base_.lsj_1280`: at 1280, one image for each process;
+- `test_dataloader = _base_.test_dev_loader` and `test_evaluator =
+  _base_.test_dev_results`: the files that COCO's evaluation server wants of
+  test-dev. No ground truth is read; `image_info_test-dev2017.json` lacks
+  stuff, so the categories are those of val2017.
 """
 
-_base_ = ['./coco_parts.py', './lsj_parts.py']
+_base_ = 'mmdet::_base_/datasets/coco_panoptic.py'
 
-lsj_train_dataloader = dict(
+data_root = '{{$COCO_ROOT:data/coco/}}'
+annotations = f'{data_root}annotations/'
+
+load = [
+    dict(type='LoadImageFromFile', to_float32=True),
+    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
+]
+flip = dict(type='mmdet.RandomFlip', prob=0.5)
+resize = dict(
+    type='RandomResize',
+    scale=(1024, 1024),
+    ratio_range=(0.1, 2.0),
+    resize_type='mmdet.Resize',
+    keep_ratio=True,
+)
+crop = dict(
+    type='mmseg_plugin.SharedOffsetCrop',
+    crop_size=(1024, 1024),
+    crop_type='absolute',
+    recompute_bbox=True,
+    allow_negative_crop=True,
+)
+pad = dict(
+    type='mmdet.Pad',
+    size=(1024, 1024),
+    pad_val=dict(img=128, seg=255, masks=0),
+)
+pack = dict(type='mmdet.PackDetInputs')
+train_pipeline = [*load, flip, resize, crop, pad, pack]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.Resize', scale=(1333, 800), keep_ratio=True),
+    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
+    dict(
+        type='mmdet.PackDetInputs',
+        meta_keys=(
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+        ),
+    ),
+]
+
+train_dataloader = dict(
     dataset=dict(
-        _base_.panoptic_loader.dataset,
-        pipeline=[
-            *_base_.read_panoptic,
-            _base_.flip,
-            _base_.scale,
-            dict(_base_.crop, type='mmdet.RandomCrop'),
-            _base_.pack,
-        ],
+        type='mmseg_plugin.CocoPanopticDataset',
+        data_root=data_root,
+        pipeline=train_pipeline,
     )
 )
+val_dataloader = dict(
+    dataset=dict(
+        type='mmseg_plugin.CocoPanopticDataset',
+        data_root=data_root,
+        pipeline=test_pipeline,
+    )
+)
+test_dataloader = val_dataloader
+val_evaluator = [
+    dict(
+        type='mmseg_plugin.CocoPanopticMetric',
+        ann_file=f'{annotations}panoptic_val2017.json',
+        seg_prefix=f'{annotations}panoptic_val2017/',
+    ),
+    dict(
+        type='mmseg_plugin.CocoInstanceMetric',
+        ann_file=f'{annotations}instances_val2017.json',
+        metric=['bbox', 'segm'],
+    ),
+    dict(type='mmdet.SemSegMetric', iou_metrics=['mIoU']),
+]
+test_evaluator = val_evaluator
+
+lsj_1280 = dict(
+    batch_size=1,
+    num_workers=1,
+    dataset=dict(
+        pipeline=[
+            *load,
+            flip,
+            dict(resize, scale=(1280, 1280)),
+            dict(crop, crop_size=(1280, 1280)),
+            dict(pad, size=(1280, 1280)),
+            pack,
+        ]
+    ),
+)
+
+test_dev_loader = dict(
+    dataset=dict(
+        ann_file='annotations/image_info_test-dev2017.json',
+        data_prefix=dict(img='test2017/', _delete_=True),
+    )
+)
+test_dev_results = [
+    dict(
+        type='mmseg_plugin.CocoPanopticMetric',
+        ann_file=f'{annotations}panoptic_val2017.json',
+        format_only=True,
+        outfile_prefix='work_dirs/test-dev',
+    )
+]

@@ -1,9 +1,11 @@
 """Panoptic segmentation in COCO's layout, at a size for a CPU.
 
-See coco_parts.py for where it is.
+The environment variable COCO_ROOT replaces the folder (end it with a slash).
 """
 
-_base_ = './coco_panoptic.py'
+_base_ = 'mmdet::_base_/datasets/coco_panoptic.py'
+
+data_root = '{{$COCO_ROOT:data/coco/}}'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -20,7 +22,24 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
-    dataset=dict(pipeline=train_pipeline),
+    dataset=dict(
+        type='mmseg_plugin.CocoPanopticDataset',
+        data_root=data_root,
+        pipeline=train_pipeline,
+    ),
 )
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        type='mmseg_plugin.CocoPanopticDataset',
+        data_root=data_root,
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='mmseg_plugin.CocoPanopticMetric',
+    ann_file=f'{data_root}annotations/panoptic_val2017.json',
+    seg_prefix=f'{data_root}annotations/panoptic_val2017/',
+)
+test_evaluator = val_evaluator

@@ -5,20 +5,47 @@
 --empty-share 0` makes them. The first 16 validation images are for choosing
 hyper-parameters, the others for testing, both in full size.
 
-`crops` and `pairs` are values to assign, see panoptic_parts.py.
+`train_dataloader = _base_.crops` trains on single crops, `dict(_base_.pairs,
+_delete_=True)` on pairs of crops of one category, as published with
+Intra-Batch Supervision: its batch size counts pairs.
 """
 
-_base_ = ['./scenes_classes.py', './panoptic_parts.py']
-
 data_root = '{{$DENSE_SCENES_ROOT:data/dense_scenes/}}'
-things_and_stuff = dict(
-    num_things_classes=len(_base_.thing_classes),
-    num_stuff_classes=len(_base_.stuff_classes),
-)
-query_model = dict(
-    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
+thing_classes = ('disc', 'box', 'triangle', 'star', 'ring', 'cross')
+stuff_classes = ('meadow', 'water', 'bricks')
+metainfo = dict(
+    classes=thing_classes + stuff_classes,
+    thing_classes=thing_classes,
+    stuff_classes=stuff_classes,
+    palette=[
+        (220, 20, 60),
+        (240, 200, 0),
+        (0, 170, 60),
+        (0, 190, 210),
+        (40, 60, 220),
+        (200, 40, 220),
+        (150, 190, 120),
+        (120, 160, 190),
+        (190, 150, 130),
+    ],
 )
 
+load = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmseg_plugin.LoadPanopticAnnotations'),
+]
+# Objects of one pixel or none are no targets.
+visible = dict(
+    type='mmdet.FilterAnnotations',
+    by_box=False,
+    by_mask=True,
+    min_gt_mask_area=2,
+    keep_empty=False,
+)
+pack = [
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='mmdet.PackDetInputs'),
+]
 resize = dict(
     type='RandomResize',
     scale=(1536, 768),
@@ -47,31 +74,35 @@ train_set = dict(
     data_root=data_root,
     ann_file='annotations/panoptic_train.json',
     data_prefix=dict(img='train/', seg='annotations/panoptic_train/'),
-    metainfo=dict(
-        classes=_base_.thing_classes + _base_.stuff_classes,
-        thing_classes=_base_.thing_classes,
-        stuff_classes=_base_.stuff_classes,
-        palette=_base_.thing_palette + _base_.stuff_palette,
-    ),
+    metainfo=metainfo,
+)
+loader = dict(
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler'),
 )
 crops = dict(
-    num_workers=1,
+    loader,
+    batch_size=4,
     dataset=dict(
         train_set,
-        pipeline=[*_base_.load, resize, crop, _base_.visible, *_base_.pack],
+        pipeline=[*load, resize, crop, visible, *pack],
     ),
 )
 pairs = dict(
-    num_workers=1,
+    loader,
+    batch_size=2,
+    collate_fn=dict(type='mmseg_plugin.collate_pairs'),
     dataset=dict(
+        type='mmseg_plugin.CategoryCropPairs',
         dataset=dict(
             train_set,
             pipeline=[
-                *_base_.load,
+                *load,
                 resize_to_object,
                 around_object,
-                _base_.visible,
-                *_base_.pack,
+                visible,
+                *pack,
             ],
         ),
     ),
@@ -87,11 +118,23 @@ val_dataloader = dict(
         test_mode=True,
         indices=16,
         pipeline=[
-            _base_.load[0],
+            load[0],
             # For its scale_factor, which mask heads ask for.
             dict(type='mmdet.Resize', scale_factor=1.0),
-            _base_.load[1],
-            _base_.pack_truth,
+            load[1],
+            # For the metrics: where the ground truth of an image is.
+            dict(
+                type='mmdet.PackDetInputs',
+                meta_keys=(
+                    'img_id',
+                    'img_path',
+                    'ori_shape',
+                    'img_shape',
+                    'scale_factor',
+                    'seg_map_path',
+                    'segments_info',
+                ),
+            ),
         ],
     ),
 )

@@ -5,11 +5,10 @@ slash). Up to 258 instances are in an image: every AP counts all of them, as
 segm_max_dets says.
 """
 
-_base_ = './coco_instance_small.py'
+_base_ = 'mmdet::_base_/datasets/coco_instance.py'
 
 data_root = '{{$NUCLEI_ROOT:data/dsb2018_nuclei/}}'
 metainfo = dict(classes=('nucleus',), palette=[(220, 20, 60)])
-num_classes = len(metainfo['classes'])
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -29,22 +28,26 @@ test_pipeline = [
     dict(type='mmdet.PackDetInputs'),
 ]
 train_dataloader = dict(
+    num_workers=1,
     dataset=dict(
+        type='mmseg_plugin.CocoInstanceDataset',
         data_root=data_root,
         ann_file='annotations/instances_train.json',
         data_prefix=dict(img='train/'),
         metainfo=metainfo,
         pipeline=train_pipeline,
-    )
+    ),
 )
 val_dataloader = dict(
+    num_workers=1,
     dataset=dict(
+        type='mmseg_plugin.CocoInstanceDataset',
         data_root=data_root,
         ann_file='annotations/instances_val.json',
         data_prefix=dict(img='val/'),
         metainfo=metainfo,
         pipeline=test_pipeline,
-    )
+    ),
 )
 test_dataloader = val_dataloader
 

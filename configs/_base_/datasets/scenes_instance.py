@@ -4,14 +4,19 @@ The environment variable SCENES_ROOT replaces the folder (end it with a
 slash).
 """
 
-_base_ = ['mmdet::_base_/datasets/coco_instance.py', './scenes_classes.py']
+_base_ = 'mmdet::_base_/datasets/coco_instance.py'
 
 data_root = '{{$SCENES_ROOT:data/scenes/}}'
-metainfo = dict(classes=_base_.thing_classes, palette=_base_.thing_palette)
-num_classes = len(_base_.thing_classes)
-things_and_stuff = dict(num_things_classes=num_classes, num_stuff_classes=0)
-query_model = dict(
-    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
+metainfo = dict(
+    classes=('disc', 'box', 'triangle', 'star', 'ring', 'cross'),
+    palette=[
+        (220, 20, 60),
+        (240, 200, 0),
+        (0, 170, 60),
+        (0, 190, 210),
+        (40, 60, 220),
+        (200, 40, 220),
+    ],
 )
 
 train_pipeline = [

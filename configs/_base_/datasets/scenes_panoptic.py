@@ -1,24 +1,26 @@
 """Synthetic scenes with things and stuff: see scenes_instance.py."""
 
-_base_ = ['mmdet::_base_/datasets/coco_panoptic.py', './scenes_classes.py']
+_base_ = 'mmdet::_base_/datasets/coco_panoptic.py'
 
 data_root = '{{$SCENES_ROOT:data/scenes/}}'
+thing_classes = ('disc', 'box', 'triangle', 'star', 'ring', 'cross')
+stuff_classes = ('meadow', 'water', 'bricks')
 metainfo = dict(
-    classes=_base_.thing_classes + _base_.stuff_classes,
-    thing_classes=_base_.thing_classes,
-    stuff_classes=_base_.stuff_classes,
-    palette=_base_.thing_palette + _base_.stuff_palette,
+    classes=thing_classes + stuff_classes,
+    thing_classes=thing_classes,
+    stuff_classes=stuff_classes,
+    palette=[
+        (220, 20, 60),
+        (240, 200, 0),
+        (0, 170, 60),
+        (0, 190, 210),
+        (40, 60, 220),
+        (200, 40, 220),
+        (150, 190, 120),
+        (120, 160, 190),
+        (190, 150, 130),
+    ],
 )
-things_and_stuff = dict(
-    num_things_classes=len(_base_.thing_classes),
-    num_stuff_classes=len(_base_.stuff_classes),
-)
-query_model = dict(
-    panoptic_head=things_and_stuff, panoptic_fusion_head=things_and_stuff
-)
-# mmdet's own head wants a weight for every class and for none.
-class_weight = [1.0] * sum(things_and_stuff.values()) + [0.1]
-mmdet_head = dict(things_and_stuff, loss_cls=dict(class_weight=class_weight))
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -1,13 +1,22 @@
 """Synthetic scenes, a class for each pixel: see scenes_instance.py."""
 
-_base_ = './scenes_classes.py'
-
 data_root = '{{$SCENES_ROOT:data/scenes/}}'
+thing_classes = ('disc', 'box', 'triangle', 'star', 'ring', 'cross')
+stuff_classes = ('meadow', 'water', 'bricks')
 metainfo = dict(
-    classes=_base_.thing_classes + _base_.stuff_classes,
-    palette=_base_.thing_palette + _base_.stuff_palette,
+    classes=thing_classes + stuff_classes,
+    palette=[
+        (220, 20, 60),
+        (240, 200, 0),
+        (0, 170, 60),
+        (0, 190, 210),
+        (40, 60, 220),
+        (200, 40, 220),
+        (150, 190, 120),
+        (120, 160, 190),
+        (190, 150, 130),
+    ],
 )
-num_classes = len(metainfo['classes'])
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -1,15 +1,13 @@
 """Semantic segmentation by detectors of mmdet, in crops as published.
 
-ADE20K; a config moves to Cityscapes by `model = _base_.cityscapes_model`,
-`train_dataloader = _base_.cityscapes_train` and `val_dataloader =
-_base_.cityscapes_val`. See ade20k.py and cityscapes.py.
+ADE20K; a config moves to Cityscapes by `train_dataloader =
+_base_.cityscapes_train` and `val_dataloader = _base_.cityscapes_val`. For
+mmseg's segmentors see ade20k.py and cityscapes.py.
 """
 
 _base_ = 'mmdet::_base_/datasets/ade20k_semantic.py'
 
 data_root = '{{$ADE20K_ROOT:data/ade/ADEChallengeData2016/}}'
-classes = dict(num_things_classes=0, num_stuff_classes=150)
-query_model = dict(panoptic_head=classes, panoptic_fusion_head=classes)
 crop_size = (512, 512)
 
 load = dict(
@@ -44,7 +42,9 @@ train_dataloader = dict(
         ),
         pipeline=[
             dict(type='LoadImageFromFile'),
-            *(load, resize, crop),
+            load,
+            resize,
+            crop,
             *augment,
         ],
     ),
@@ -52,12 +52,6 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
 
-cityscapes_classes = dict(num_things_classes=0, num_stuff_classes=19)
-cityscapes_model = dict(
-    backbone=dict(norm_cfg=dict(type='SyncBN'), norm_eval=False),
-    panoptic_head=cityscapes_classes,
-    panoptic_fusion_head=cityscapes_classes,
-)
 load_cityscapes = dict(load, reduce_zero_label=False)
 cityscapes = dict(
     _delete_=True,

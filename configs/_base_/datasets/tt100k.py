@@ -6,7 +6,6 @@ it with a slash).
 """
 
 data_root = '{{$TT100K_ROOT:data/tt100k/}}'
-num_classes = 45
 
 resize = dict(type='mmdet.Resize', scale=(4000, 1400), keep_ratio=True)
 train_pipeline = [

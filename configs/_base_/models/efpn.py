@@ -42,3 +42,29 @@ resnext101_32x8d = dict(
         ),
     ),
 )
+# Without EFPN, to compare with and to start from.
+faster_rcnn_x101_tt100k = dict(
+    resnext101_32x8d,
+    backbone=dict(resnext101_32x8d['backbone'], type='mmdet.ResNeXt'),
+    rpn_head=dict(anchor_generator=dict(scales=[4])),
+    roi_head=dict(bbox_head=dict(num_classes=45)),
+)
+
+# The tiny Mask R-CNN with EFPN, for objects of half the usual size.
+tiny_extractor = dict(roi_extractor, train_scale=28, test_scale=56)
+tiny_efpn_mask_rcnn = dict(
+    efpn_mask_rcnn,
+    neck=dict(type='mmseg_plugin.EFPN', hidden_channels=96),
+    roi_head=dict(
+        type='mmseg_plugin.EFPNRoIHead',
+        bbox_roi_extractor=tiny_extractor,
+        mask_roi_extractor=tiny_extractor,
+    ),
+)
+
+# Optimizer of the extension; the authors have not published theirs. Its L1
+# distances are means over all channels: their gradients are too small for the
+# rate of a detector.
+extension_optimizer = dict(
+    _delete_=True, type='AdamW', lr=0.0002, weight_decay=0.0001
+)

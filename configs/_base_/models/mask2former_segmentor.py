@@ -1,9 +1,27 @@
 """Mask2Former for mmseg. The config that uses it gives num_classes."""
 
-_base_ = ['./segmentor_r50.py', './mask2former.py']
+num_points = 12544
 
 attention = dict(embed_dims=256, num_heads=8, batch_first=True)
 model = dict(
+    type='mmseg.EncoderDecoder',
+    data_preprocessor=dict(
+        type='mmseg.SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        test_cfg=dict(size_divisor=32),
+    ),
+    backbone=dict(
+        type='mmseg.ResNet',
+        depth=50,
+        norm_cfg=dict(type='BN', requires_grad=False),
+        norm_eval=True,
+        style='pytorch',
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+    ),
     decode_head=dict(
         type='mmseg_plugin.QueryDecodeHead',
         head=dict(
@@ -35,9 +53,32 @@ model = dict(
                     ffn_cfg=dict(embed_dims=256, feedforward_channels=2048),
                 ),
             ),
-            loss_cls=_base_.loss_cls,
-            loss_mask=_base_.loss_mask,
-            train_cfg=dict(assigner=_base_.assigner),
+            loss_cls=dict(
+                type='mmseg_plugin.QueryClassLoss',
+                no_object_weight=0.1,
+                loss_weight=2.0,
+            ),
+            loss_mask=dict(
+                type='mmseg_plugin.PointMaskLoss',
+                num_points=num_points,
+                oversample_ratio=3.0,
+                importance_sample_ratio=0.75,
+                mask_weight=5.0,
+                dice_weight=5.0,
+            ),
+            train_cfg=dict(
+                assigner=dict(
+                    type='mmseg_plugin.BatchHungarianAssigner',
+                    num_points=num_points,
+                    costs=[
+                        dict(type='mmseg_plugin.SoftmaxClassCost', weight=2.0),
+                        dict(type='mmseg_plugin.MaskBCECost', weight=5.0),
+                        dict(type='mmseg_plugin.MaskDiceCost', weight=5.0),
+                    ],
+                )
+            ),
         ),
     ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
 )

@@ -2,9 +2,10 @@
 
 A ResNet-18 and a decoder with a quarter of the channels, fewer layers,
 queries and points. The config that uses it gives the numbers of classes.
+`model = _base_.mmdet_mask2former` is mmdet's own one of this size, head,
+losses and results, to compare with; `backbone=_base_.mobilenet_v2` is an
+ImageNet backbone for either, with `in_channels=[24, 32, 96, 320]`.
 """
-
-_base_ = './mask2former.py'
 
 channels = 64
 num_points = 1024
@@ -56,14 +57,90 @@ model = dict(
                 ffn_cfg=dict(embed_dims=channels, feedforward_channels=256),
             ),
         ),
-        loss_cls=_base_.loss_cls,
-        loss_mask=dict(_base_.loss_mask, num_points=num_points),
+        loss_cls=dict(
+            type='mmseg_plugin.QueryClassLoss',
+            no_object_weight=0.1,
+            loss_weight=2.0,
+        ),
+        loss_mask=dict(
+            type='mmseg_plugin.PointMaskLoss',
+            num_points=num_points,
+            oversample_ratio=3.0,
+            importance_sample_ratio=0.75,
+            mask_weight=5.0,
+            dice_weight=5.0,
+        ),
     ),
     panoptic_fusion_head=dict(type='mmseg_plugin.QueryFusionHead'),
-    train_cfg=dict(assigner=dict(_base_.assigner, num_points=num_points)),
+    train_cfg=dict(
+        assigner=dict(
+            type='mmseg_plugin.BatchHungarianAssigner',
+            num_points=num_points,
+            costs=[
+                dict(type='mmseg_plugin.SoftmaxClassCost', weight=2.0),
+                dict(type='mmseg_plugin.MaskBCECost', weight=5.0),
+                dict(type='mmseg_plugin.MaskDiceCost', weight=5.0),
+            ],
+        )
+    ),
     test_cfg=dict(
         panoptic_on=True,
         object_mask_thr=0.5,
         filter_low_score=True,
+    ),
+)
+
+mmdet_mask2former = dict(
+    type='mmdet.Mask2Former',
+    panoptic_head=dict(
+        type='mmdet.Mask2FormerHead',
+        strides=[4, 8, 16, 32],
+        num_transformer_feat_level=3,
+        pixel_decoder=dict(
+            type='mmdet.MSDeformAttnPixelDecoder',
+            num_outs=3,
+            norm_cfg=dict(type='GN', num_groups=32),
+            act_cfg=dict(type='ReLU'),
+        ),
+        positional_encoding=dict(num_feats=channels // 2, normalize=True),
+        loss_cls=dict(
+            type='mmdet.CrossEntropyLoss', loss_weight=2.0, _delete_=True
+        ),
+        loss_mask=dict(
+            type='mmdet.CrossEntropyLoss',
+            use_sigmoid=True,
+            loss_weight=5.0,
+            _delete_=True,
+        ),
+        loss_dice=dict(
+            type='mmdet.DiceLoss', naive_dice=True, eps=1.0, loss_weight=5.0
+        ),
+    ),
+    panoptic_fusion_head=dict(type='mmdet.MaskFormerFusionHead'),
+    train_cfg=dict(
+        _delete_=True,
+        num_points=num_points,
+        oversample_ratio=3.0,
+        importance_sample_ratio=0.75,
+        assigner=dict(
+            type='mmdet.HungarianAssigner',
+            match_costs=[
+                dict(type='mmdet.ClassificationCost', weight=2.0),
+                dict(type='mmdet.CrossEntropyLossCost', weight=5.0),
+                dict(type='mmdet.DiceCost', weight=5.0, pred_act=True, eps=1),
+            ],
+        ),
+        sampler=dict(type='mmdet.MaskPseudoSampler'),
+    ),
+)
+
+mobilenet_v2 = dict(
+    _delete_=True,
+    type='mmdet.MobileNetV2',
+    out_indices=(1, 2, 4, 6),
+    frozen_stages=2,
+    norm_eval=True,
+    init_cfg=dict(
+        type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2'
     ),
 )

@@ -3,20 +3,35 @@
 Give them as `load_from`. AdamW, warm-up and one cosine, evaluated at the end.
 """
 
-_base_ = './scenes_demo.py'
+_base_ = 'mmdet::_base_/default_runtime.py'
 
 max_iters = 100
 
 train_cfg = dict(
-    _delete_=True,
     type='IterBasedTrainLoop',
     max_iters=max_iters,
     val_interval=max_iters,
 )
-optim_wrapper = dict(optimizer=dict(lr=0.001))
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=0.001, weight_decay=0.01),
+    clip_grad=dict(max_norm=10),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=10),
     dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False),
 ]
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters))
+default_hooks = dict(
+    checkpoint=dict(
+        type='mmseg_plugin.SafeCheckpointHook',
+        by_epoch=False,
+        interval=max_iters,
+    ),
+    logger=dict(interval=20),
+)
 log_processor = dict(by_epoch=False)
+# Draws RLE and maps that are all void too.
+visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

@@ -1,6 +1,6 @@
 """Minutes on a CPU: AdamW, warm-up and one cosine, evaluated at the end."""
 
-_base_ = '../runtime/default.py'
+_base_ = 'mmdet::_base_/default_runtime.py'
 
 max_epochs = 2
 
@@ -24,6 +24,9 @@ param_scheduler = [
     ),
 ]
 
-default_hooks = dict(logger=dict(interval=20))
+default_hooks = dict(
+    checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
+    logger=dict(interval=20),
+)
 # Draws RLE and maps that are all void too.
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

@@ -6,7 +6,7 @@ then.
 
 _base_ = [
     'mmdet::_base_/schedules/schedule_1x.py',
-    '../runtime/default.py',
+    'mmdet::_base_/default_runtime.py',
 ]
 
 max_iters = 600
@@ -34,7 +34,11 @@ optim_wrapper = dict(
 )
 
 default_hooks = dict(
-    checkpoint=dict(by_epoch=False, interval=max_iters),
+    checkpoint=dict(
+        type='mmseg_plugin.SafeCheckpointHook',
+        by_epoch=False,
+        interval=max_iters,
+    ),
     logger=dict(interval=20),
 )
 log_processor = dict(by_epoch=False)

@@ -1,6 +1,6 @@
 """Minutes on a CPU: AdamW from scratch, evaluated at the end."""
 
-_base_ = '../runtime/semantic.py'
+_base_ = './semantic.py'
 
 max_iters = 1000
 
@@ -8,6 +8,7 @@ train_cfg = dict(
     type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters
 )
 optim_wrapper = dict(
+    _delete_=True,
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=0.002, weight_decay=0.01),
     clip_grad=dict(max_norm=10),

@@ -1,11 +1,13 @@
 """Panoptic FCN with a ResNet-50, for COCO.
 
 `deformed` and `plain` are the two kinds of convolution; with `conv_cfg=plain`
-everywhere the model needs no compiled operator.
+everywhere the model needs no compiled operator. `model =
+_base_.panoptic_fcn_cityscapes` and `_base_.panoptic_fcn_mapillary` are those
+of Intra-Batch Supervision, whose embedding has 256 channels, as its
+supplement has it; the original one has 64.
 """
 
-# Frequently modified
-classes = dict(num_things_classes=80, num_stuff_classes=53)
+coco_classes = dict(num_things_classes=80, num_stuff_classes=53)
 
 deformed = dict(type='DCNv2')
 plain = None
@@ -45,7 +47,7 @@ model = dict(
         num_outs=6,
     ),
     panoptic_head=dict(
-        classes,
+        coco_classes,
         type='mmseg_plugin.PanopticFCNHead',
         semantic_fpn=dict(type='mmseg_plugin.SemanticFPN'),
         in_channels=256,
@@ -61,8 +63,41 @@ model = dict(
         loss_mask=dict(type='mmseg_plugin.WeightedDiceLoss', loss_weight=3.0),
     ),
     panoptic_fusion_head=dict(
-        classes, type='mmseg_plugin.PanopticFCNFusionHead'
+        coco_classes, type='mmseg_plugin.PanopticFCNFusionHead'
     ),
     train_cfg=dict(),
     test_cfg=dict(panoptic_on=True, instance_on=True),
+)
+
+street_scales = [(1, 128), (64, 256), (128, 512), (256, 1024)]
+# Every class has a region, things too.
+city = dict(num_things_classes=8, num_stuff_classes=11, region_classes='all')
+panoptic_fcn_cityscapes = dict(
+    panoptic_head=dict(
+        city,
+        feature_encoder=dict(channels=256),
+        targets=dict(instance_scales=[*street_scales, (512, 2048)]),
+        loss_mask=dict(loss_weight=4.0),
+    ),
+    panoptic_fusion_head=city,
+    test_cfg=dict(
+        center_thr=0.01,
+        region_thr=0.1,
+        max_per_image=200,
+        similarity_thr=0.97,
+        mask_thr=0.5,
+        stuff_area=2048,
+    ),
+)
+
+vistas = dict(num_things_classes=37, num_stuff_classes=28)
+panoptic_fcn_mapillary = dict(
+    panoptic_head=dict(
+        vistas,
+        feature_encoder=dict(channels=256),
+        targets=dict(instance_scales=[*street_scales, (512, 4096)]),
+        num_kernels=3,
+    ),
+    panoptic_fusion_head=vistas,
+    test_cfg=dict(center_thr=0.2, region_thr=0.1, similarity_thr=0.95),
 )

@@ -4,7 +4,7 @@ As the paper's supplement says; the published configs drop it at iterations
 135000 and 150000.
 """
 
-_base_ = './semantic_160k.py'
+_base_ = './semantic.py'
 
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(label_embedding=dict(decay_mult=0.0)))
@@ -12,7 +12,7 @@ optim_wrapper = dict(
 param_scheduler = dict(
     _delete_=True,
     type='MultiStepLR',
-    end=_base_.max_iters,
+    end=160000,
     by_epoch=False,
     milestones=[144000, 152000],
     gamma=0.1,

@@ -1,3 +1,0 @@
-"""Values for configs that inherit from mmdet's zoo: model and engine."""
-
-_base_ = ['./maskformer.py', '../runtime/parts.py']
