@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,33 @@ def read_model_config(name: str) -> Config:
     if 'model' not in config:
         raise UserError(f'config {path} has no model; is it a base?')
     return config
+
+
+# What a run reads beside the arguments of MMEngine's Runner.
+READ_ELSEWHERE = {
+    'auto_scale_lr',
+    'custom_imports',
+    'tta_model',
+    'tta_pipeline',
+    'vis_backends',
+}
+
+
+def expand(path: str | Path) -> str:
+    """A config with everything it inherits, as the text of one file.
+
+    The text loads to the same config, less the variables that only bases
+    and configs use among themselves.
+
+    Args:
+        path: of the file, as :func:`find_config` gives it.
+
+    Raises:
+        UserError: it cannot be read; the message says why.
+    """
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    config = read_config(path).to_dict()
+    read = READ_ELSEWHERE | set(inspect.signature(Runner).parameters)
+    return Config({k: v for k, v in config.items() if k in read}).pretty_text

@@ -1,8 +1,17 @@
+import inspect
+
 import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mmseg_plugin.__main__ import describe, tool_paths
 from mmseg_plugin.cli.cli import UserError
-from mmseg_plugin.cli.configs import find_config, shipped_configs
+from mmseg_plugin.cli.configs import (
+    READ_ELSEWHERE,
+    expand,
+    find_config,
+    shipped_configs,
+)
 
 
 def test_without_arguments_every_tool_is_listed(run_tool):
@@ -39,6 +48,32 @@ def test_config_prints_a_path(run_tool):
     done = run_tool('config', name)
     assert done.stdout.strip() == str(path)
     assert name in run_tool('config').stdout
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'maskdino_tiny_demo_scenes',
+        'mask2former_tiny_demo_scenes-semantic',
+        'mask2former-ibs_tiny_dense-scenes-512x512',
+        'mask-rcnn_tiny_efpn_head_nuclei',
+    ],
+)
+def test_an_expanded_config_loads_to_the_same(name, tmp_path):
+    path = find_config(name)
+    whole = tmp_path / 'whole.py'
+    whole.write_text(expand(path))
+    assert '_base_' not in whole.read_text()
+    was, now = (Config.fromfile(p).to_dict() for p in (path, whole))
+    assert now['model'] == was['model']
+    read = set(inspect.signature(Runner).parameters) | READ_ELSEWHERE
+    assert now == {key: was[key] for key in set(was) & read}
+
+
+def test_expand_needs_a_name(run_tool):
+    done = run_tool('config', '--expand')
+    assert done.returncode == 1
+    assert 'needs the name of a config' in done.stderr
 
 
 def test_an_unknown_config_is_refused_with_close_names():

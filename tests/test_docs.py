@@ -1,0 +1,56 @@
+"""Pages: their links lead somewhere, and the list of rooms is the tree's."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    *sorted(ROOT.glob('*.md')),
+    *sorted(ROOT.glob('docs/**/*.md')),
+    *sorted(ROOT.glob('configs/**/*.md')),
+]
+
+
+def text_of(page):
+    """Without blocks of code."""
+    return re.sub(r'```.*?```', '', page.read_text(), flags=re.DOTALL)
+
+
+def anchors(page):
+    """Of the headings, as GitHub makes them."""
+    for title in re.findall(r'^#+ (.*)$', text_of(page), re.MULTILINE):
+        kept = re.sub(r'[^\w\- ]', '', title.strip().lower())
+        yield kept.replace(' ', '-')
+
+
+@pytest.mark.parametrize(
+    'page', PAGES, ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r'\]\(([^)\s]+)\)', text_of(page)):
+        if re.match(r'[a-z]+:', link):
+            continue
+        path, _, anchor = link.partition('#')
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor and target.suffix == '.md':
+            assert anchor in set(anchors(target)), link
+
+
+def test_the_rooms_are_those_of_the_tree():
+    page = (ROOT / 'docs/architecture.md').read_text()
+    listed = re.findall(r'^\| `(mmseg_plugin/.*?)` \|', page, re.MULTILINE)
+    packages = {
+        str(init.parent.relative_to(ROOT))
+        for init in ROOT.glob('mmseg_plugin/*/**/__init__.py')
+        if '.mim' not in init.parts
+    }
+    assert len(listed) == len(set(listed))
+    assert set(listed) == packages
+
+
+def test_the_index_is_found_from_the_readme():
+    assert '(docs/index.md)' in (ROOT / 'README.md').read_text()
+    assert '(docs/architecture.md)' in (ROOT / 'README.md').read_text()
