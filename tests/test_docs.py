@@ -25,9 +25,7 @@ def anchors(page):
         yield kept.replace(' ', '-')
 
 
-@pytest.mark.parametrize(
-    'page', PAGES, ids=lambda p: str(p.relative_to(ROOT))
-)
+@pytest.mark.parametrize('page', PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for link in re.findall(r'\]\(([^)\s]+)\)', text_of(page)):
         if re.match(r'[a-z]+:', link):
