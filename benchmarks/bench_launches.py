@@ -9,14 +9,24 @@ from collections.abc import Callable
 from typing import Any
 
 import mask_dino_path
+import torch
 from harness import Arms, bench
 from launches import Launches
 from mask_path import Size, heads, make_inputs, ours_step, peer_step
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from model_pairs import CONFIGS
 
+from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures.map_chunks import BUDGET
 
 # Of the build before this was counted, on the same inputs.
 MASK_DINO_BEFORE = 7125
+# A tiny config's head and the build before's forward pass.
+FORWARD = {
+    'mask2former': ('mask2former/mask2former_tiny_demo_scenes-panoptic', 539),
+    'mask_dino': ('maskdino/maskdino_tiny_demo_scenes-panoptic', 772),
+}
 
 
 def launches(call: Callable[[], Any]) -> Launches:
@@ -84,3 +94,27 @@ def mask_dino_launches(size: mask_dino_path.Size) -> Arms:
         return launches(lambda: mask_dino_path.factored_step(inputs)).count
 
     return Arms(ours, lambda: MASK_DINO_BEFORE)
+
+
+def forward_launches(name: str) -> int:
+    """Of a head's forward pass, the second one of its sizes."""
+    config = Config.fromfile(CONFIGS.parent / f'{FORWARD[name][0]}.py').model
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        head = MODELS.build(
+            {**config.panoptic_head, 'train_cfg': config.train_cfg}
+        ).eval()
+    maps = [
+        torch.randn(2, channels, 64 >> level, 64 >> level)
+        for level, channels in enumerate(config.panoptic_head.in_channels)
+    ]
+    with torch.no_grad():
+        head(maps, None)
+        return launches(lambda: head(maps, None)).count
+
+
+for _name, (_, _before) in FORWARD.items():
+    bench(f'launches_forward_{_name}', 'build before', 1.4, unit='ops')(
+        lambda name=_name, before=_before: Arms(
+            lambda: forward_launches(name), lambda: before
+        )
+    )

@@ -47,3 +47,11 @@ def test_mmdet_has_more_launches(targets):
     size = SMALL._replace(targets=targets)
     arms = bench.mask_path_launches(size, size)
     assert arms.peer() / arms.ours() > 8
+
+
+@pytest.mark.parametrize(
+    ('name', 'most'), [('mask2former', 290), ('mask_dino', 520)]
+)
+def test_forward_makes_nothing_anew_that_depends_on_sizes(name, most):
+    torch.manual_seed(0)
+    assert bench.forward_launches(name) <= most
