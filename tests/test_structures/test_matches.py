@@ -1,5 +1,6 @@
 """Pairs that are known before matching."""
 
+import numpy as np
 import torch
 
 from mmseg_plugin.structures import Matches
@@ -42,3 +43,12 @@ def test_values_are_summed_by_layer():
     values = torch.tensor([[1.0, 2, 3, 10, 20, 30], [0, 0, 1, 0, 0, 1]])
     sums = matches.sum_by_layer(values, 4)
     assert sums.tolist() == [[11, 22, 33, 0], [0, 0, 2, 0]]
+
+
+def test_targets_at_the_end_without_a_query_are_counted_too():
+    # Image 0: three targets, the first and the second matched; image 1: two
+    # targets, none matched.
+    pairs = np.array([[0, 0], [0, 0], [4, 2], [1, 0]])
+    matches = Matches.of_pairs(pairs, [3, 2], torch.device('cpu'))
+    assert matches.repeats == ((1, 1, 0), (0, 0))
+    assert matches.query.tolist() == [2, 4]

@@ -23,7 +23,9 @@ class InstanceRules(NamedTuple):
         mask_score: multiply class scores by the mean mask probability
             inside the mask.
         drop_empty: leave out instances without a pixel.
-        rle: give masks as compressed COCO RLE in place of a tensor.
+        rle: give masks as compressed COCO RLE in place of a tensor. The
+            plugin's tools and visualizer take both; mmdet's DetInferencer
+            and its own ``tools/test.py --out`` take tensors alone.
         chunk_size: maps of result size held at once, off the CPU.
     """
 
