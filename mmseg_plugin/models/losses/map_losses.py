@@ -22,7 +22,9 @@ class MapLoss(Protocol):
     def forward(
         self, maps: Tensor, image: int, rows: slice
     ) -> tuple[Tensor, Saved]:
-        """Values (num_values, n) of maps (n, N); what backward needs."""
+        """Values (num_values, n) of maps (n, N); what backward
+        needs of each, (n, ...).
+        """
 
     def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
         """Gradient (n, N) of the maps, given that of the values."""
@@ -46,12 +48,16 @@ class LossesOfMaps(torch.autograd.Function):
         """(M, D), (B, D, N) -> (num_values, M)."""
         values = [embed.new_empty(loss.num_values, 0)]
         saved: list[Tensor] = []
-        ctx.kept = 0
         for image, rows, maps in chunks.maps(embed, columns):
             some, kept = loss.forward(maps, image, rows)
             values.append(some)
-            saved += kept
-            ctx.kept = len(kept)
+            # Kept in a few large tensors: many small ones among all that is
+            # freed at once leave holes in a CPU's memory.
+            saved = saved or [
+                part.new_empty(len(embed), *part.shape[1:]) for part in kept
+            ]
+            for whole, part in zip(saved, kept, strict=True):
+                whole[rows] = part
         ctx.save_for_backward(embed, columns, *saved)
         ctx.chunks, ctx.loss = chunks, loss
         return torch.cat(values, 1)
@@ -65,10 +71,9 @@ class LossesOfMaps(torch.autograd.Function):
         for image, rows, *given in (
             chunks.maps(embed, columns) if loss.again else chunks
         ):
-            if not loss.again:
-                given, saved = saved[: ctx.kept], saved[ctx.kept :]
-            gradients.add(
-                *(image, rows),
-                loss.backward(tuple(given), grad[:, rows], columns.shape[2]),
+            kept = given if loss.again else [part[rows] for part in saved]
+            grad_maps = loss.backward(
+                tuple(kept), grad[:, rows], columns.shape[2]
             )
+            gradients.add(image, rows, grad_maps)
         return *gradients.collected(), None, None
