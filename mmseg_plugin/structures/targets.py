@@ -110,6 +110,22 @@ _NUMBERS_OF_CLASSES = (
 )
 
 
+def checked_ignore_index(ignore_index: int, num_classes: int) -> int:
+    """The label of no class, if it is none of a head's classes.
+
+    Raises:
+        ValueError: it is a class.
+    """
+    if 0 <= ignore_index < num_classes:
+        raise ValueError(
+            f'ignore_index={ignore_index} is one of the {num_classes} '
+            'classes of the head: set ignore_index of the head and of the '
+            'transform that loads the maps, the padding of maps of the '
+            'data_preprocessor and pad_val of Pad to 65535'
+        )
+    return ignore_index
+
+
 def check_labels(
     labels: Tensor,
     image: Tensor,

@@ -8,6 +8,7 @@ from mmcv.image import imresize
 from mmcv.transforms.utils import cache_randomness
 from mmdet.datasets.transforms import RandomCrop, Resize
 from mmdet.structures.mask import BitmapMasks
+from PIL import Image
 
 from mmseg_plugin.registry import TRANSFORMS
 
@@ -130,11 +131,11 @@ class ResizeToObject(Resize):
     def _resize_seg(self, results: dict) -> None:
         if 'gt_seg_map' not in results:
             return
-        # Pillow takes bytes only; 255, nothing, is the greatest label.
+        # As int32, which has room for every label.
         labels = results['gt_seg_map']
-        results['gt_seg_map'] = labels.astype(np.uint8)
-        super()._resize_seg(results)
-        results['gt_seg_map'] = results['gt_seg_map'].astype(labels.dtype)
+        image = Image.fromarray(labels.astype(np.int32))
+        resized = image.resize(self.scale, Image.Resampling.NEAREST)
+        results['gt_seg_map'] = np.asarray(resized).astype(labels.dtype)
 
 
 @TRANSFORMS.register_module()

@@ -15,6 +15,7 @@ from mmseg_plugin.models.decode_heads.inputs import (
     input_size,
 )
 from mmseg_plugin.registry import MODELS
+from mmseg_plugin.structures.targets import checked_ignore_index
 from mmseg_plugin.utils.precision import at_least_float32
 
 
@@ -32,7 +33,7 @@ class PerPixelHead(BaseModule):
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: less than two classes.
+        ValueError: less than two classes, or ``ignore_index`` is a class.
     """
 
     threshold = None
@@ -48,7 +49,7 @@ class PerPixelHead(BaseModule):
         super().__init__(init_cfg=init_cfg)
         self.num_classes = checked_num_classes(num_classes)
         self.out_channels = num_classes
-        self.ignore_index = ignore_index
+        self.ignore_index = checked_ignore_index(ignore_index, num_classes)
         self.align_corners = align_corners
         self.loss_decode = MODELS.build(
             loss_decode

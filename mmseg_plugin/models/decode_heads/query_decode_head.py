@@ -22,6 +22,7 @@ from mmseg_plugin.structures import (
     Targets,
     add_stuff,
 )
+from mmseg_plugin.structures.targets import checked_ignore_index
 from mmseg_plugin.utils.precision import without_autocast
 
 
@@ -50,8 +51,8 @@ class QueryDecodeHead(BaseModule):
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: less than two classes, or a head that classifies by
-            sigmoid.
+        ValueError: less than two classes, ``ignore_index`` is a class, or a
+            head that classifies by sigmoid.
     """
 
     threshold = None
@@ -69,12 +70,13 @@ class QueryDecodeHead(BaseModule):
         super().__init__(init_cfg=init_cfg)
         self.num_classes = checked_num_classes(num_classes)
         self.out_channels = num_classes
-        self.ignore_index = ignore_index
+        self.ignore_index = checked_ignore_index(ignore_index, num_classes)
         self.align_corners = align_corners
         self.mask_softmax = mask_softmax
         classes = {
             'num_things_classes': 0,
             'num_stuff_classes': num_classes,
+            'ignore_index': ignore_index,
         }
         self.head = MODELS.build({**head, **classes})
         if self.head.cls_embed.out_features != num_classes + 1:

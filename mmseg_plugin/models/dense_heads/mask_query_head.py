@@ -19,6 +19,7 @@ from mmseg_plugin.structures import (
     add_stuff,
     image_names,
 )
+from mmseg_plugin.structures.targets import checked_ignore_index
 
 
 class MaskQueryHead(BaseModule):
@@ -42,6 +43,8 @@ class MaskQueryHead(BaseModule):
             name it.
         loss_ibs: see :class:`QueryCriterion`; None for none.
         normalizer: of the losses, see :func:`target_count`.
+        ignore_index: label of pixels of no class in ``gt_sem_seg``; above all
+            classes, if there is stuff.
         train_cfg: ``assigner``, a config of TASK_UTILS.
         test_cfg: not used, the fusion head has its own.
         init_cfg: see mmengine's ``BaseModule``.
@@ -68,6 +71,7 @@ class MaskQueryHead(BaseModule):
         loss_dice: None = None,
         loss_ibs: OptConfigType = None,
         normalizer: str = 'published',
+        ignore_index: int = 255,
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
         init_cfg: OptMultiConfig = None,
@@ -81,6 +85,9 @@ class MaskQueryHead(BaseModule):
         self.num_things_classes = num_things_classes
         self.num_stuff_classes = num_stuff_classes
         self.num_classes = num_things_classes + num_stuff_classes
+        self.ignore_index = ignore_index
+        if num_stuff_classes:
+            checked_ignore_index(ignore_index, self.num_classes)
         self.num_queries = num_queries
         self.pixel_decoder = MODELS.build(ConfigDict(pixel_decoder))
         self._init_queries(embed_dims)
@@ -132,7 +139,7 @@ class MaskQueryHead(BaseModule):
         Args:
             batch_data_samples: with ``gt_instances``, unless all classes are
                 stuff, and, for panoptic and semantic segmentation,
-                ``gt_sem_seg``, where 255 belongs to no class.
+                ``gt_sem_seg``, where ``ignore_index`` belongs to no class.
 
         Raises:
             ValueError: beside stuff, an instance is no thing, or a pixel has
@@ -156,6 +163,7 @@ class MaskQueryHead(BaseModule):
             return targets
         return add_stuff(
             *(targets, sem_segs, self.num_things_classes, self.num_classes),
+            ignore_index=self.ignore_index,
             image_ids=image_names(batch_data_samples),
         )
 

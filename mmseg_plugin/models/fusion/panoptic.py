@@ -11,6 +11,20 @@ from mmseg_plugin.models.fusion.query_maps import QueryMaps
 INSTANCE_OFFSET = 1000
 
 
+def check_room(num_classes: int) -> None:
+    """Refuses more classes than panoptic ids have room for, void included.
+
+    Raises:
+        ValueError: see above.
+    """
+    if num_classes >= INSTANCE_OFFSET:
+        raise ValueError(
+            f'{num_classes} classes: panoptic results are class + '
+            f'{INSTANCE_OFFSET} * instance, so there are at most '
+            f'{INSTANCE_OFFSET - 1}; set panoptic_on=False in test_cfg'
+        )
+
+
 class PanopticRules(NamedTuple):
     """What a panoptic result keeps.
 

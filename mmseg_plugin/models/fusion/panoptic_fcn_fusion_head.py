@@ -14,7 +14,7 @@ from mmseg_plugin.models.fusion.options import (
     PANOPTIC_FCN_KEYS,
     checked_test_cfg,
 )
-from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET
+from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET, check_room
 from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
@@ -103,7 +103,7 @@ class PanopticFCNFusionHead(BaseModule):
 
     Raises:
         ValueError: ``test_cfg`` has a key that neither the head nor this one
-            reads.
+            reads, or there are too many classes for panoptic ids.
     """
 
     def __init__(
@@ -120,6 +120,8 @@ class PanopticFCNFusionHead(BaseModule):
             region_classes, num_things_classes, num_stuff_classes
         )
         self.test_cfg = checked_test_cfg(test_cfg, PANOPTIC_FCN_KEYS)
+        if self.test_cfg.get('panoptic_on', True):
+            check_room(self.num_classes)
 
     def instances(
         self, things: Kernels, features: Tensor, sizes: Sizes

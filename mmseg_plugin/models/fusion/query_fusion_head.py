@@ -14,6 +14,7 @@ from mmseg_plugin.models.fusion.options import checked_test_cfg
 from mmseg_plugin.models.fusion.panoptic import (
     PanopticRules,
     PanopticSegments,
+    check_room,
     panoptic_segments,
 )
 from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
@@ -67,7 +68,7 @@ class QueryFusionHead(BaseModule):
 
     Raises:
         ValueError: ``thing_classes`` do not fit the counts, or ``test_cfg``
-            has an unknown key.
+            has an unknown key, or there are too many classes for panoptic ids.
     """
 
     def __init__(
@@ -100,6 +101,8 @@ class QueryFusionHead(BaseModule):
         self.register_buffer('is_thing', is_thing, persistent=False)
         self.use_sigmoid = use_sigmoid
         self.test_cfg = checked_test_cfg(test_cfg, TEST_KEYS)
+        if self.test_cfg.get('panoptic_on', True):
+            check_room(self.num_classes)
 
     def _rules(self, kind: type) -> InstanceRules | PanopticRules:
         given = {k: v for k, v in self.test_cfg.items() if k in kind._fields}
