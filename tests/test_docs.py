@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -52,3 +53,20 @@ def test_the_rooms_are_those_of_the_tree():
 def test_the_index_is_found_from_the_readme():
     assert '(docs/index.md)' in (ROOT / 'README.md').read_text()
     assert '(docs/architecture.md)' in (ROOT / 'README.md').read_text()
+
+
+@pytest.mark.parametrize(
+    'page',
+    sorted(ROOT.glob('configs/*/README.md')),
+    ids=lambda p: p.parent.name,
+)
+def test_the_expanded_model_is_that_of_the_config(page, tmp_path):
+    name, shown = re.search(
+        r'<summary><code>(.*?)</code></summary>\n+```python\n(.*?)```',
+        page.read_text(),
+        re.DOTALL,
+    ).groups()
+    path = tmp_path / 'shown.py'
+    path.write_text(shown)
+    config = Config.fromfile(page.parent / f'{name}.py')
+    assert Config.fromfile(path).model.to_dict() == config.model.to_dict()
