@@ -1,5 +1,6 @@
 """Hooks: what a long run needs to survive."""
 
+from .exact_resume_hook import ExactResumeHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 
-__all__ = ['SafeCheckpointHook']
+__all__ = ['ExactResumeHook', 'SafeCheckpointHook']

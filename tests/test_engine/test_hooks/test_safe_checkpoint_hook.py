@@ -197,9 +197,9 @@ def test_the_best_is_replaced_when_the_next_is_whole(tmp_path, monkeypatch):
     assert problem_of(second) is None
 
 
-def test_options_are_checked():
+def test_options_are_checked(tmp_path):
     with pytest.raises(ValueError, match="'stop' or 'continue', not 'go'"):
-        toy_runner('unused', checkpoint={'on_error': 'go'})
+        toy_runner(tmp_path, checkpoint={'on_error': 'go'})
 
 
 @pytest.mark.parametrize('name', ['write', 'fsync', 'replace'])
