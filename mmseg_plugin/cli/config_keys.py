@@ -82,7 +82,7 @@ def _parameters(config: Config, kind: Any) -> set[str] | None:
     """What the constructor of a type takes; None: anything, or not known."""
     if kind is None:
         return None
-    found = _find_class(kind, config.get('default_scope', 'mmdet'))
+    found = find_class(kind, config.get('default_scope', 'mmdet'))
     if not inspect.isclass(found):
         return None
     return _names_taken(found)
@@ -102,7 +102,13 @@ def _names_taken(found: type) -> set[str]:
     return names
 
 
-def _find_class(kind: Any, scope: str) -> Any:
+def find_class(kind: Any, scope: str) -> Any:
+    """What a ``type`` stands for in any registry, or None.
+
+    Args:
+        kind: as a config has it.
+        scope: where names without a prefix are looked up.
+    """
     from mmengine import registry
 
     if not isinstance(kind, str):

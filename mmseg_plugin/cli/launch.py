@@ -1,5 +1,7 @@
 """Runs the installed mmdet's or mmseg's own train and test tools."""
 
+from __future__ import annotations
+
 import argparse
 import ast
 import pickle
@@ -7,11 +9,13 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmseg_plugin.cli.arguments import nearest
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.config_keys import check_keys
 from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.cli.preflight import check_classes
 from mmseg_plugin.stack import (
     STACKS,
     active_stack,
@@ -20,6 +24,9 @@ from mmseg_plugin.stack import (
     mim_folder,
     stack_problems,
 )
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # Options of mmdet's and mmseg's tools that take a value.
 _WITH_VALUE = (
@@ -37,10 +44,21 @@ def _own_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def option_keys() -> list[str]:
-    """The dotted keys after ``--cfg-options`` in ``sys.argv``."""
-    pairs = _own_parser().parse_known_args(sys.argv[1:])[0].cfg_options
-    return [pair.partition('=')[0] for pair in pairs or ()]
+def check_config(config: Config) -> None:
+    """Checks ``--cfg-options``, and data and model with them.
+
+    Raises:
+        UserError: a key is not known, or classes do not agree.
+    """
+    from mmengine.config import DictAction
+
+    words = _own_parser().parse_known_args(sys.argv[1:])[0].cfg_options or []
+    check_keys(config, [word.partition('=')[0] for word in words])
+    if all('=' in word for word in words):
+        reader = argparse.ArgumentParser(prefix_chars='\0')
+        reader.add_argument('options', nargs='*', action=DictAction)
+        config.merge_from_dict(reader.parse_args(words).options or {})
+    check_classes(config)
 
 
 def _options_of(tool: Path) -> set[str]:
@@ -105,7 +123,7 @@ def run_installed_tool(
         config = read_model_config(sys.argv[places[0]])
         sys.argv[places[0]] = config.filename
         scope = config.get('default_scope', scope)
-        check_keys(config, option_keys())
+        check_config(config)
     path = _installed_tool(scope, f'{tool}.py')
     check_options(path)
     # The plugin's checkpoint loaders replace MMEngine's from the start.

@@ -1,0 +1,79 @@
+import pytest
+from mmengine.config import Config
+
+from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.cli.configs import shipped_configs
+from mmseg_plugin.cli.preflight import check_classes
+
+CONFIGS = shipped_configs()
+WITHOUT_MAP = 'maskdino_tiny_demo_scenes-panoptic'
+
+
+def changed(name, **options):
+    config = Config.fromfile(CONFIGS[name])
+    config.merge_from_dict(
+        {key.replace('__', '.'): value for key, value in options.items()}
+    )
+    return config
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'said'),
+    [
+        (
+            'mask-rcnn_tiny_fpn_demo_scenes',
+            {'model__roi_head__mask_head__num_classes': 7},
+            'has 6 classes, model.roi_head.mask_head.num_classes says 7',
+        ),
+        (
+            WITHOUT_MAP,
+            {'model__panoptic_head__num_things_classes': 7},
+            'has 9 classes, model.panoptic_head.num_things_classes',
+        ),
+        (
+            WITHOUT_MAP,
+            {
+                'model__panoptic_fusion_head__num_things_classes': 5,
+                'model__panoptic_fusion_head__num_stuff_classes': 4,
+            },
+            'panoptic_head.num_things_classes is 6, .* is 5',
+        ),
+        (
+            'mask-rcnn_tiny_fpn_demo_scenes',
+            {'val_dataloader__dataset__metainfo__classes': ('disc', 'box')},
+            'train_dataloader has 6 classes, val_dataloader has 2',
+        ),
+        (
+            'mask-rcnn_tiny_fpn_demo_scenes',
+            {
+                'val_dataloader__dataset__metainfo__classes': (
+                    *('disc', 'triangle', 'box', 'star', 'ring', 'cross'),
+                )
+            },
+            "class 1 of train_dataloader is 'box', of val_dataloader 'tri",
+        ),
+        (
+            'mask2former_tiny_demo_scenes-semantic',
+            {'model__decode_head__num_classes': 3},
+            'has 9 classes, model.decode_head.num_classes says 3',
+        ),
+    ],
+)
+def test_classes_that_do_not_agree_are_named(name, options, said):
+    with pytest.raises(UserError, match=said):
+        check_classes(changed(name, **options))
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_shipped_configs_agree(name):
+    check_classes(Config.fromfile(CONFIGS[name]))
+
+
+def test_train_refuses_before_it_reads_data(run_tool):
+    done = run_tool(
+        *('train', 'mask-rcnn_tiny_fpn_demo_scenes', '--cfg-options'),
+        'model.roi_head.bbox_head.num_classes=3',
+    )
+    assert done.returncode == 1
+    assert 'bbox_head.num_classes says 3' in done.stderr
+    assert 'Traceback' not in done.stderr
