@@ -111,12 +111,14 @@ _NUMBERS_OF_CLASSES = (
 
 
 def checked_ignore_index(ignore_index: int, num_classes: int) -> int:
-    """The label of no class, if it is none of a head's classes.
+    """The label of no class; 255, the usual one, only up to 255 classes.
+
+    A class may be ignored on purpose, by its own number.
 
     Raises:
-        ValueError: it is a class.
+        ValueError: it is 255, and one of more classes.
     """
-    if 0 <= ignore_index < num_classes:
+    if ignore_index == 255 < num_classes:
         raise ValueError(
             f'ignore_index={ignore_index} is one of the {num_classes} '
             'classes of the head: set ignore_index of the head and of the '

@@ -33,7 +33,7 @@ class PerPixelHead(BaseModule):
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: less than two classes, or ``ignore_index`` is a class.
+        ValueError: less than two classes, or ``ignore_index`` 255 is a class.
     """
 
     threshold = None

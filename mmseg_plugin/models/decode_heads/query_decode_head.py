@@ -51,7 +51,7 @@ class QueryDecodeHead(BaseModule):
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: less than two classes, ``ignore_index`` is a class, or a
+        ValueError: less than two classes, label 255 is a class and void, or a
             head that classifies by sigmoid.
     """
 
