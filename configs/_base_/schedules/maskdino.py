@@ -45,13 +45,14 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 default_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',
         by_epoch=False,
         interval=5000,
         save_last=True,
         max_keep_ckpts=3,
-    )
+    ),
 )
 log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(enable=False, base_batch_size=16)

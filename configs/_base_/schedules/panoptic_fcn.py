@@ -29,12 +29,13 @@ poly = dict(type='PolyLR', power=0.9, by_epoch=False, end=90001)
 param_scheduler = [warmup, poly]
 
 default_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',
         by_epoch=False,
         interval=10000,
         max_keep_ckpts=2,
-    )
+    ),
 )
 log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(base_batch_size=16)
