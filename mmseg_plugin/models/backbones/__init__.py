@@ -1,3 +1,4 @@
 from .extended_resnet import ExtendedResNet, ExtendedResNeXt
+from .timm_backbone import TimmBackbone
 
-__all__ = ['ExtendedResNeXt', 'ExtendedResNet']
+__all__ = ['ExtendedResNeXt', 'ExtendedResNet', 'TimmBackbone']

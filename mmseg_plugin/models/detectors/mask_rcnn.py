@@ -8,7 +8,9 @@ from mmdet.models.detectors import TwoStageDetector
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
+from mmengine.config import ConfigDict
 
+from mmseg_plugin.models.detectors.channels import fill_in_channels
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.utils.precision import give_float32, take_float32
 
@@ -36,9 +38,17 @@ class MaskRCNN(MMDetMaskRCNN):
     See :func:`keep_operators_in_float32`. Parameters are the same.
 
     Args:
+        backbone: config.
+        neck: config; ``in_channels=None`` is taken from the backbone.
         **kwargs: of mmdet's ``MaskRCNN``.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        backbone: ConfigDict,
+        neck: ConfigDict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        (neck,) = fill_in_channels(backbone, neck)
+        super().__init__(backbone=backbone, neck=neck, **kwargs)
         keep_operators_in_float32(self)

@@ -1,12 +1,11 @@
 """Panoptic FCN detector."""
 
-from mmdet.models.detectors import MaskFormer
-
+from mmseg_plugin.models.detectors.query_detector import PanopticDetector
 from mmseg_plugin.registry import MODELS
 
 
 @MODELS.register_module()
-class PanopticFCN(MaskFormer):
+class PanopticFCN(PanopticDetector):
     """Backbone, FPN, :class:`PanopticFCNHead`, :class:`PanopticFCNFusionHead`.
 
     "Fully Convolutional Networks for Panoptic Segmentation" (arXiv

@@ -4,14 +4,38 @@ from typing import Any
 
 from mmdet.models.detectors import MaskFormer
 from mmdet.structures import SampleList
+from mmengine.config import ConfigDict
 from torch import Tensor
 
+from mmseg_plugin.models.detectors.channels import fill_in_channels
 from mmseg_plugin.models.layers.compiled import compile_parts
 from mmseg_plugin.registry import MODELS
 
 
+class PanopticDetector(MaskFormer):
+    """The wiring of mmdet's ``MaskFormer``, with channels filled in.
+
+    Args:
+        backbone: config.
+        neck: config, or None. ``in_channels=None`` of it, or of the head if
+            there is none, is taken from the backbone.
+        panoptic_head: config.
+        **kwargs: of mmdet's ``MaskFormer``.
+    """
+
+    def __init__(
+        self,
+        backbone: ConfigDict,
+        neck: ConfigDict | None = None,
+        panoptic_head: ConfigDict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        neck, panoptic_head = fill_in_channels(backbone, neck, panoptic_head)
+        super().__init__(backbone, neck, panoptic_head, **kwargs)
+
+
 @MODELS.register_module()
-class QueryDetector(MaskFormer):
+class QueryDetector(PanopticDetector):
     """Backbone, a query head and :class:`QueryFusionHead`.
 
     mmdet's ``MaskFormer`` with boxes, where the head predicts them, and

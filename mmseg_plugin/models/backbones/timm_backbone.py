@@ -1,0 +1,228 @@
+"""Any backbone of timm by its name."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmseg_plugin.models.layers.simple_feature_pyramid import (
+    SimpleFeaturePyramid,
+)
+from mmseg_plugin.registry import MODELS
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(
+            f'TimmBackbone needs timm, which cannot be imported ({error}): '
+            'pip install timm'
+        ) from None
+    return timm
+
+
+@MODELS.register_module()
+class TimmBackbone(BaseModule):
+    """A feature extractor of timm; channels and strides come from it.
+
+    Backbones with a pyramid of their own give the maps of ``strides``; plain
+    Vision Transformers get a :class:`SimpleFeaturePyramid` of 4, 8, 16, 32
+    on their last map. Images of any size: they are padded on the right and
+    below to what the backbone can divide, and maps are cut to
+    ceil(size / stride).
+
+    Args:
+        name: of timm, with or without a tag of weights, e.g.
+            ``'convnext_tiny.dinov3_lvd1689m'``.
+        pretrained: loads timm's weights and prints their licence. Where they
+            cannot be fetched, weights are random, with one warning.
+        strides: which maps a pyramid gives.
+        out_channels: of the pyramid on a plain transformer.
+        frozen: no gradient, and norms as in evaluation, but for the pyramid
+            on a plain transformer.
+        norm_eval: batch norms use and keep their running statistics.
+        with_cp: activation checkpointing.
+        drop_path_rate: of stochastic depth; timm's default if None.
+        init_cfg: of MMEngine.
+
+    Attributes:
+        out_channels: of each map.
+        strides: of each map.
+
+    Raises:
+        ImportError: timm is not installed.
+        ValueError: timm has no such model, it has no map of a stride, it
+            cannot take images of any size, or no checkpointing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pretrained: bool = True,
+        strides: Sequence[int] = (4, 8, 16, 32),
+        out_channels: int = 256,
+        frozen: bool = False,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        drop_path_rate: float | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        options = {}
+        if drop_path_rate is not None:
+            options['drop_path_rate'] = drop_path_rate
+        self.name = name
+        self.frozen = frozen
+        self.norm_eval = norm_eval
+        info = _describe(name)
+        plain = len(set(info.reduction())) == 1
+        if plain:
+            chosen = [len(info.reduction()) - 1]
+        else:
+            chosen = _choose(name, info.reduction(), strides)
+        # A place among the maps, whatever numbers timm has for them.
+        indices = [info.out_indices[place] for place in chosen]
+        self.body = _build(name, pretrained, out_indices=indices, **options)
+        if with_cp:
+            _checkpoint(name, self.body)
+        self.divisor = max(info.reduction())
+        self.pyramid: SimpleFeaturePyramid | None = None
+        self.strides = tuple(strides)
+        self.out_channels = tuple(info.channels()[i] for i in chosen)
+        if plain:
+            self.pyramid = SimpleFeaturePyramid(
+                self.out_channels[0], out_channels
+            )
+            # Both the patches and the lowest level divide the image.
+            self.divisor = math.lcm(self.divisor, 32)
+            self.strides = SimpleFeaturePyramid.strides
+            self.out_channels = (out_channels,) * len(self.strides)
+        if frozen:
+            self.body.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Keeps timm's initialisation unless ``init_cfg`` says otherwise."""
+        if self.init_cfg:
+            super().init_weights()
+
+    def train(self, mode: bool = True) -> 'TimmBackbone':
+        """Switches the mode; frozen parts and kept norms stay as they are."""
+        super().train(mode)
+        if self.frozen:
+            self.body.eval()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Features of images.
+
+        Args:
+            x: (B, 3, H, W), normalised.
+
+        Returns:
+            A map (B, C, ceil(H / s), ceil(W / s)) for each stride s.
+        """
+        height, width = x.shape[-2:]
+        below, right = -height % self.divisor, -width % self.divisor
+        padded = F.pad(x, (0, right, 0, below)) if below or right else x
+        maps = [self._channels_first(m) for m in self.body(padded)]
+        if self.pyramid is not None:
+            maps = list(self.pyramid(maps[0], padded.shape[-2:]))
+        return tuple(
+            m[..., : math.ceil(height / s), : math.ceil(width / s)]
+            for m, s in zip(maps, self.strides, strict=True)
+        )
+
+    def _channels_first(self, features: Tensor) -> Tensor:
+        if 'NHWC' in str(getattr(self.body, 'output_fmt', '')):
+            return features.permute(0, 3, 1, 2).contiguous()
+        return features
+
+
+def _describe(name: str) -> Any:
+    """timm's ``feature_info``, from a model without memory.
+
+    Raises:
+        ValueError: it takes images of one size only.
+    """
+    with torch.device('meta'), torch.no_grad():
+        model = _build(name, False).eval()
+        unit = math.lcm(max(model.feature_info.reduction()), 32)
+        try:
+            model(torch.zeros(1, 3, 3 * unit, 5 * unit))
+        except (AssertionError, RuntimeError) as error:
+            raise ValueError(
+                f'{name} of timm does not take images of any size '
+                f'({error}): choose another backbone'
+            ) from None
+    return model.feature_info
+
+
+def _build(name: str, pretrained: bool, **options: Any) -> nn.Module:
+    timm = _timm()
+    if not timm.is_model(name.partition('.')[0]):
+        near = timm.list_models(f'*{name.partition("_")[0]}*')[:5]
+        raise ValueError(
+            f'timm {timm.__version__} has no {name!r}'
+            + (f'; near it: {", ".join(near)}' if near else '')
+        )
+    options['features_only'] = True
+    # A model without memory is built to be looked at: it needs no weights.
+    if not pretrained or torch.empty(0).device.type == 'meta':
+        return _any_size(timm, name, options)
+    try:
+        model = _any_size(timm, name, {**options, 'pretrained': True})
+    except OSError as error:
+        warnings.warn(
+            f'weights of {name} cannot be fetched, it starts from random '
+            f'ones: {str(error).splitlines()[0]}',
+            stacklevel=2,
+        )
+        return _any_size(timm, name, options)
+    licence = timm.get_pretrained_cfg(name).license or 'not stated'
+    print(f'weights of {name}: licence {licence}')
+    return model
+
+
+def _any_size(timm: Any, name: str, options: dict[str, Any]) -> nn.Module:
+    """Transformers with position embeddings take an option for it."""
+    try:
+        return timm.create_model(name, dynamic_img_size=True, **options)
+    except TypeError:
+        return timm.create_model(name, **options)
+
+
+def _choose(
+    name: str, reductions: list[int], strides: Sequence[int]
+) -> list[int]:
+    missing = sorted(set(strides) - set(reductions))
+    if missing:
+        raise ValueError(
+            f'{name} has maps of strides {reductions}, none of {missing}: '
+            'set strides'
+        )
+    # The last map of a stride is the richest.
+    last = {reduction: i for i, reduction in enumerate(reductions)}
+    return [last[stride] for stride in strides]
+
+
+def _checkpoint(name: str, body: nn.Module) -> None:
+    for part in (body, getattr(body, 'model', None)):
+        switch = getattr(part, 'set_grad_checkpointing', None)
+        if switch is not None:
+            switch(True)
+            return
+    if hasattr(body, 'grad_checkpointing'):
+        body.grad_checkpointing = True
+        return
+    raise ValueError(f'{name} of timm has no checkpointing: with_cp=False')
