@@ -21,7 +21,7 @@ READY := $(VENV)/.ready
 SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test test-hf check format bench mutants matrix clean
+.PHONY: setup demo demo-mask-dino test test-hf test-timm soak check format bench mutants matrix clean
 
 setup: $(READY)
 
@@ -48,6 +48,12 @@ test-hf: $(READY)
 # Kills runs at random moments and resumes them.
 soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
+
+# timm imports torchvision; its operators are not used and need not work.
+test-timm: $(READY)
+	$(PY) -m pip install -q --upgrade --no-deps --target .venv/timm timm==1.0.31 torchvision==0.28.0 safetensors huggingface_hub
+	PYTHONPATH=.venv/timm $(SINGLE) $(PY) -m pytest -n auto tests/test_models/test_backbones/test_timm_backbone.py
+	PYTHONPATH=.venv/timm $(SINGLE) $(PY) -m pytest tests/test_configs.py -k dinov3
 
 check: $(READY)
 	$(PY) -m ruff check .

@@ -20,6 +20,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
 from mmengine.structures import InstanceData, PixelData
 
+from tests.torchvision_operators import declare
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
 FILES = sorted(CONFIGS.glob('**/*.py'))
 LEAVES = [f for f in FILES if '_base_' not in f.parts]
@@ -224,7 +226,15 @@ def shrink(model):
     return model
 
 
+def skip_without_timm(path):
+    """timm wants torchvision, which the tests do without."""
+    if 'mmseg_plugin.TimmBackbone' in str(load(path).model.backbone):
+        declare()
+        pytest.importorskip('timm', reason='run by make test-timm')
+
+
 def build(path, scope):
+    skip_without_timm(path)
     with DefaultScope.overwrite_default_scope(scope):
         return MODELS.build(shrink(load(path).model))
 

@@ -168,7 +168,7 @@ def _describe(name: str) -> Any:
     return model.feature_info
 
 
-def _build(name: str, pretrained: bool, **options: Any) -> nn.Module:
+def _build(name: str, pretrained: bool, **options: Any) -> Any:
     timm = _timm()
     if not timm.is_model(name.partition('.')[0]):
         near = timm.list_models(f'*{name.partition("_")[0]}*')[:5]
@@ -223,6 +223,6 @@ def _checkpoint(name: str, body: nn.Module) -> None:
             switch(True)
             return
     if hasattr(body, 'grad_checkpointing'):
-        body.grad_checkpointing = True
+        setattr(body, 'grad_checkpointing', True)  # noqa: B010
         return
     raise ValueError(f'{name} of timm has no checkpointing: with_cp=False')

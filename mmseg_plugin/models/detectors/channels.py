@@ -1,7 +1,6 @@
 """Channels of necks and heads, taken from the backbone."""
 
 import copy
-from typing import Any
 
 import torch
 from mmdet.registry import MODELS
@@ -23,9 +22,6 @@ def fill_in_channels(
 
     Returns:
         The parts; those that change are copies.
-
-    Raises:
-        ValueError: the channels cannot be found out.
     """
     filled = list(parts)
     for number, part in enumerate(parts):
@@ -40,27 +36,28 @@ def fill_in_channels(
 
 
 def feature_channels(backbone: ConfigDict) -> list[int]:
-    """Channels of each map of a backbone, without allocating its weights.
+    """Channels of each map of a backbone.
 
     Args:
-        backbone: config of any backbone.
-
-    Raises:
-        ValueError: it cannot run without memory.
+        backbone: config of any backbone. It is built without memory where
+            that is possible, or else once more than needed.
     """
-    config: dict[str, Any] = copy.deepcopy(backbone)
+    config = copy.deepcopy(backbone)
     config.pop('init_cfg', None)
     try:
-        with torch.device('meta'), torch.no_grad():
-            model = MODELS.build(config)
-            model.eval()
-            known = getattr(model, 'out_channels', None)
-            if isinstance(known, tuple):
-                return list(known)
-            maps = model(torch.zeros(1, 3, _SIDE, _SIDE))
-    except (RuntimeError, NotImplementedError, TypeError) as error:
-        raise ValueError(
-            f'in_channels=None cannot be filled from {backbone["type"]} '
-            f'({error}): give the channels'
-        ) from error
+        return _channels(config, 'meta')
+    except (RuntimeError, NotImplementedError):
+        # Some look at values while they are built: mmdet's Swin.
+        return _channels(config, 'cpu')
+
+
+def _channels(config: ConfigDict, device: str) -> list[int]:
+    with torch.device(device), torch.no_grad():
+        model = MODELS.build(config)
+        known = getattr(model, 'out_channels', None)
+        if isinstance(known, tuple):
+            return list(known)
+        # mmdet's return nothing from it.
+        model.eval()
+        maps = model(torch.zeros(1, 3, _SIDE, _SIDE))
     return [int(features.shape[1]) for features in maps]

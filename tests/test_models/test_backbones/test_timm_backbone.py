@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 
@@ -230,7 +231,9 @@ def test_configs_build_and_run(name):
     init_default_scope('mmdet')
     config.model.backbone.pretrained = False
     model = MODELS.build(config.model).eval()
+    shapes = {'img_shape': (96, 128), 'batch_input_shape': (96, 128)}
+    samples = [DetDataSample(metainfo=shapes)]
     with torch.no_grad():
         features = model.extract_feat(torch.randn(1, 3, 96, 128))
-        predictions = model.panoptic_head(features, None)
-    assert predictions.cls_logits.isfinite().all()
+        logits, *_ = model.panoptic_head.predict(features, samples)
+    assert logits.isfinite().all()
