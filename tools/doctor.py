@@ -102,7 +102,7 @@ def check_ops() -> Finding:
         return Finding(name, state, OPS)
     if not hasattr(found, 'PLAIN'):
         return Finding(name, 'compiled')
-    state = f'plain PyTorch; slower for two-stage models, else: {COMPILE}'
+    state = f'plain PyTorch, which suits a CPU; for a GPU: {COMPILE}'
     return Finding(name, state)
 
 

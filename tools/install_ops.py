@@ -1,8 +1,7 @@
 """Makes mmcv's operators work: the plain ones, or compiled with --compile.
 
 Plain ones need no compiler and are there after pip; this repairs what pip
-could not do. Compiled ones are faster for two-stage models. Needs nothing but
-the standard library and torch. A compiled wheel is kept in
+could not do. Compiled ones may be faster on a GPU. Needs nothing but the standard library and torch. A compiled wheel is kept in
 ``${XDG_CACHE_HOME:-~/.cache}/mmseg_plugin/wheels``, by python, torch, device
 and mmcv version.
 """
@@ -114,7 +113,7 @@ def install_plain(stack: Stack) -> None:
         raise UserError(f'mmcv cannot be imported: {state}')
     print(f'mmcv works with {state} operators')
     if state == 'plain':
-        print(f'compiled ones are faster for two-stage models: {COMPILE}')
+        print(f'on a GPU compiled ones may be faster: {COMPILE}')
 
 
 def write_pth() -> None:
