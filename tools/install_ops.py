@@ -1,7 +1,8 @@
 """Makes mmcv's operators work: the plain ones, or compiled with --compile.
 
 Plain ones need no compiler and are there after pip; this repairs what pip
-could not do. Compiled ones may be faster on a GPU. Needs nothing but the standard library and torch. A compiled wheel is kept in
+could not do. Compiled ones may be faster on a GPU. Needs nothing but the
+standard library and torch. A compiled wheel is kept in
 ``${XDG_CACHE_HOME:-~/.cache}/mmseg_plugin/wheels``, by python, torch, device
 and mmcv version.
 """
