@@ -2,8 +2,8 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Hashable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -56,7 +56,7 @@ def made_once(function: Callable[Key, Made]) -> Callable[Key, Made]:
 
     @functools.lru_cache(MOST_SIZES)
     @without_autocast
-    def make(*key: Hashable, **named: Hashable) -> Made:
+    def make(*key: Any, **named: Any) -> Made:
         # Later they may be part of a training step.
         with torch.inference_mode(False), torch.no_grad():
             return function(*key, **named)

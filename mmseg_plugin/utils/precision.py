@@ -12,7 +12,8 @@ Result = TypeVar('Result')
 # Naming a device that is not there is a warning each time.
 _ACCELERATOR = None
 if torch.accelerator.is_available():
-    _ACCELERATOR = torch.accelerator.current_accelerator().type
+    _DEVICE = torch.accelerator.current_accelerator()
+    _ACCELERATOR = None if _DEVICE is None else _DEVICE.type
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

@@ -110,8 +110,8 @@ class MaskDINODecoder(BaseModule):
             being those given.
         """
         query, memory = at_least_float32(query), at_least_float32(memory)
-        sizes = tuple(map(tuple, sizes))
-        shapes, starts = level_geometry(sizes, memory.device)
+        key = tuple(map(tuple, sizes))
+        shapes, starts = level_geometry(key, memory.device)
         # A layer looks at ``boxes``, cut from the gradient of the layers
         # before; ``reference`` is the same with that of the last of them
         # (DINO, look forward twice).
@@ -131,7 +131,7 @@ class MaskDINODecoder(BaseModule):
                 ),
                 spatial_shapes=shapes,
                 level_start_index=starts,
-                sizes=sizes,
+                sizes=key,
             )
             outputs.append(self.norm(query))
             predicted.append(_moved(reference, bbox_embed(outputs[-1])))

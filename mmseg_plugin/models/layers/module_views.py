@@ -7,7 +7,7 @@ pass, or another thread runs meanwhile, computes the same.
 
 import copy
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 Module = TypeVar('Module', bound=nn.Module)
 
 
-def with_children(module: Module, **children: object) -> Module:
+def with_children(module: Module, **children: Any) -> Module:
     """A view with other children.
 
     Args:
