@@ -1,6 +1,7 @@
 """Pages: their links lead somewhere, and the list of rooms is the tree's."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,26 @@ def test_the_expanded_model_is_that_of_the_config(page, tmp_path):
     path.write_text(shown)
     config = Config.fromfile(page.parent / f'{name}.py')
     assert Config.fromfile(path).model.to_dict() == config.model.to_dict()
+
+
+@cache
+def source_text():
+    """The package's code, string literals that follow each other joined."""
+    files = sorted(ROOT.glob('mmseg_plugin/**/*.py'))
+    text = '\n'.join(file.read_text() for file in files)
+    return re.sub(r"'\s*\n?\s*f?'", '', text)
+
+
+def quoted_sentences():
+    page = ROOT / 'docs/troubleshooting.md'
+    for title in re.findall(r'^### (`.*)$', page.read_text(), re.MULTILINE):
+        if 'DetInferencer' not in title:
+            yield from re.findall(r'`([^`]+)`', title)
+
+
+@pytest.mark.parametrize('sentence', quoted_sentences())
+def test_quoted_errors_are_those_of_the_code(sentence):
+    parts = [part.strip() for part in sentence.split('...')]
+    assert max(map(len, parts)) >= 8
+    for part in filter(None, parts):
+        assert part in source_text(), part
