@@ -134,7 +134,7 @@ def check_labels(
     num_classes: int,
     image_ids: list | None = None,
     kind: str = 'classes',
-    mend: str = _NUMBERS_OF_CLASSES,
+    fix: str = _NUMBERS_OF_CLASSES,
 ) -> None:
     """Refuses labels that a head has no class for.
 
@@ -144,7 +144,7 @@ def check_labels(
         num_classes: number that labels have to be below.
         image_ids: names of the images; their places in the batch if None.
         kind: what the classes are called.
-        mend: options to be set.
+        fix: options to be set.
 
     Raises:
         ValueError: a label is negative or too large.
@@ -166,7 +166,7 @@ def check_labels(
         )
     raise ValueError(
         f'{text} is not below the {num_classes} {kind} of the head: set '
-        f'{mend} to what the data set has'
+        f'{fix} to what the data set has'
     )
 
 
@@ -177,7 +177,7 @@ def add_stuff(
     num_classes: int,
     ignore_index: int = 255,
     image_ids: list | None = None,
-    mend: str = _NUMBERS_OF_CLASSES,
+    fix: str = _NUMBERS_OF_CLASSES,
 ) -> list[Targets]:
     """Adds one mask for each stuff class present in a semantic map.
 
@@ -193,7 +193,7 @@ def add_stuff(
         ignore_index: value that belongs to no class, whatever it is; all
             others have to be below ``num_classes``.
         image_ids: names of the images in errors.
-        mend: see :func:`check_labels`.
+        fix: see :func:`check_labels`.
 
     Returns:
         The targets with stuff behind the things, by ascending class.
@@ -221,7 +221,7 @@ def add_stuff(
         *(on_host[some, 0], image[some], num_things, image_ids),
         'thing classes',
     )
-    check_labels(*(on_host[:, 1], image, num_classes, image_ids), mend=mend)
+    check_labels(*(on_host[:, 1], image, num_classes, image_ids), fix=fix)
     results = []
     present = on_host[:, 2:].bool()
     for target, stuff, seen in zip(targets, maps, present, strict=True):

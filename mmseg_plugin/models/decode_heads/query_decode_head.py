@@ -111,7 +111,7 @@ class QueryDecodeHead(BaseModule):
             [Targets.none(seg) for seg in sem_segs],
             *(sem_segs, 0, self.num_classes, self.ignore_index),
             image_ids=_paths(batch_data_samples),
-            mend='num_classes or ignore_index of the decode_head',
+            fix='num_classes or ignore_index of the decode_head',
         )
         if not self.head.with_bbox:
             return targets

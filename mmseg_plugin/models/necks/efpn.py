@@ -201,16 +201,16 @@ class EFPN(FPN):
 
     def _check_number(self, number: int) -> None:
         expected = len(self.in_channels)
-        mend = "an ordinary backbone, for variant None takes no C2'"
+        fix = "an ordinary backbone, for variant None takes no C2'"
         key = 'backbone.type'
         if self.extension is not None:
             expected += 1
-            mend = "mmseg_plugin.EFPNDetector, whose backbone gives C2' too"
+            fix = "mmseg_plugin.EFPNDetector, whose backbone gives C2' too"
             key = 'type'
         if number != expected:
             raise ValueError(
                 f'model.neck mmseg_plugin.EFPN got {number} maps, not '
-                f'{expected}: set model.{key} to {mend}'
+                f'{expected}: set model.{key} to {fix}'
             )
 
     def _pyramid(
