@@ -42,8 +42,10 @@ def _check_model(config: Config, names: tuple[str, ...]) -> None:
     model = config.get('model') or {}
     head = model.get('panoptic_head') or {}
     fusion = model.get('panoptic_fusion_head') or {}
-    for name in head.keys() & fusion.keys() & set(_COUNTS):
-        if head[name] != fusion[name]:
+    # In one order, so that the same config gets the same sentence.
+    for name in _COUNTS:
+        both = name in head and name in fusion
+        if both and head[name] != fusion[name]:
             raise UserError(
                 f'model.panoptic_head.{name} is {head[name]}, '
                 f'model.panoptic_fusion_head.{name} is {fusion[name]}; make '
