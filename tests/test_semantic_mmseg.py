@@ -13,8 +13,8 @@ from mmseg.apis.utils import _preprare_data
 
 from tests.test_configs import CONFIGS, LEAVES, bases, by_name, load
 
-RUNTIME = CONFIGS / '_base_' / 'runtime' / 'semantic.py'
-SEGMENTORS = [p for p in LEAVES if RUNTIME in bases(p)]
+SCHEDULE = CONFIGS / '_base_' / 'schedules' / 'semantic.py'
+SEGMENTORS = [p for p in LEAVES if SCHEDULE in bases(p)]
 TINY = 'per-pixel-baseline_tiny_demo_scenes-semantic'
 
 
