@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from mmseg_plugin.models.layers.geometry import Sizes, level_geometry
+from mmseg_plugin.ops.rows import row_products, scatter_rows
 from mmseg_plugin.structures.sampling import bilinear_corners
 from mmseg_plugin.utils.host import made_once
 
@@ -125,20 +124,8 @@ class _GradientOfTable(torch.autograd.Function):
         ctx: FunctionCtx, grad: Tensor
     ) -> tuple[Tensor, Tensor, None, None]:
         index, weight = ctx.saved_tensors
-        table = _table_gradient(grad, index, weight, ctx.num_rows)
+        table = scatter_rows(grad, index, weight, ctx.num_rows)
         return grad, table, None, None
-
-
-def _table_gradient(
-    grad: Tensor, index: Tensor, weight: Tensor, num_rows: int
-) -> Tensor:
-    """Gradient (R, C) of the table of :func:`weighted_rows`."""
-    ends = np.arange(0, index.numel() + 1, index.shape[1], np.int32)
-    matrix = csr_matrix(
-        (weight.flatten().numpy(), index.flatten().numpy(), ends),
-        shape=(len(index), num_rows),
-    )
-    return torch.from_numpy(matrix.T @ grad.contiguous().numpy())
 
 
 @torch.library.custom_op('mmseg_plugin::weighted_rows', mutates_args=())
@@ -158,16 +145,9 @@ def _(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
 def _gradients_of_rows(
     grad: Tensor, table: Tensor, index: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
-    count, length = index.shape
-    offsets = torch.arange(0, count * length, length, dtype=index.dtype)
-    bag = torch.arange(count, dtype=index.dtype).repeat_interleave(length)
-    # What PyTorch's own gradient of the weights calls; 0 means sums.
-    weights = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-        grad, table, index.flatten(), offsets, bag, 0
-    )
     return (
-        _table_gradient(grad, index, weight, len(table)),
-        weights.view_as(weight),
+        scatter_rows(grad, index, weight, len(table)),
+        row_products(grad, table, index),
     )
 
 
