@@ -20,6 +20,10 @@ READY := $(VENV)/.ready
 # Test processes share the cores; more threads each only get in the way.
 SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# Set in many containers. Packages are installed without bytecode, and torch
+# and mmdet take twice as long to import where none may be written.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: setup demo demo-mask-dino test test-hf test-timm soak check format bench mutants matrix clean
 
