@@ -63,8 +63,10 @@ class SafeCheckpointHook(CheckpointHook):
         asynchronous: copies the state and writes it in a thread; a save
             waits for the one before.
         signals: names of signals on which the run saves at the end of the
-            iteration and exits; with several processes all of them stop at
-            the iteration at which one has seen it.
+            iteration and exits.
+        signal_interval: iterations after which several processes ask each
+            other for signals, and stop together; the device is waited for
+            each time. One process looks after every iteration.
         exit_code: then; 75 is the system's code for "try again".
         **kwargs: of ``CheckpointHook``; ``out_dir`` is a local folder.
     """
@@ -78,6 +80,7 @@ class SafeCheckpointHook(CheckpointHook):
         on_error: str = 'stop',
         asynchronous: bool = False,
         signals: tuple[str, ...] = ('SIGTERM', 'SIGUSR1'),
+        signal_interval: int = 10,
         exit_code: int = 75,
         **kwargs: Any,
     ) -> None:
@@ -89,6 +92,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.on_error = on_error
         self.asynchronous = asynchronous
         self.signals = [signal.Signals[name] for name in signals]
+        self.signal_interval = signal_interval
         self.exit_code = exit_code
         self._received: int | None = None
         self._handlers: dict[int, Any] = {}
@@ -162,7 +166,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_train_iter(self, runner: Runner, *args: Any, **kw: Any) -> None:
         super().after_train_iter(runner, *args, **kw)
-        if not self._stop_now():
+        if not self._stop_now(runner):
             return
         runner.logger.warning(
             f'Received a signal: saving at iteration {runner.iter + 1}'
@@ -175,10 +179,12 @@ class SafeCheckpointHook(CheckpointHook):
         self._finish(runner)
         raise SystemExit(self.exit_code)
 
-    def _stop_now(self) -> bool:
+    def _stop_now(self, runner: Runner) -> bool:
         """Whether any process has received a signal."""
         seen = self._received is not None
         if self.signals and is_distributed():
+            if not self.every_n_train_iters(runner, self.signal_interval):
+                return False
             flag = torch.tensor(int(seen))
             all_reduce(flag, 'max')
             seen = bool(flag)

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from mmseg_plugin.engine.checkpoint import load_file
 from mmseg_plugin.engine.files import Disk, problem_of, write_text
+from mmseg_plugin.engine.hooks import safe_checkpoint_hook as module
 from tests.toy_run import toy_runner
 
 
@@ -172,6 +173,22 @@ def test_signals_save_within_the_iteration(tmp_path, number):
     runner = toy_runner(tmp_path, 10, resume=True)
     runner.train()
     assert runner.iter == 10
+
+
+def test_processes_stop_together_where_they_ask(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, 'is_distributed', lambda: True)
+
+    def another_has_seen_it(flag, operation):
+        asked.append(int(flag))
+        flag.fill_(1)
+
+    monkeypatch.setattr(module, 'all_reduce', another_has_seen_it)
+    runner = toy_runner(tmp_path, 40, checkpoint={'signal_interval': 5})
+    with pytest.raises(SystemExit):
+        runner.train()
+    assert asked == [0]
+    assert iteration(tmp_path) == 5
 
 
 def test_the_best_is_replaced_when_the_next_is_whole(tmp_path, monkeypatch):
