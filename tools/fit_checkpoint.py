@@ -1,7 +1,7 @@
 """Fits a checkpoint to a config with other classes, queries or levels.
 
-Weights whose name and shape fit are kept; the others are listed and start
-anew. Weights of mmdet's DINO are renamed for Mask DINO. Load the result by
+Weights whose name and shape fit are kept; the others are listed and
+initialised again. Weights of mmdet's DINO are renamed for Mask DINO. Load the result by
 --cfg-options load_from=OUT.
 """
 
@@ -55,12 +55,12 @@ def main() -> None:
     with atomic_path(args.target) as part:
         write_state(result.state, part, 'mmdet')
     for name, why in result.fresh:
-        print(f'starts anew  {name}: {why}')
+        print(f'initialised  {name}: {why}')
     for name in result.unused:
         print(f'not used     {name}')
     print(
         f'{args.target}: {len(result.state)} tensors kept, '
-        f'{len(result.fresh)} start anew, {len(result.unused)} not used'
+        f'{len(result.fresh)} initialised again, {len(result.unused)} not used'
     )
 
 

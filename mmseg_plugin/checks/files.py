@@ -30,7 +30,7 @@ def missing(snapshot: Snapshot, options: Options) -> Hits:
     'files.unreadable',
     'error',
     'images cannot be decoded to their end',
-    'write the files anew, or take their entries out (--fix does)',
+    'write the files again, or take their entries out (--fix does)',
     kinds=ALL,
     reads_images=True,
 )

@@ -48,7 +48,7 @@ def image_twice(snapshot: Snapshot, options: Options) -> Hits:
     'ids.annotation-twice',
     'error',
     'annotations share an id: only the last is evaluated',
-    'number them anew (--fix does)',
+    'renumber them (--fix does)',
 )
 def annotation_twice(snapshot: Snapshot, options: Options) -> Hits:
     return hits(repeated(_annotation_ids(snapshot)), snapshot.name_annotation)

@@ -36,7 +36,7 @@ def is_sound(rle: dict) -> bool:
     'rle.size',
     'error',
     'masks have another size than their image: every pixel is misplaced',
-    'encode them anew at the size of the image',
+    'encode them again at the size of the image',
 )
 def size(snapshot: Snapshot, options: Options) -> Hits:
     found = [
@@ -53,7 +53,7 @@ def size(snapshot: Snapshot, options: Options) -> Hits:
     'error',
     'runs do not add up to the size, or cannot be read: decoders crash or '
     'return what lies in memory',
-    'encode them anew, or take them out (--fix does)',
+    'encode them again, or take them out (--fix does)',
 )
 def runs(snapshot: Snapshot, options: Options) -> Hits:
     found = [place for place, rle, _ in _runs(snapshot) if not is_sound(rle)]

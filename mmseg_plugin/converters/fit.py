@@ -27,7 +27,7 @@ class Fit(NamedTuple):
 
     Attributes:
         state: what carries over.
-        fresh: (name in the model, why it starts anew).
+        fresh: (name in the model, why it is initialised again).
         unused: names in the file for which the model has no place.
     """
 

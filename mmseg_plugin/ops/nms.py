@@ -18,7 +18,7 @@ def nms(
     Boxes are taken in blocks of falling scores. What is left of a block is
     found first, then everything behind it is compared with that at once. On
     a CPU the first is a loop over bits; elsewhere, a few products with the
-    block's matrix, for whose end the host waits.
+    block's matrix and a synchronisation at their end.
 
     Args:
         boxes: (N, 4), (x1, y1, x2, y2).

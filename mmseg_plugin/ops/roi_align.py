@@ -43,7 +43,7 @@ def roi_align_forward(
         aligned_width: w.
         spatial_scale: size of the map over that of the boxes' image.
         sampling_ratio: samples of a bin on each axis; 0 for one a pixel,
-            for whose number the host waits.
+            whose number takes a synchronisation.
         pool_mode: 0 for the maximum, 1 for the mean.
         aligned: whether boxes are shifted by half a pixel, as they should.
     """
@@ -166,7 +166,7 @@ class _Bins:
         self.size = size
         self.bins = bins
         self.image, axes = region(rois, spatial_scale, aligned=aligned)
-        # Elsewhere the host does not wait to save a little arithmetic.
+        # Elsewhere a synchronisation costs more than the arithmetic saved.
         compact = rois.device.type == 'cpu' or sampling_ratio <= 0
         self.rows, self.columns = (
             spread(

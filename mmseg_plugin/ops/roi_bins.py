@@ -40,7 +40,7 @@ def samples(
     """Places evenly spaced in each bin.
 
     With ``sampling_ratio`` 0 their number is the length of a bin, rounded
-    up: the host then waits for the largest one.
+    up: the largest one takes a synchronisation.
 
     Args:
         start: of each region, (R,).
@@ -72,7 +72,7 @@ def spread(found: Samples, length: int, *, compact: bool) -> Spread:
         found: of one axis.
         length: of the map on that axis.
         compact: whether to look how few pixels hold all samples of a bin,
-            for which the host waits.
+            which takes a synchronisation.
     """
     pair = edge_padded(found.position, length)
     index = pair.pixel.flatten(2)

@@ -18,7 +18,7 @@ def roi_pool_forward(
 ) -> None:
     """The largest value of the pixels of each bin.
 
-    The host waits for the size of the largest bin.
+    The size of the largest bin takes a synchronisation.
 
     Args:
         input: (B, C, H, W).

@@ -53,8 +53,8 @@ def scatter_rows(
     """Gradient of :func:`gather_rows` with respect to its table.
 
     On a CPU a product with the transposed sparse matrix of the weights;
-    elsewhere one addition for each of the K columns, none of which makes
-    the host wait.
+    elsewhere one addition for each of the K columns, without a
+    synchronisation.
 
     Args:
         grad: of the sums, (M, C).

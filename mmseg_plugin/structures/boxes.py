@@ -38,7 +38,7 @@ def normalized_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     boxes = getattr(boxes, 'tensor', boxes)
     height, width = size[:2]
     x1, y1, x2, y2 = boxes.unbind(-1)
-    # Numbers, not a tensor of them: that would wait for the device.
+    # Numbers, not a tensor of them: that would be a synchronising copy.
     x, y = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
     return torch.stack((x, y, (x2 - x1) / width, (y2 - y1) / height), -1)
 

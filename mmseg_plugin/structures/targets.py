@@ -47,7 +47,7 @@ class Targets(NamedTuple):
         """
         labels, masks = instances.labels, instances.masks
         if not isinstance(masks, Tensor):
-            # By itself it would wait for the device.
+            # Without it, the operator synchronises to count them.
             masks = masks.to_tensor(torch.uint8, 'cpu')
             masks = to_device(masks, labels.device)
         missing = (size[0] - masks.shape[-2], size[1] - masks.shape[-1])

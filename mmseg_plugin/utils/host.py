@@ -1,4 +1,4 @@
-"""Between host and device, knowing when either waits for the other."""
+"""Between host and device, with every synchronisation counted."""
 
 import functools
 from collections import Counter
@@ -21,7 +21,7 @@ MOST_SIZES = 8
 def to_host(tensor: Tensor, reason: str) -> Tensor:
     """Copies a tensor to the CPU and counts that under ``reason``.
 
-    A training step waits for the device at each such copy, so all of them
+    Each such copy is a synchronisation in a training step, so all of them
     pass here and tests count them.
     """
     host_copies[reason] += 1
@@ -29,7 +29,7 @@ def to_host(tensor: Tensor, reason: str) -> Tensor:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copies a tensor of the CPU to a device, without waiting for it."""
+    """Copies a tensor of the CPU to a device, without a synchronisation."""
     if device.type == 'cuda':
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
@@ -79,7 +79,7 @@ def constants(
 ) -> Tensor:
     """Numbers of the host as a tensor (n,) that is made on the device.
 
-    Neither waits for the other, and no copy is left in a CUDA graph.
+    No synchronisation, and no copy is left in a CUDA graph.
     """
     numbers = [
         torch.full((), value, dtype=dtype, device=device) for value in values

@@ -14,7 +14,7 @@ SMALL_SIZE = 16
 """Instances below this diameter in pixels count as small."""
 MAX_INSTANCES = 300
 
-# An instance must show this share of its area, or is placed anew, smaller.
+# An instance must show this share of its area, or is placed again, smaller.
 _VISIBLE_SHARE = 0.25
 _PLACING_TRIES = 30
 _SHRINK = 0.9

@@ -34,7 +34,7 @@ _LAST = 'last_checkpoint'
 
 
 class _Later:
-    """A file backend that keeps in mind what to remove."""
+    """A file backend that records what to remove."""
 
     def __init__(self, backend: Any) -> None:
         self.backend = backend
@@ -123,7 +123,7 @@ class SafeCheckpointHook(CheckpointHook):
             raise ValueError(
                 f'no checkpoint in {self._folder(runner)} is whole: '
                 f'{"; ".join(skipped)}; give one as load_from, or remove '
-                f'{Path(runner.work_dir) / _LAST} and them to start anew'
+                f'{Path(runner.work_dir) / _LAST} and them to start over'
             )
 
     def _find(self, runner: Runner) -> tuple[str | None, list[str]]:

@@ -87,8 +87,8 @@ def panoptic_segments(
 ) -> PanopticSegments:
     """Gives every pixel to the query with the highest score there.
 
-    MaskFormer, section 3.4; Mask2Former, ``panoptic_inference``. Nothing
-    waits for the device segment by segment.
+    MaskFormer, section 3.4; Mask2Former, ``panoptic_inference``. No
+    synchronisation for each segment.
 
     Args:
         scores: (n,), class scores of the queries that are left.

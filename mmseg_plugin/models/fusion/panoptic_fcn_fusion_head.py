@@ -280,7 +280,7 @@ class PanopticFCNFusionHead(BaseModule):
 def _most(good: Tensor) -> int:
     """How many instances, by falling score, may be segments.
 
-    Where counting them would wait for a device, all of them.
+    Where counting them would take a synchronisation, all of them.
     """
     return int(good.sum()) if good.is_cpu else len(good)
 
@@ -288,7 +288,7 @@ def _most(good: Tensor) -> int:
 def _numbered(
     winner: Tensor, kept: Tensor, labels: Tensor, num_things: int
 ) -> PastedSegments:
-    """Numbers the kept segments anew, without gaps.
+    """Renumbers the kept segments, without gaps.
 
     Args:
         winner: (H, W), number of each pixel's candidate from 1; 0 for none.

@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention: fast on a CPU, no waiting on a GPU."""
+"""Multi-scale deformable attention: fast on a CPU, no synchronisation on a GPU."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
     On a CPU it gathers and weighs in one go what mmcv's fallback first
     samples, level by level. On a GPU it runs mmcv's operator, without mmcv's
-    check of the number of keys, for which the host waits in every layer; on
+    check of the number of keys, a synchronisation in every layer; on
     a device without that operator mmcv's fallback.
 
     Source: "Deformable DETR" (arXiv 2010.04159), section 4.1.

@@ -103,7 +103,7 @@ class DenoisingQueryGenerator(BaseModule):
         num_classes: classes to draw wrong labels from.
         embed_dims: channels of the queries.
         num_queries: most queries of an image.
-        label_noise: probability of drawing a label anew.
+        label_noise: probability of replacing a label by a random one.
         flip_to_other: never draw the old label, as the paper has it; the
             published code may.
         box_noise: largest shift of a centre, in units of half the width or

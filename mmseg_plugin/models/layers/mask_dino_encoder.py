@@ -98,8 +98,8 @@ class MaskDINOEncoder(BaseModule):
             'feedforward_channels': feedforward_channels,
             'ffn_drop': dropout,
         }
-        # Deformable DETR's, with reference points given: by itself it waits
-        # for the device to make them.
+        # Deformable DETR's, with reference points given: by itself it
+        # synchronises to make them.
         self.encoder = Mask2FormerTransformerEncoder(
             num_layers, {'self_attn_cfg': attention, 'ffn_cfg': ffn}
         )

@@ -26,8 +26,8 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
     mmdet builds its FPN convolutions from low to high resolution and looks
     them up from high to low, which agrees for one FPN level only. Here
     ``lateral_convs.i`` belongs to backbone level i, so files of models with
-    one FPN level (all of mmdet's zoo) load unchanged. The host never waits
-    for the device.
+    one FPN level (all of mmdet's zoo) load unchanged. There is no
+    synchronisation of host and device.
 
     Source: Mask2Former 9b0651c, modeling/pixel_decoder/msdeformattn.py.
     """

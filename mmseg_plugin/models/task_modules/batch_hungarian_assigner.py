@@ -32,7 +32,7 @@ class BatchHungarianAssigner:
 
     The costs of all layers of an image are computed together, in float32
     even under autocast, and reach the host in one copy for the whole batch.
-    A cost that is NaN or infinite becomes finite and dearer than any others
+    A cost that is NaN or infinite becomes finite and higher than any others
     together, so it is chosen only where nothing else is left.
 
     Args:

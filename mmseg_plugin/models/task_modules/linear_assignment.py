@@ -16,7 +16,7 @@ Solution = tuple[Matches, list[bool]]
 def finite_costs(costs: Tensor) -> Tensor:
     """Makes NaN and infinite costs finite and the last resort.
 
-    The finite ones keep their exact optimum: one bad pair is dearer than
+    The finite ones keep their exact optimum: one bad pair costs more than
     all that the choice of the other pairs can save.
 
     Args:
