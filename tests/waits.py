@@ -84,7 +84,7 @@ class Waits:
 
     def __init__(self):
         self.seen = []
-        # Storages stay alive, so that no other one takes the place of one of them.
+        # Storages stay alive, so that no other one takes their place.
         self.on_host = {}
         self.silent = False
         self.contexts = ExitStack()

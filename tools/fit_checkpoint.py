@@ -1,8 +1,8 @@
 """Fits a checkpoint to a config with other classes, queries or levels.
 
 Weights whose name and shape fit are kept; the others are listed and
-initialised again. Weights of mmdet's DINO are renamed for Mask DINO. Load the result by
---cfg-options load_from=OUT.
+initialised again. Weights of mmdet's DINO are renamed for Mask DINO. Load the
+result by --cfg-options load_from=OUT.
 """
 
 import argparse

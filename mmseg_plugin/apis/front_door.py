@@ -166,7 +166,7 @@ def _check_record(out: Path, found: DataFound) -> None:
         raise DataError(f'{out} is not of this tool; move it away') from error
     if record.get('sources') != _hashes(found):
         raise DataError(
-            f'{out} was made from other annotations; remove it to make it again'
+            f'{out} was made from other annotations; remove it and run again'
         )
 
 

@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention: fast on a CPU, no synchronisation on a GPU."""
+"""Multi-scale deformable attention: no synchronisation on a GPU."""
 
 from types import SimpleNamespace
 from typing import Any
