@@ -12,6 +12,9 @@ check_stack()
 from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS  # noqa: E402
 from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
+from mmengine.registry import (  # noqa: E402
+    LOG_PROCESSORS as MMENGINE_LOG_PROCESSORS,
+)
 from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
 from mmengine.registry import (  # noqa: E402
@@ -26,9 +29,11 @@ from mmseg_plugin.engine.amp import register_cpu_amp  # noqa: E402
 from mmseg_plugin.engine.checkpoint import (  # noqa: E402
     register_safe_loaders,
 )
+from mmseg_plugin.engine.quiet import calm_imports  # noqa: E402
 
 register_safe_loaders()
 register_cpu_amp()
+calm_imports()
 
 
 def _child(parent: Registry, *locations: str) -> Registry:
@@ -50,4 +55,5 @@ VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'engine.optim'
 )
-HOOKS = _child(MMENGINE_HOOKS, 'engine.hooks')
+HOOKS = _child(MMENGINE_HOOKS, 'engine.hooks', 'engine.logs')
+LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'engine.logs')

@@ -54,7 +54,8 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         max_iters: of the run.
         resume: as ``--resume``.
         **options: ``checkpoint`` (changes of the hook), ``hooks``,
-            ``num_workers``, ``by_epoch``, ``data``, ``optim_wrapper``.
+            ``num_workers``, ``by_epoch``, ``data``, ``optim_wrapper``,
+            ``default_hooks``, ``log_processor``, ``log_level``.
     """
     data = options.get('data') or Noise()
     by_epoch = options.get('by_epoch', False)
@@ -88,10 +89,14 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         train_cfg=loop,
         optim_wrapper=wrapper | options.get('optim_wrapper', {}),
         param_scheduler={'type': 'CosineAnnealingLR', 'T_max': 99},
-        default_hooks={'checkpoint': hook | options.get('checkpoint', {})},
+        default_hooks={
+            'checkpoint': hook | options.get('checkpoint', {}),
+            **options.get('default_hooks', {}),
+        },
+        log_processor=options.get('log_processor'),
         custom_hooks=[{'type': 'EMAHook'}, *options.get('hooks', [])],
         resume=resume,
         randomness={'seed': seed},
         experiment_name=f'{work_dir}{id(data)}'.replace('/', '_'),
-        log_level='WARNING',
+        log_level=options.get('log_level', 'WARNING'),
     )

@@ -4,4 +4,8 @@ _base_ = [
     'mmdet::_base_/schedules/schedule_1x.py',
     'mmdet::_base_/default_runtime.py',
 ]
-default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))
+default_hooks = dict(
+    progress=dict(type='mmseg_plugin.ProgressHook'),
+    checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
+)
+log_processor = dict(type='mmseg_plugin.LogLines')

@@ -25,6 +25,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False),
 ]
 default_hooks = dict(
+    progress=dict(type='mmseg_plugin.ProgressHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',
         by_epoch=False,
@@ -32,6 +33,6 @@ default_hooks = dict(
     ),
     logger=dict(interval=20),
 )
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='mmseg_plugin.LogLines', by_epoch=False)
 # Draws RLE and maps that are all void too.
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

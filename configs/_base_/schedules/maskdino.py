@@ -45,6 +45,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 default_hooks = dict(
+    progress=dict(type='mmseg_plugin.ProgressHook'),
     matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',
@@ -54,7 +55,7 @@ default_hooks = dict(
         max_keep_ckpts=3,
     ),
 )
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='mmseg_plugin.LogLines', by_epoch=False)
 auto_scale_lr = dict(enable=False, base_batch_size=16)
 # Draws RLE and maps that are all void too.
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

@@ -29,6 +29,7 @@ poly = dict(type='PolyLR', power=0.9, by_epoch=False, end=90001)
 param_scheduler = [warmup, poly]
 
 default_hooks = dict(
+    progress=dict(type='mmseg_plugin.ProgressHook'),
     matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',
@@ -37,7 +38,7 @@ default_hooks = dict(
         max_keep_ckpts=2,
     ),
 )
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='mmseg_plugin.LogLines', by_epoch=False)
 auto_scale_lr = dict(base_batch_size=16)
 # Draws RLE and maps that are all void too.
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

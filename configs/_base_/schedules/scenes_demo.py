@@ -25,8 +25,10 @@ param_scheduler = [
 ]
 
 default_hooks = dict(
+    progress=dict(type='mmseg_plugin.ProgressHook'),
     checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
     logger=dict(interval=20),
 )
+log_processor = dict(type='mmseg_plugin.LogLines')
 # Draws RLE and maps that are all void too.
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

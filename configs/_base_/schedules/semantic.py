@@ -10,6 +10,7 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),
 )
 default_hooks = dict(
+    progress=dict(type='mmseg_plugin.ProgressHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
@@ -28,7 +29,7 @@ visualizer = dict(
     vis_backends=vis_backends,
     name='visualizer',
 )
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='mmseg_plugin.LogLines', by_epoch=False)
 log_level = 'INFO'
 load_from = None
 resume = False
