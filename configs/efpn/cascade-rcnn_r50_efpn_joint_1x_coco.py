@@ -9,8 +9,5 @@ roi_head = dict(
     _base_.efpn_faster_rcnn.roi_head, type='mmseg_plugin.EFPNCascadeRoIHead'
 )
 model = dict(_base_.efpn_faster_rcnn, roi_head=roi_head)
-default_hooks = dict(
-    progress=dict(type='mmseg_plugin.ProgressHook'),
-    checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
-)
+default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))
 log_processor = dict(type='mmseg_plugin.LogLines')
