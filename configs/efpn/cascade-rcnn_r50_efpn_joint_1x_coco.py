@@ -5,9 +5,8 @@ _base_ = [
     'mmdet::_base_/schedules/schedule_1x.py',
     'mmdet::_base_/default_runtime.py',
 ]
-roi_head = dict(
-    _base_.efpn_faster_rcnn.roi_head, type='mmseg_plugin.EFPNCascadeRoIHead'
-)
-model = dict(_base_.efpn_faster_rcnn, roi_head=roi_head)
+efpn = _base_.efpn_faster_rcnn
+kind = 'mmseg_plugin.EFPNCascadeRoIHead'
+model = dict(efpn, roi_head=dict(efpn.roi_head, type=kind))
 default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))
 log_processor = dict(type='mmseg_plugin.LogLines')
