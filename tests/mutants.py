@@ -1,20 +1,30 @@
 """Changes one thing in the code and sees whether a test notices.
 
-``make mutants`` takes a random sample, as every mutant costs a run of the
-tests that mirror its module. Survivors are listed in ``work_dirs/mutants``.
+``make mutants`` takes a random sample. A mutant costs those tests of the
+folder that mirrors its module which call the changed function, up to the
+first that fails. Survivors are listed in ``work_dirs/mutants``.
 """
 
 import argparse
 import ast
 import copy
+import importlib
 import json
+import os
+import pickle
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 # Rooms where a wrong number hides, below the package.
@@ -23,6 +33,8 @@ ROOMS = (
     *('models/losses', 'models/criterions', 'models/task_modules'),
     'models/fusion',
 )
+# Numbers of a data set, which only its files know better.
+TABLES = ('street_classes', 'tables')
 _SWAPS = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -42,14 +54,10 @@ _SWAPS = {
 }
 
 
-def tests_of(module: Path) -> Path | None:
-    """The test file or folder that mirrors a module."""
-    parts = module.relative_to(ROOT / 'mmseg_plugin').with_suffix('').parts
-    folder = ROOT.joinpath('tests', *(f'test_{part}' for part in parts[:-1]))
-    own = folder / f'test_{parts[-1]}.py'
-    if own.is_file():
-        return own
-    return folder if folder.is_dir() else None
+def tests_of(module: Path) -> Path:
+    """The folder with the tests that mirror a module's folder."""
+    parts = module.parent.relative_to(ROOT / 'mmseg_plugin').parts
+    return ROOT.joinpath('tests', *(f'test_{part}' for part in parts))
 
 
 def _annotations(tree: ast.AST) -> set[ast.AST]:
@@ -64,17 +72,50 @@ def _annotations(tree: ast.AST) -> set[ast.AST]:
     return found
 
 
-def mutants(source: str) -> Iterator[tuple[int, str, str]]:
-    """Line, what is changed, and the changed source of each mutant."""
-    tree = ast.parse(source)
+class Mutant(NamedTuple):
+    """One change.
+
+    Attributes:
+        module: file of the package.
+        line: of the change.
+        defs: first lines of the functions around it, innermost first.
+        change: the code around it, changed.
+        source: the whole file, changed.
+    """
+
+    module: Path
+    line: int
+    defs: list[int]
+    change: str
+    source: str
+
+
+def mutants(module: Path) -> Iterator[Mutant]:
+    """Every change of a file."""
+    tree = ast.parse(module.read_text())
     skipped = _annotations(tree)
+    around = _functions(tree)
     nodes = [node for node in ast.walk(tree) if node not in skipped]
     for node in nodes:
         for field, old, new in _changes(node):
             setattr(node, field, new)
             line = getattr(node, 'lineno', 0)
-            yield line, ast.unparse(copy.deepcopy(node)), ast.unparse(tree)
+            text = ast.unparse(copy.deepcopy(node))
+            yield Mutant(module, line, around[node], text, ast.unparse(tree))
             setattr(node, field, old)
+
+
+def _functions(
+    node: ast.AST, outer: Sequence[int] = ()
+) -> dict[ast.AST, list[int]]:
+    """First lines of the functions around each node, as frames have them."""
+    if isinstance(node, ast.FunctionDef):
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        outer = [first, *outer]
+    found = {node: list(outer)}
+    for child in ast.iter_child_nodes(node):
+        found |= _functions(child, outer)
+    return found
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, object, object]]:
@@ -95,63 +136,182 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object, object]]:
             yield 'value', node.value, node.value + 0.4
 
 
-def is_noticed(module: Path, source: str, tests: Path, limit: float) -> bool:
-    """Whether tests fail, or never end, with another source of a module."""
-    with tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder) / 'repo'
-        ignored = shutil.ignore_patterns('.*', 'work_dirs', '__pycache__')
-        shutil.copytree(ROOT, copied, symlinks=True, ignore=ignored)
-        mim = Path('mmseg_plugin', '.mim')
-        shutil.copytree(ROOT / mim, copied / mim, symlinks=True)
-        (copied / module.relative_to(ROOT)).write_text(source)
-        command = [sys.executable, '-m', 'pytest', '-qx']
-        command += ['-p', 'no:cacheprovider', str(tests.relative_to(ROOT))]
+class Recorder:
+    """Notes which functions of the package each test calls."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, set[tuple[str, int]]] = {}
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        calls = self.calls[item.nodeid] = set()
+        package = str(ROOT / 'mmseg_plugin')
+
+        def trace(frame: FrameType, event: str, argument: object) -> None:
+            code = frame.f_code
+            if code.co_filename.startswith(package):
+                calls.add((code.co_filename, code.co_firstlineno))
+
+        start = time.monotonic()
+        sys.settrace(trace)
+        yield
+        sys.settrace(None)
+        self.seconds[item.nodeid] = time.monotonic() - start
+
+
+def run_tests(tests: list[str], limit: float, out: Path | None = None) -> bool:
+    """Whether tests pass within a time, in a fork of this process.
+
+    What takes long to import is here already; nothing of the package is.
+
+    Args:
+        tests: folders, files or single tests.
+        limit: seconds.
+        out: gets what a :class:`Recorder` notes.
+    """
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        with open(os.devnull, 'w') as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+            command = ['-qx', '-m', 'not slow', '-p', 'no:cacheprovider']
+            notes = Recorder()
+            plugins = [] if out is None else [notes]
+            code = pytest.main([*command, *tests], plugins)
+            if out is not None:
+                out.write_bytes(pickle.dumps((notes.calls, notes.seconds)))
+            # Tests that ask for what is not installed have nothing to say.
+            os._exit(code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED))
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status == 0
+        time.sleep(0.1)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+class Judge:
+    """Writes mutants into a copy of the repository and runs tests on them."""
+
+    def __init__(self) -> None:
+        self.known: dict[Path, tuple[dict, dict]] = {}
+        self.written = 0
+
+    def _calls(self, folder: Path) -> tuple[dict, dict]:
+        if folder not in self.known:
+            with tempfile.NamedTemporaryFile() as notes:
+                out = Path(notes.name)
+                # Tests that fail anyway would notice everything.
+                if not run_tests([str(folder)], 3600, out):
+                    sys.exit(f'{folder} fails without a mutant')
+                self.known[folder] = pickle.loads(out.read_bytes())
+        return self.known[folder]
+
+    def _tests(self, mutant: Mutant) -> tuple[list[str], float]:
+        """Tests that run the changed function, fast ones first."""
+        calls, seconds = self._calls(tests_of(mutant.module))
+        file = str(mutant.module)
+        for first in mutant.defs:
+            found = [t for t, seen in calls.items() if (file, first) in seen]
+            if found:
+                break
+        else:
+            # What runs on import: tests of whatever the file has.
+            found = [
+                test
+                for test, seen in calls.items()
+                if any(name == file for name, _ in seen)
+            ]
+        found.sort(key=seconds.__getitem__)
+        return found, 30 + 4 * sum(seconds[test] for test in found)
+
+    def notices(self, mutant: Mutant) -> bool:
+        """Whether a test fails."""
+        tests, limit = self._tests(mutant)
+        sound = mutant.module.read_text()
+        self._write(mutant.module, mutant.source)
         try:
-            done = subprocess.run(
-                command, cwd=copied, capture_output=True, timeout=limit
-            )
-        except subprocess.TimeoutExpired:
-            return True
-        return done.returncode != 0
+            return bool(tests) and not run_tests(tests, limit)
+        finally:
+            self._write(mutant.module, sound)
+
+    def _write(self, module: Path, source: str) -> None:
+        module.write_text(source)
+        # Bytecode is told apart by seconds and size alone.
+        self.written += 1
+        os.utime(module, (self.written, self.written))
+
+
+def sample(
+    rooms: Sequence[str], count: int, seed: int
+) -> tuple[list[Mutant], int]:
+    """Chosen mutants, as many of each room, and how many there are."""
+    found = {
+        room: [
+            mutant
+            for module in sorted((ROOT / 'mmseg_plugin' / room).glob('*.py'))
+            if module.stem not in TABLES
+            for mutant in mutants(module)
+        ]
+        for room in rooms
+    }
+    draw = random.Random(seed)
+    chosen = []
+    for number, room in enumerate(rooms):
+        share = count // len(rooms) + (number < count % len(rooms))
+        chosen += draw.sample(found[room], min(share, len(found[room])))
+    return chosen, sum(map(len, found.values()))
+
+
+def judge(args: argparse.Namespace) -> None:
+    """Runs the sample inside the copy."""
+    for name in ('datasets', 'evaluation', 'models'):
+        importlib.import_module(f'mmdet.{name}')
+    chosen, total = sample(args.rooms, args.count, args.seed)
+    judging = Judge()
+    survivors = []
+    for number, mutant in enumerate(chosen, 1):
+        where = mutant.module.relative_to(ROOT)
+        name = f'{where}:{mutant.line}: {mutant.change}'
+        noticed = judging.notices(mutant)
+        if not noticed:
+            survivors.append(name)
+            args.out.write_text(json.dumps(survivors, indent=1))
+        word = 'noticed ' if noticed else 'SURVIVED'
+        print(f'{number}/{len(chosen)} {word} {name}', flush=True)
+    share = 1 - len(survivors) / max(len(chosen), 1)
+    print(f'{share:.0%} of {len(chosen)} mutants of {total} noticed')
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--count', type=int, default=100)
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--room', choices=ROOMS, help='this one alone')
-    parser.add_argument('--limit', type=float, default=600, help='seconds')
-    args = parser.parse_args()
-    found = [
-        (module, tests, *mutant)
-        for room in ([args.room] if args.room else ROOMS)
-        for module in sorted((ROOT / 'mmseg_plugin' / room).glob('*.py'))
-        if (tests := tests_of(module)) is not None
-        for mutant in mutants(module.read_text())
-    ]
-    chosen = random.Random(args.seed).sample(
-        found, min(args.count, len(found))
+    parser.add_argument('--rooms', nargs='+', choices=ROOMS, default=ROOMS)
+    parser.add_argument(
+        '--out', type=Path, default='work_dirs/mutants/survivors.json'
     )
-    survivors = []
-    sound: dict[Path, bool] = {}
-    for number, (module, tests, line, change, source) in enumerate(chosen, 1):
-        name = f'{module.relative_to(ROOT)}:{line}: {change}'
-        # Tests that fail anyway would notice everything.
-        if tests not in sound:
-            own = module.read_text()
-            sound[tests] = not is_noticed(module, own, tests, args.limit)
-        if not sound[tests]:
-            sys.exit(f'{tests.relative_to(ROOT)} fails without a mutant')
-        noticed = is_noticed(module, source, tests, args.limit)
-        if not noticed:
-            survivors.append(name)
-        word = 'noticed ' if noticed else 'SURVIVED'
-        print(f'{number}/{len(chosen)} {word} {name}', flush=True)
-    out = ROOT / 'work_dirs' / 'mutants'
-    out.mkdir(parents=True, exist_ok=True)
-    (out / 'survivors.json').write_text(json.dumps(survivors, indent=1))
-    share = 1 - len(survivors) / max(len(chosen), 1)
-    print(f'{share:.0%} of {len(chosen)} mutants of {len(found)} noticed')
+    args = parser.parse_args()
+    if os.environ.get('MUTANTS_ROOT') == str(ROOT):
+        return judge(args)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder).resolve() / 'repo'
+        ignored = shutil.ignore_patterns('.*', 'work_dirs', '__pycache__')
+        shutil.copytree(ROOT, copied, symlinks=True, ignore=ignored)
+        mim = Path('mmseg_plugin', '.mim')
+        shutil.copytree(ROOT / mim, copied / mim, symlinks=True)
+        command = [sys.executable, str(copied / 'tests' / 'mutants.py')]
+        command += [*sys.argv[1:], '--out', str(args.out.resolve())]
+        roots = {'MUTANTS_ROOT': str(copied), 'PYTHONPATH': str(copied)}
+        done = subprocess.run(command, cwd=copied, env={**os.environ, **roots})
+    sys.exit(done.returncode)
 
 
 if __name__ == '__main__':

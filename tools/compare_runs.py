@@ -15,7 +15,10 @@ from pycocotools.coco import COCO
 from mmseg_plugin.apis.runs import Run
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
-from mmseg_plugin.datasets.annotations import completed_truth, image_sizes
+from mmseg_plugin.datasets.annotation_files import (
+    completed_truth,
+    image_sizes,
+)
 from mmseg_plugin.evaluation.pr_curves import CURVES, MaskPR, mask_pr
 from mmseg_plugin.visualization.plots import Curve, Panel, save_plot
 

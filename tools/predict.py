@@ -1,7 +1,6 @@
 """Draws what a model finds in images, and writes it as COCO results."""
 
 import argparse
-import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,10 +128,12 @@ def ground_truths(
         return [GroundTruth(ann, classes, folder)]
     found = []
     for part in data_parts(config, 'test'):
-        # Nobody asked for it: do without.
-        with contextlib.suppress(UserError):
-            if part.ann_file.is_file():
+        if part.ann_file.is_file():
+            try:
                 found.append(part.ground_truth(classes))
+            except UserError as error:
+                # Nobody asked for it.
+                print(f'drawn without ground truth: {error}')
     return found
 
 

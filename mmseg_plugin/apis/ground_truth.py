@@ -10,13 +10,19 @@ import numpy as np
 from mmseg_plugin.apis.image_index import ImageIndex
 from mmseg_plugin.apis.segments import Segment, box_of
 from mmseg_plugin.cli.cli import UserError
-from mmseg_plugin.datasets.annotations import (
+from mmseg_plugin.datasets.annotation_files import (
     category_ids,
+    listed_annotations,
+)
+from mmseg_plugin.datasets.annotations import (
     object_box,
     object_mask,
     place,
 )
-from mmseg_plugin.datasets.transforms.load_panoptic import read_segment_ids
+from mmseg_plugin.datasets.panoptic_files import (
+    entries_by_image,
+    read_segment_ids,
+)
 
 
 class GroundTruth:
@@ -42,7 +48,7 @@ class GroundTruth:
 
     Raises:
         UserError: not such a file, none of its categories is one of
-            ``classes``, or two have one name.
+            ``classes``, two have one name, or an annotation is of none.
     """
 
     def __init__(
@@ -90,7 +96,11 @@ class GroundTruth:
         annotations = content['annotations']
         self._is_panoptic = any('segments_info' in a for a in annotations)
         self._annotations: dict[int | str, list[dict]] = {}
-        for annotation in annotations:
+        if self._is_panoptic:
+            entries = entries_by_image(content, self.ann_file)
+            self._annotations = {i: [entry] for i, entry in entries.items()}
+            return
+        for annotation in listed_annotations(content, self.ann_file):
             image = annotation['image_id']
             self._annotations.setdefault(image, []).append(annotation)
 

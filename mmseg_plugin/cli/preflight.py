@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmseg_plugin.cli.cli import UserError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 _COUNTS = ('num_things_classes', 'num_stuff_classes')
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Heads whose number of classes is that of the data.
 _HEADS = ('bbox_head', 'mask_head', 'decode_head')
 
@@ -32,6 +34,23 @@ def check_classes(config: Config) -> None:
             raise UserError(_difference(train, names, key))
     if train is not None:
         _check_model(config, train)
+        _check_loaders(config, len(train))
+
+
+def _check_loaders(config: Config, count: int) -> None:
+    """Refuses mmseg's own transform where 8 bits do not hold the labels."""
+    names = {'mmseg.LoadAnnotations'}
+    if config.get('default_scope') == 'mmseg':
+        names.add('LoadAnnotations')
+    for key in _LOADERS if count > 255 else ():
+        for dataset in _plain(config, key):
+            for step in dataset.get('pipeline') or ():
+                if step.get('type') in names:
+                    raise UserError(
+                        f'train_dataloader has {count} classes, and '
+                        f'{step["type"]} of {key} keeps 8 bits of a label: '
+                        'take mmseg_plugin.LoadSemanticAnnotations'
+                    )
 
 
 def _check_model(config: Config, names: tuple[str, ...]) -> None:
@@ -71,17 +90,32 @@ def _counts(node: Any, path: str) -> Iterator[tuple[str, int]]:
 
 def _classes(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Names of the classes of each split that says them."""
-    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        dataset = (config.get(key) or {}).get('dataset') or {}
-        while inner := dataset.get('dataset') or dataset.get('datasets'):
-            dataset = inner[0] if isinstance(inner, list) else inner
+    for key in _LOADERS:
+        dataset = next(_plain(config, key))
         names = (dataset.get('metainfo') or {}).get('classes')
         if names is None:
             scope = config.get('default_scope', 'mmdet')
             found = find_class(dataset.get('type'), scope)
             names = getattr(found, 'METAINFO', {}).get('classes')
-        if names and not isinstance(names, str):
+        if isinstance(names, str):
+            # A file of names; the data set says if it is not there.
+            file = Path(names)
+            names = file.read_text().split('\n') if file.is_file() else ()
+            names = [name.strip() for name in names if name.strip()]
+        if names:
             yield key, tuple(names)
+
+
+def _plain(config: Config, key: str) -> Iterator[Any]:
+    """Data sets of a loader, inside those that repeat or join others."""
+    waiting = [(config.get(key) or {}).get('dataset') or {}]
+    while waiting:
+        dataset = waiting.pop(0)
+        inner = dataset.get('dataset') or dataset.get('datasets')
+        if inner:
+            waiting[:0] = inner if isinstance(inner, list) else [inner]
+        else:
+            yield dataset
 
 
 def _difference(

@@ -6,6 +6,7 @@ from mmseg_plugin.datasets.coco_by_name import (
     CocoInstanceDataset,
     CocoPanopticDataset,
 )
+from mmseg_plugin.datasets.semantic import SemanticDataset
 from mmseg_plugin.datasets.street_panoptic import (
     CityscapesPanopticDataset,
     MapillaryInstanceDataset,
@@ -20,6 +21,7 @@ __all__ = [
     'CocoPanopticDataset',
     'MapillaryInstanceDataset',
     'MapillaryPanopticDataset',
+    'SemanticDataset',
     'TT100KDataset',
     'collate_pairs',
 ]

@@ -5,13 +5,13 @@ their image. Data sets, metrics and tools ask these functions, so that all of
 them agree. `where` begins every error: the file and the annotation.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pycocotools import mask as mask_utils
 
 
-def place(source: object, annotation: dict) -> str:
+def place(source: object, annotation: Mapping) -> str:
     """What an annotation is called in errors.
 
     Args:
@@ -237,9 +237,20 @@ def object_area(
     return float(box[2] * box[3]) if box is not None else 0.0
 
 
-def is_crowd(annotation: dict) -> bool:
-    """Whether it is a crowd; not if the file does not say so."""
-    return bool(annotation.get('iscrowd'))
+def is_crowd(annotation: Mapping, where: str) -> bool:
+    """Whether it is a crowd; not if the file does not say so.
+
+    Args:
+        annotation: an annotation, or a segment of a panoptic file.
+        where: see above.
+
+    Raises:
+        ValueError: ``iscrowd`` is neither 0 nor 1.
+    """
+    crowd = annotation.get('iscrowd')
+    if crowd not in (None, 0, 1):
+        raise ValueError(f'{where} has iscrowd {crowd!r}: write 0 or 1')
+    return bool(crowd)
 
 
 def completed(annotation: dict, size: Sequence[int], where: str) -> dict:
@@ -263,91 +274,6 @@ def completed(annotation: dict, size: Sequence[int], where: str) -> dict:
         'segmentation': shape,
         'bbox': box,
         'area': object_area(annotation, rle, box),
-        'iscrowd': int(is_crowd(annotation)),
+        'iscrowd': int(is_crowd(annotation, where)),
     }
     return {k: v for k, v in whole.items() if v is not None}
-
-
-def image_sizes(content: dict, source: object) -> dict:
-    """Id of each image to its height and width.
-
-    Args:
-        content: of the annotation file.
-        source: the file.
-
-    Raises:
-        ValueError: an image has no id or no size, or an id is there twice.
-    """
-    sizes: dict = {}
-    for image in content.get('images', ()):
-        lacks = {'id', 'height', 'width'} - image.keys()
-        if lacks:
-            raise ValueError(
-                f'{source}: image {image.get("file_name", image)} has no '
-                f'{min(lacks)}'
-            )
-        if image['id'] in sizes:
-            raise ValueError(f'{source}: two images have id {image["id"]}')
-        sizes[image['id']] = (image['height'], image['width'])
-    return sizes
-
-
-def completed_truth(content: dict, source: object) -> dict:
-    """A copy of an instance file that pycocotools judges rightly.
-
-    Annotations are numbered from 1 (pycocotools loses number 0 and those
-    that are there twice) and completed; ``file_id`` keeps the file's number.
-    Annotations of images that the file does not list are left out.
-
-    Args:
-        content: of the annotation file.
-        source: the file.
-
-    Raises:
-        ValueError: see the functions above.
-    """
-    sizes = image_sizes(content, source)
-    annotations: list[dict] = []
-    for annotation in content.get('annotations', ()):
-        image = annotation.get('image_id')
-        if image not in sizes:
-            continue
-        whole = completed(annotation, sizes[image], place(source, annotation))
-        whole['file_id'] = annotation.get('id')
-        annotations.append({**whole, 'id': len(annotations) + 1})
-    return {**content, 'annotations': annotations}
-
-
-def category_ids(
-    content: dict, source: object, extra: Iterable[str] = ()
-) -> dict[str, int]:
-    """Name of each category to its id.
-
-    Args:
-        content: of the annotation file.
-        source: the file.
-        extra: names that get ids which the file does not use, unless it has
-            them.
-
-    Raises:
-        ValueError: two categories have one name or one id.
-    """
-    ids: dict[str, int] = {}
-    for category in content.get('categories', ()):
-        name, number = category.get('name'), category.get('id')
-        if name is None or number is None:
-            raise ValueError(f'{source}: category {category} lacks id or name')
-        if name in ids:
-            raise ValueError(
-                f'{source}: two categories are named {name!r} (ids '
-                f'{ids[name]} and {number}); rename or merge them'
-            )
-        if number in ids.values():
-            raise ValueError(f'{source}: two categories have id {number}')
-        ids[name] = number
-    unused = max((i for i in ids.values() if isinstance(i, int)), default=0)
-    for name in extra:
-        if name not in ids:
-            unused += 1
-            ids[name] = unused
-    return ids

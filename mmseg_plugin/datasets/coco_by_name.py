@@ -11,7 +11,7 @@ from mmdet.datasets import CocoPanopticDataset as _CocoPanopticDataset
 from mmdet.datasets.api_wrappers import COCO, COCOPanoptic
 from pycocotools import mask as mask_utils
 
-from mmseg_plugin.datasets.annotations import (
+from mmseg_plugin.datasets.annotation_files import (
     category_ids,
     completed_truth,
     image_sizes,
@@ -87,13 +87,14 @@ class _InstanceFile(_ByName, COCO):
     def createIndex(self) -> None:
         """Completes the annotations first, and leaves other classes out."""
         self._name_categories()
+        annotations = self.dataset.get('annotations', ())
+        if any('segments_info' in annotation for annotation in annotations):
+            raise ValueError(
+                f'{self.source} is a panoptic file: take '
+                'mmseg_plugin.CocoPanopticDataset'
+            )
         self.dataset = completed_truth(self.dataset, self.source)
         for annotation in self.dataset['annotations']:
-            if 'segments_info' in annotation:
-                raise ValueError(
-                    f'{self.source} is a panoptic file: take '
-                    'mmseg_plugin.CocoPanopticDataset'
-                )
             wanted = annotation['category_id'] in self.wanted
             if wanted and not annotation.get('ignore'):
                 self._complete(annotation)
@@ -188,9 +189,10 @@ class CocoInstanceDataset(CocoDataset):
 
     Raises:
         ValueError: two categories have one name, no category is a class, an
-            RLE or a polygon is damaged, an object has neither box nor mask
-            or, where a training pipeline loads masks, no mask; or a training
-            set has no object to learn from.
+            annotation is of none of the file's, an RLE or a polygon is
+            damaged, an object has neither box nor mask or, where a training
+            pipeline loads masks, no mask; or a training set has no object to
+            learn from.
     """
 
     def load_data_list(self) -> list[dict]:

@@ -7,6 +7,9 @@ import mmcv
 import numpy as np
 from mmengine.fileio import get
 
+from mmseg_plugin.datasets.annotation_files import of_listed_images
+from mmseg_plugin.datasets.annotations import is_crowd
+
 # Ids are colours of 24 bits; 0 is void.
 LAST_ID = (1 << 24) - 1
 _PNG = b'\x89PNG\r\n\x1a\n'
@@ -94,8 +97,8 @@ def checked_segments(
 
     Raises:
         ValueError: the entry or a segment lacks something, an id is not
-            within 1 and 2**24 - 1 or is there twice, or a category is not
-            one of the file's.
+            within 1 and 2**24 - 1 or is there twice, a category is not one of
+            the file's, or ``iscrowd`` is neither 0 nor 1.
     """
     if 'segments_info' not in entry or 'image_id' not in entry:
         raise ValueError(
@@ -122,6 +125,7 @@ def checked_segments(
                 f'{where}: segment {number} is of category '
                 f'{segment["category_id"]}, which is not in categories'
             )
+        is_crowd(segment, f'{where}: segment {number}')
         seen.add(number)
     return list(entry['segments_info'])
 
@@ -158,7 +162,7 @@ def completed_segments(
                 **segment,
                 'bbox': segment.get('bbox') or list(map(float, box)),
                 'area': segment.get('area', int(mask.sum())),
-                'iscrowd': int(bool(segment.get('iscrowd'))),
+                'iscrowd': int(is_crowd(segment, path)),
             }
         )
     return whole
@@ -166,6 +170,8 @@ def completed_segments(
 
 def entries_by_image(content: Mapping, source: object) -> dict:
     """Id of each image to its entry of ``annotations``.
+
+    Warns of entries whose image the file does not list.
 
     Args:
         content: of the panoptic file.
@@ -184,4 +190,6 @@ def entries_by_image(content: Mapping, source: object) -> dict:
                 'annotations'
             )
         entries[entry['image_id']] = {**entry, 'segments_info': segments}
+    if content.get('images'):
+        of_listed_images(content, source)
     return entries

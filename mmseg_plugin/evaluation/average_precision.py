@@ -12,11 +12,11 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmseg_plugin.datasets.annotations import (
+from mmseg_plugin.datasets.annotation_files import (
     category_ids,
-    checked_rle,
     completed_truth,
 )
+from mmseg_plugin.datasets.annotations import checked_rle
 
 # Places of COCOeval's area ranges.
 AREAS = {'': 0, '_s': 1, '_m': 2, '_l': 3}

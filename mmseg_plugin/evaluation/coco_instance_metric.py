@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from pycocotools.cocoeval import COCOeval
 from terminaltables import AsciiTable
 
-from mmseg_plugin.datasets.annotations import category_ids
+from mmseg_plugin.datasets.annotation_files import category_ids
 from mmseg_plugin.evaluation.average_precision import (
     AREAS,
     average_precisions,

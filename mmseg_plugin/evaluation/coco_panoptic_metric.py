@@ -12,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.fileio import dump, exists, load
 from mmengine.logging import MMLogger
 
-from mmseg_plugin.datasets.annotations import category_ids
+from mmseg_plugin.datasets.annotation_files import category_ids
 from mmseg_plugin.datasets.panoptic_files import entries_by_image
 from mmseg_plugin.evaluation.panoptic_images import (
     ImageJob,

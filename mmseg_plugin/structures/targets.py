@@ -122,8 +122,9 @@ def checked_ignore_index(ignore_index: int, num_classes: int) -> int:
         raise ValueError(
             f'ignore_index={ignore_index} is one of the {num_classes} '
             'classes of the head: set ignore_index of the head and of the '
-            'transform that loads the maps, the padding of maps of the '
-            'data_preprocessor and pad_val of Pad to 65535'
+            'metric, the padding of maps of the data_preprocessor and pad_val '
+            'of Pad to 65535, and load the maps with '
+            'mmseg_plugin.LoadSemanticAnnotations or LoadPanopticAnnotations'
         )
     return ignore_index
 

@@ -124,31 +124,3 @@ def test_box_and_area_are_those_of_the_mask(lacks):
 def test_what_is_no_box_is_refused(box):
     with pytest.raises(ValueError, match='^x: .*bbox'):
         reader.object_box({'bbox': box}, None, 'x')
-
-
-def test_a_truth_is_numbered_from_one():
-    content = {
-        'images': [{'id': 5, 'height': 30, 'width': 40}],
-        'annotations': [
-            {'id': i, 'image_id': image, 'bbox': [0, 0, 2, 2]}
-            for i, image in ((0, 5), (0, 5), (2**40, 5), (3, 6))
-        ],
-    }
-    content['annotations'][1].pop('id')
-    got = reader.completed_truth(content, 'x')['annotations']
-    assert [a['id'] for a in got] == [1, 2, 3]
-    assert [a['file_id'] for a in got] == [0, None, 2**40]
-    assert 'iscrowd' not in content['annotations'][0]
-
-
-def test_names_of_categories():
-    content = {'categories': [{'id': 9, 'name': 'b'}, {'id': 2, 'name': 'a'}]}
-    assert reader.category_ids(content, 'f', ['a', 'c', 'd']) == {
-        'b': 9,
-        'a': 2,
-        'c': 10,
-        'd': 11,
-    }
-    content['categories'].append({'id': 3, 'name': 'a'})
-    with pytest.raises(ValueError, match=r"f: two .*'a' \(ids 2 and 3\)"):
-        reader.category_ids(content, 'f')

@@ -1,6 +1,9 @@
 from mmseg_plugin.datasets.transforms.load_panoptic import (
     LoadPanopticAnnotations,
 )
+from mmseg_plugin.datasets.transforms.load_semantic import (
+    LoadSemanticAnnotations,
+)
 from mmseg_plugin.datasets.transforms.noisy_masks import NoisyMasks
 from mmseg_plugin.datasets.transforms.object_crop import (
     CropAroundObject,
@@ -14,6 +17,7 @@ __all__ = [
     'CropAroundObject',
     'ResizeToObject',
     'LoadPanopticAnnotations',
+    'LoadSemanticAnnotations',
     'NoisyMasks',
     'SharedOffsetCrop',
 ]

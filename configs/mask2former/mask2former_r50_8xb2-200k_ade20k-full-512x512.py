@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/mask2former_segmentor.py',
+    '../_base_/datasets/ade20k_full.py',
+    '../_base_/schedules/semantic_ade20k-full.py',
+]
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size, seg_pad_val=_base_.void),
+    decode_head=dict(num_classes=847, ignore_index=_base_.void),
+)
+optim_wrapper = dict(optimizer=dict(weight_decay=0.05))
