@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import torch
+from clocks import cuda_clock, peak_growth
+from device_run import measure_device
 from growth import measure_growth
-from harness import BENCHES, measure, peak_growth, write_line
+from harness import BENCHES, CPU, measure, write_line
 from mmengine.logging import MMLogger
 
 from mmseg_plugin.cli.arguments import ToolParser
@@ -37,6 +39,13 @@ def main() -> None:
     parser = ToolParser(description=__doc__)
     parser.add_argument('names', nargs='*', help='parts of names; all if none')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+    parser.add_argument(
+        '--minutes',
+        type=float,
+        default=8.0,
+        help='with --device cuda: time for all, golden cases included',
+    )
     parser.add_argument(
         '--growth',
         action='store_true',
@@ -45,17 +54,24 @@ def main() -> None:
     # How a memory benchmark starts its arms.
     parser.add_argument('--arm', nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    if args.minutes <= 0:
+        parser.error(f'--minutes {args.minutes:g} is no time: above 0')
     # Models list how each of their parameters was initialised.
     MMLogger.get_current_instance().setLevel('WARNING')
+    stamp = time.strftime('%Y%m%d_%H%M%S')
+    if args.device == 'cuda':
+        out = args.out / f'{stamp}_cuda'
+        measure_device(cuda_clock(), choose(args.names), out, args.minutes)
+        return
+    torch.set_num_threads(1)
     if args.arm:
         name, arm = args.arm
-        print(peak_growth(getattr(BENCHES[name].make(), arm)))
+        print(peak_growth(getattr(BENCHES[name].arms(CPU.device), arm)))
         return
     if args.growth:
         measure_growth(args.out)
         return
-    out = args.out / f'{time.strftime("%Y%m%d_%H%M%S")}.jsonl'
+    out = args.out / f'{stamp}.jsonl'
     header = ('bench', 'ours', 'peer', 'unit', 'ratio', 'target', 'peer is')
     row = '{:32} {:>9} {:>9} {:4} {:>7} {:>7}  {}'.format
     cores, load = os.cpu_count(), os.getloadavg()[0]

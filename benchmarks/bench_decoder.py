@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from harness import Arms, bench
 from model_pairs import both_heads
+from precisions import FLOAT32
 from torch import Tensor
 
 from mmseg_plugin.models.dense_heads.mask2former_head import (
@@ -18,14 +19,15 @@ IMAGE, CHANNELS, QUERIES = 1024, 256, 100
 LAYERS = 3
 
 
-def attention_mask(stride: int) -> Arms:
+def attention_mask(stride: int, device: torch.device) -> Arms:
     """What to attend to in the layers of one level, from their queries."""
     torch.manual_seed(0)
     batch, size = 2, (IMAGE // stride, IMAGE // stride)
-    ours, peer = both_heads()
+    ours, peer = (head.to(device) for head in both_heads())
     coarse = torch.randn(batch, CHANNELS, IMAGE // 64, IMAGE // 64)
     features = F.interpolate(coarse, scale_factor=16, mode='bicubic')
-    queries = torch.randn(LAYERS, batch, QUERIES, CHANNELS)
+    features = features.to(device)
+    queries = torch.randn(LAYERS, batch, QUERIES, CHANNELS).to(device)
 
     @torch.no_grad()
     def run_ours() -> list[Tensor]:
@@ -55,20 +57,22 @@ def attention_mask(stride: int) -> Arms:
     return Arms(run_ours, run_peer)
 
 
-def decoder() -> Arms:
+def decoder(device: torch.device) -> Arms:
     """Forward and backward pass through the layers, masks given."""
     torch.manual_seed(0)
-    ours, peer = both_heads()
+    ours, peer = (head.to(device) for head in both_heads())
     sizes = [(IMAGE // stride) ** 2 for stride in (32, 16, 8)]
-    query, query_pos = torch.randn(2, 1, QUERIES, CHANNELS)
-    values = [torch.randn(1, n, CHANNELS, requires_grad=True) for n in sizes]
+    query, query_pos = torch.randn(2, 1, QUERIES, CHANNELS).to(device)
+    values = [
+        torch.randn(1, n, CHANNELS).to(device).requires_grad_() for n in sizes
+    ]
     keys = [value.detach() + torch.randn_like(value) for value in values]
     positions = [
         key - value.detach() for key, value in zip(keys, values, strict=True)
     ]
-    masks = [torch.rand(1, 1, QUERIES, n) < 0.5 for n in sizes]
+    masks = [(torch.rand(1, 1, QUERIES, n) < 0.5).to(device) for n in sizes]
     repeated = [mask[0].expand(peer.num_heads, -1, -1) for mask in masks]
-    grad = torch.randn(1, QUERIES, CHANNELS)
+    grad = torch.randn(1, QUERIES, CHANNELS).to(device)
 
     def gradients(out: Tensor) -> list[Tensor]:
         return [out, *torch.autograd.grad(out, values, grad)]
@@ -112,7 +116,8 @@ def decoder() -> Arms:
 
 
 for _stride in (32, 16, 8):
-    bench(f'attention_mask_1024_stride{_stride}', 'mmdet head', 10)(
-        lambda stride=_stride: attention_mask(stride)
-    )
-bench('decoder_1024', 'mmdet decoder', 1.25)(decoder)
+    bench(
+        *(f'attention_mask_1024_stride{_stride}', 'mmdet head', 10),
+        precisions=FLOAT32,
+    )(lambda device, stride=_stride: attention_mask(stride, device))
+bench('decoder_1024', 'mmdet decoder', 1.25, precisions=FLOAT32)(decoder)

@@ -4,6 +4,7 @@ import torch
 from harness import Arms, bench
 from mask_path import Size, heads, make_inputs, ours_step
 from peers.full_ibs_loss import full_ibs_loss
+from precisions import FLOAT32
 from torch import Tensor
 
 from mmseg_plugin.models.losses import IntraBatchLoss
@@ -30,10 +31,10 @@ def with_and_without(size: Size) -> Arms:
     return Arms(with_ibs, without)
 
 
-@bench('ibs_overhead', 'without IBS', 0.8)
-def overhead() -> Arms:
-    assert_agreement()
-    return with_and_without(Size())
+@bench('ibs_overhead', 'without IBS', 0.8, precisions=FLOAT32)
+def overhead(device: torch.device) -> Arms:
+    assert_agreement(device)
+    return with_and_without(Size(device=device))
 
 
 @bench('ibs_overhead_memory', 'without IBS', 0.8, unit='MB')
@@ -49,7 +50,7 @@ def against_all_queries(size: Size) -> Arms:
     masks = MaskLogits(*factors)
     layers = len(masks.embed)
     loss = IntraBatchLoss(range(80), num_points=None, first_layer=0)
-    queries = torch.arange(size.targets)[:, None]
+    queries = torch.arange(size.targets, device=size.device)[:, None]
     matches = Matches.fixed([queries] * size.images, num_layers=layers)
     partners = torch.tensor([[1, 0]]).expand(layers, -1)
 
@@ -64,18 +65,20 @@ def against_all_queries(size: Size) -> Arms:
     return Arms(ours, peer)
 
 
-def assert_agreement() -> None:
+def assert_agreement(device: torch.device) -> None:
     """Our loss and gradients are the published ones."""
-    arms = against_all_queries(Size(image=256, targets=4, layers=3))
+    arms = against_all_queries(
+        Size(image=256, targets=4, layers=3, device=device)
+    )
     for mine, other in zip(arms.ours(), arms.peer(), strict=True):
         atol = 1e-4 * other.abs().max().item()
         torch.testing.assert_close(mine, other, rtol=1e-3, atol=atol)
 
 
-@bench('ibs_loss', 'maps of all queries', 2)
-def loss_speed() -> Arms:
-    assert_agreement()
-    return against_all_queries(Size())
+@bench('ibs_loss', 'maps of all queries', 2, precisions=FLOAT32)
+def loss_speed(device: torch.device) -> Arms:
+    assert_agreement(device)
+    return against_all_queries(Size(device=device))
 
 
 @bench('ibs_loss_memory', 'maps of all queries', 3, unit='MB')

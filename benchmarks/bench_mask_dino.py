@@ -17,11 +17,14 @@ from mmcv.ops import MultiScaleDeformableAttention
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from model_pairs import CONFIGS
+from precisions import ALL, FLOAT32
 from torch import Tensor
 
-bench('mask_dino_loss_path_time', 'dense masks', 8)(loss_path)
-bench('mask_dino_loss_path_shared_time', 'dense masks', 8)(
-    lambda: loss_path(shared=True)
+bench('mask_dino_loss_path_time', 'dense masks', 8, precisions=FLOAT32)(
+    loss_path
+)
+bench('mask_dino_loss_path_shared_time', 'dense masks', 8, precisions=FLOAT32)(
+    lambda device: loss_path(device, shared=True)
 )
 
 
@@ -32,18 +35,18 @@ def memory() -> Arms:
     return Arms(lambda: factored_step(inputs), lambda: dense_step(inputs))
 
 
-def demo_model() -> Any:
+def demo_model(device: torch.device) -> Any:
     path = CONFIGS.parent / 'maskdino' / 'maskdino_tiny_demo_scenes.py'
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(Config.fromfile(path).model)
     model.init_weights()
-    return model
+    return model.to(device)
 
 
-@bench('step_mask_dino_demo', "mmcv's attention", 1.0)
-def demo_step() -> Arms:
-    ours = demo_model()
+@bench('step_mask_dino_demo', "mmcv's attention", 1.0, precisions=ALL)
+def demo_step(device: torch.device) -> Arms:
+    ours = demo_model(device)
     peer = copy.deepcopy(ours)
     for part in peer.modules():
         if isinstance(part, MultiScaleDeformableAttention):
@@ -59,10 +62,10 @@ def demo_step() -> Arms:
     return arms
 
 
-@bench('inference_mask_dino_demo', 'no post-processing', 0.25)
-def inference() -> Arms:
+@bench('inference_mask_dino_demo', 'no post-processing', 0.25, precisions=ALL)
+def inference(device: torch.device) -> Arms:
     """What post-processing adds: a ratio below 1, the closer the better."""
-    model = demo_model().eval()
+    model = demo_model(device).eval()
     inputs, samples = batch(model, 'demo')
 
     @torch.no_grad()

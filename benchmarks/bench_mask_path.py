@@ -4,6 +4,7 @@ import torch
 from harness import Arms, bench
 from mask_path import Size, heads, make_inputs, mask_path, ours_step, unchecked
 from peers.full_mask_loss import full_mask_losses
+from precisions import FLOAT32
 from torch import Tensor
 
 from mmseg_plugin.models.criterions import target_count
@@ -11,14 +12,16 @@ from mmseg_plugin.models.losses import PointMaskLoss
 from mmseg_plugin.structures import MaskLogits, Matches, QueryPredictions
 
 for _targets in (20, 100):
-    bench(f'mask_path_1024_g{_targets}', 'mmdet head', 8)(
-        lambda targets=_targets: mask_path(Size(targets=targets))
+    bench(f'mask_path_1024_g{_targets}', 'mmdet head', 8, precisions=FLOAT32)(
+        lambda device, targets=_targets: mask_path(
+            Size(targets=targets, device=device)
+        )
     )
 
 
-@bench('mask_path_shared_1024_g30', 'mmdet head', 12)
-def shared() -> Arms:
-    return mask_path(Size(targets=30), shared=True)
+@bench('mask_path_shared_1024_g30', 'mmdet head', 12, precisions=FLOAT32)
+def shared(device: torch.device) -> Arms:
+    return mask_path(Size(targets=30, device=device), shared=True)
 
 
 @bench('mask_path_1024_g30_memory', 'mmdet head', 4, unit='MB')

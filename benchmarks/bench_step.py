@@ -3,12 +3,13 @@
 from typing import Any
 
 import torch
-from harness import Arms, bench
+from harness import CPU, Arms, bench
 from mask_path import ellipses
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData, PixelData
 from model_pairs import demo_configs, r50_configs, with_equal_weights
+from precisions import ALL
 from torch import Tensor, nn
 
 CONFIGS = {
@@ -19,14 +20,19 @@ CONFIGS = {
 TARGETS = 20
 
 
-def models(name: str) -> tuple[nn.Module, nn.Module]:
+def models(name: str, device: torch.device) -> tuple[nn.Module, nn.Module]:
     """Our detector and mmdet's, with the same weights."""
-    return with_equal_weights(*CONFIGS[name][0]())
+    ours, peer = with_equal_weights(*CONFIGS[name][0]())
+    return ours.to(device), peer.to(device)
 
 
 def batch(model: Any, name: str) -> tuple[Tensor, list[DetDataSample]]:
-    """Noise to look at; ellipses, and one stuff class, to find in it."""
+    """Noise to look at; ellipses, and one stuff class, to find in it.
+
+    On the model's device.
+    """
     torch.manual_seed(0)
+    device = next(model.parameters()).device
     _, size, count = CONFIGS[name]
     num_things = model.panoptic_head.num_things_classes
     samples = []
@@ -46,8 +52,8 @@ def batch(model: Any, name: str) -> tuple[Tensor, list[DetDataSample]]:
         if model.panoptic_head.num_stuff_classes:
             stuff = torch.full((1, size, size), num_things)
             sample.gt_sem_seg = PixelData(sem_seg=stuff)
-        samples.append(sample)
-    return torch.randn(count, 3, size, size), samples
+        samples.append(sample.to(device))
+    return torch.randn(count, 3, size, size).to(device), samples
 
 
 def step(model: Any, inputs: Tensor, samples: list[DetDataSample]) -> Tensor:
@@ -59,22 +65,22 @@ def step(model: Any, inputs: Tensor, samples: list[DetDataSample]) -> Tensor:
     return total.detach()
 
 
-def step_arms(name: str) -> Arms:
-    ours, peer = models(name)
+def step_arms(name: str, device: torch.device) -> Arms:
+    ours, peer = models(name, device)
     data = batch(ours, name)
     return Arms(lambda: step(ours, *data), lambda: step(peer, *data))
 
 
-def checked_step(name: str) -> Arms:
-    both = step_arms(name)
+def checked_step(name: str, device: torch.device) -> Arms:
+    both = step_arms(name, device)
     # Random points: the losses agree in the mean only. The outputs and, at
     # given points, the losses are compared by the tests.
     torch.testing.assert_close(both.ours(), both.peer(), rtol=0.05, atol=0)
     return both
 
 
-def inference(name: str) -> Arms:
-    ours, peer = models(name)
+def inference(name: str, device: torch.device) -> Arms:
+    ours, peer = models(name, device)
     inputs, samples = batch(ours, name)
 
     @torch.no_grad()
@@ -99,12 +105,12 @@ def inference(name: str) -> Arms:
 
 
 for _name in CONFIGS:
-    bench(f'step_m2f_{_name}', 'mmdet model', 1.5)(
-        lambda name=_name: checked_step(name)
+    bench(f'step_m2f_{_name}', 'mmdet model', 1.5, precisions=ALL)(
+        lambda device, name=_name: checked_step(name, device)
     )
     bench(f'step_m2f_{_name}_memory', 'mmdet model', 1, unit='MB')(
-        lambda name=_name: step_arms(name)
+        lambda name=_name: step_arms(name, CPU.device)
     )
-    bench(f'inference_m2f_{_name}', 'mmdet model', 1)(
-        lambda name=_name: inference(name)
+    bench(f'inference_m2f_{_name}', 'mmdet model', 1, precisions=ALL)(
+        lambda device, name=_name: inference(name, device)
     )

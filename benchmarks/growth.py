@@ -1,6 +1,7 @@
 """How the time from mask embeddings to gradients grows with the problem."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,8 @@ def measure_growth(out: Path) -> None:
 
 def _times(lines: Path, name: str, value: int) -> tuple[float, float]:
     """CPU seconds of both, also printed and written to ``lines``."""
-    size = BASE._replace(**{name: value})
+    change: dict[str, Any] = {name: value}
+    size = BASE._replace(**change)
     ours, peer = race(mask_path(size), budget=0)
     print(
         f'{name:8} {value:6} {ours:8.3f} {peer:8.3f} s  {peer / ours:6.1f}x',

@@ -1,20 +1,22 @@
 """Times two arms side by side: ours and a peer's, on the same inputs.
 
-Speed: both arms in one process, interleaved, process CPU time, the minimum of
-the rounds. Memory: each arm alone in a fresh process, growth of its peak.
+Speed: both arms in one process, interleaved, the minimum of the rounds by
+the device's clock. Memory on a CPU: each arm alone in a fresh process, growth
+of its peak.
 """
 
-import ctypes
-import gc
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from clocks import Clock, CPUClock
+
+CPU = CPUClock()
 
 
 class Arms(NamedTuple):
@@ -35,77 +37,70 @@ class Bench(NamedTuple):
     """One registered benchmark.
 
     Attributes:
-        make: prepares inputs, checks agreement, returns the arms.
+        make: prepares inputs, checks agreement, returns the arms; called
+            with the device if there are precisions.
         peer_name: what the peer is.
         target: the ratio peer / ours that is aimed at.
-        unit: ``'s'`` (CPU time of a call), ``'MB'`` (growth of the peak),
+        unit: ``'s'`` (time of a call), ``'MB'`` (growth of the peak),
             ``'ops'`` or ``'GB'`` (counts, which the arms return).
+        precisions: in which it is run on an accelerator, see
+            :func:`precisions.precision`; none if it is about a CPU.
     """
 
-    make: Callable[[], Arms]
+    make: Callable[..., Arms]
     peer_name: str
     target: float
     unit: str
+    precisions: Sequence[str] = ()
+
+    def arms(self, device: torch.device) -> Arms:
+        """Both arms on a device."""
+        return self.make(device) if self.precisions else self.make()
 
 
 BENCHES: dict[str, Bench] = {}
 
 
 def bench(
-    name: str, peer_name: str, target: float, unit: str = 's'
+    name: str,
+    peer_name: str,
+    target: float,
+    unit: str = 's',
+    precisions: Sequence[str] = (),
 ) -> Callable:
     """Registers a function that returns :class:`Arms`."""
 
-    def register(make: Callable[[], Arms]) -> Callable[[], Arms]:
-        BENCHES[name] = Bench(make, peer_name, target, unit)
+    def register(make: Callable[..., Arms]) -> Callable[..., Arms]:
+        BENCHES[name] = Bench(make, peer_name, target, unit, precisions)
         return make
 
     return register
 
 
-def race(arms: Arms, budget: float = 20.0) -> tuple[float, float]:
-    """CPU seconds of one call of each arm: the minimum over rounds.
+def race(
+    calls: Sequence[Callable[[], Any]],
+    budget: float = 20.0,
+    clock: Clock = CPU,
+) -> list[float]:
+    """Seconds of one call of each arm: the minimum over rounds.
 
     Args:
-        arms: called in turn, so that both see the same machine.
+        calls: the arms, in turn, so that all see the same machine.
         budget: seconds after which no further round is started; at least
             two and at most thirty are run.
+        clock: of the device that the arms use.
     """
-    ours: list[float] = []
-    peer: list[float] = []
+    rounds: list[list[float]] = []
     start = time.monotonic()
-    while len(ours) < 2 or (
-        len(ours) < 30 and time.monotonic() - start < budget
+    while len(rounds) < 2 or (
+        len(rounds) < 30 and time.monotonic() - start < budget
     ):
-        for call, times in zip(arms, (ours, peer), strict=True):
-            before = time.process_time()
-            call()
-            times.append(time.process_time() - before)
-    return min(ours), min(peer)
-
-
-def peak_growth(call: Callable[[], object]) -> float:
-    """Megabytes by which this process grows during one call, at most.
-
-    Linux with glibc only: what the allocator kept is given back and the
-    kernel's record of the peak is reset before the call, so that preparing
-    the inputs does not hide what the call needs.
-    """
-    gc.collect()
-    ctypes.CDLL('libc.so.6').malloc_trim(0)
-    Path('/proc/self/clear_refs').write_text('5')
-    before = _resident('VmRSS')
-    call()
-    return _resident('VmHWM') - before
-
-
-def _resident(name: str) -> float:
-    status = Path('/proc/self/status').read_text()
-    return int(status.split(f'{name}:')[1].split()[0]) / 1024
+        rounds.append([clock.seconds(call) for call in calls])
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def peak_growth_of(name: str, arm: str) -> float:
-    """The same, for one arm of a benchmark in a process of its own."""
+    """Megabytes that one arm of a benchmark needs in a fresh process."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parent), '--arm', name, arm],
         stdout=subprocess.PIPE,
@@ -116,7 +111,7 @@ def peak_growth_of(name: str, arm: str) -> float:
 
 
 def measure(name: str) -> dict:
-    """Runs one benchmark.
+    """Runs one benchmark on the CPU.
 
     Returns:
         ``bench, ours, peer, ratio, unit, peer_name, threads``; the ratio is
@@ -126,9 +121,9 @@ def measure(name: str) -> dict:
     if found.unit == 'MB':
         ours, peer = (peak_growth_of(name, arm) for arm in Arms._fields)
     elif found.unit in ('ops', 'GB'):
-        ours, peer = (call() for call in found.make())
+        ours, peer = (call() for call in found.arms(CPU.device))
     else:
-        ours, peer = race(found.make())
+        ours, peer = race(found.arms(CPU.device))
     return {
         'bench': name,
         'ours': ours,

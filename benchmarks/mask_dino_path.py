@@ -34,6 +34,7 @@ class Size(NamedTuple):
     targets: int = 30
     queries: int = 300
     images: int = 1
+    device: torch.device | str = 'cpu'
 
 
 class Inputs(NamedTuple):
@@ -73,11 +74,11 @@ def make_inputs(size: Size, shared: bool = False) -> Inputs:
         shared: our loss draws its points once for all masks of an image.
     """
     torch.manual_seed(0)
-    head = r50_head(size, shared)
+    head = r50_head(size, shared).to(size.device)
     targets = [
         Targets(
-            torch.randint(NUM_CLASSES, (size.targets,)),
-            ellipses(size.targets, size.image),
+            torch.randint(NUM_CLASSES, (size.targets,)).to(size.device),
+            ellipses(size.targets, size.image).to(size.device),
         ).with_boxes(None, (size.image, size.image))
         for _ in range(size.images)
     ]
@@ -87,18 +88,19 @@ def make_inputs(size: Size, shared: bool = False) -> Inputs:
     coarse = torch.randn(
         size.images, CHANNELS, *[max(size.image // 64, 2)] * 2
     )
-    leaves = []
+    made = []
     for layers, queries in (
         (LAYERS, size.queries),
         (DENOISING_LAYERS, noise.content.shape[1]),
     ):
         shape = (layers, size.images, queries)
-        leaves += [
+        made += [
             torch.randn(*shape, NUM_CLASSES) - 3,
             0.3 * torch.randn(*shape, CHANNELS),
             0.1 + 0.8 * torch.rand(*shape, 4),
         ]
-    leaves.append(interpolate(coarse, [size.image // 4] * 2, mode='bicubic'))
+    made.append(interpolate(coarse, [size.image // 4] * 2, mode='bicubic'))
+    leaves = [part.to(size.device) for part in made]
     for leaf in leaves:
         leaf.requires_grad_()
     return Inputs(head, leaves, targets, noise)
@@ -115,10 +117,11 @@ class Points(NamedTuple):
     def draw(cls, inputs: Inputs, count: int = 64) -> 'Points':
         """One set for each layer; for losses also for each query."""
         queries, noisy = (inputs.leaves[i].shape[2] for i in (0, 3))
+        device = inputs.leaves[0].device
         return cls(
-            torch.rand(LAYERS, 1, count, 2),
-            torch.rand(LAYERS, 1, queries, count, 2),
-            torch.rand(DENOISING_LAYERS, 1, noisy, count, 2),
+            torch.rand(LAYERS, 1, count, 2, device=device),
+            torch.rand(LAYERS, 1, queries, count, 2, device=device),
+            torch.rand(DENOISING_LAYERS, 1, noisy, count, 2, device=device),
         )
 
     def of(self, matches: Matches, noise: Matches) -> tuple[Tensor, Tensor]:
@@ -181,7 +184,8 @@ def dense_step(inputs: Inputs, points: Points | None = None) -> Step:
         found.append(losses_of_pairs(dense, target, pairs, count, at))
     # Group after group, as the queries are made.
     (queries,) = inputs.noise.queries
-    index = torch.arange(count).repeat(queries.shape[1])
+    index = torch.arange(count, device=queries.device)
+    index = index.repeat(queries.shape[1])
     pairs, count = (queries.T.flatten(), index), queries.numel()
     noisy = []
     for i, dense in enumerate(sets[1]):
@@ -203,14 +207,15 @@ def _named(sets: list[dict[str, Tensor]], prefix: str = '') -> dict:
     )
 
 
-def loss_path(shared: bool = False) -> Arms:
+def loss_path(device: torch.device, shared: bool = False) -> Arms:
     """Both arms; they agree on a small image, the full size is timed.
 
     Args:
+        device: of the inputs.
         shared: see :func:`make_inputs`. Agreement is that of given points,
             on which this has no bearing.
     """
-    small = make_inputs(Size(image=128, targets=5, queries=40))
+    small = make_inputs(Size(image=128, targets=5, queries=40, device=device))
     points = Points.draw(small)
     got, got_grads = factored_step(small, points)
     want, want_grads = dense_step(small, points)
@@ -220,5 +225,5 @@ def loss_path(shared: bool = False) -> Arms:
     for grad, expected in zip(got_grads, want_grads, strict=True):
         atol = 1e-4 * expected.abs().max().item()
         torch.testing.assert_close(grad, expected, rtol=1e-3, atol=atol)
-    inputs = make_inputs(Size(), shared)
+    inputs = make_inputs(Size(device=device), shared)
     return Arms(lambda: factored_step(inputs), lambda: dense_step(inputs))

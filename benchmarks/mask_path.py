@@ -29,6 +29,7 @@ class Size(NamedTuple):
     points: int = 12544
     layers: int = 10
     images: int = 2
+    device: torch.device | str = 'cpu'
 
 
 class Inputs(NamedTuple):
@@ -65,15 +66,16 @@ def make_inputs(size: Size) -> Inputs:
     stride4 = size.image // 4
     coarse = torch.randn(size.images, CHANNELS, *[max(stride4 // 16, 2)] * 2)
     shape = (size.layers, size.images, size.queries)
-    factors = (
+    made = (
         torch.randn(*shape, NUM_CLASSES + 1),
         0.3 * torch.randn(*shape, CHANNELS),
         F.interpolate(coarse, [stride4] * 2, mode='bicubic'),
     )
+    logits, embed, features = (part.to(size.device) for part in made)
     targets = [
         Targets(
-            torch.randint(NUM_CLASSES, (size.targets,)),
-            ellipses(size.targets, size.image),
+            torch.randint(NUM_CLASSES, (size.targets,)).to(size.device),
+            ellipses(size.targets, size.image).to(size.device),
         )
         for _ in range(size.images)
     ]
@@ -81,6 +83,7 @@ def make_inputs(size: Size) -> Inputs:
         InstanceData(labels=labels, masks=masks.long())
         for labels, masks, _ in targets
     ]
+    factors = logits, embed, features
     for factor in factors:
         factor.requires_grad_()
     return Inputs(factors, targets, instances)
@@ -242,7 +245,8 @@ def heads(
     size: Size, shared: bool = False
 ) -> tuple[Mask2FormerHead, PeerHead]:
     """Our head and mmdet's for inputs of this size."""
-    return both_heads(size.queries, size.points, shared)
+    ours, peer = both_heads(size.queries, size.points, shared)
+    return ours.to(size.device), peer.to(size.device)
 
 
 def unchecked(ours: Mask2FormerHead, peer: PeerHead, inputs: Inputs) -> Arms:

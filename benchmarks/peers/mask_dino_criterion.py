@@ -65,7 +65,7 @@ def match(
     cost = cost - 2 * generalized_iou(boxes[:, None], target.boxes[None])
 
     if points is None:
-        points = torch.rand(1, NUM_POINTS, 2)
+        points = torch.rand(1, NUM_POINTS, 2, device=cost.device)
     masks, wanted = (
         point_sample(maps[:, None], points.expand(len(maps), -1, 2))[:, 0]
         for maps in (dense.masks[image], target.masks.float())
@@ -80,8 +80,9 @@ def match(
     prob = masks.sigmoid()
     sums = prob.sum(1)[:, None] + wanted.sum(1)
     cost = cost + 5 * (1 - (2 * prob @ wanted.T + 1) / (sums + 1))
-    query, index = linear_sum_assignment(cost.numpy())
-    return torch.as_tensor(query), torch.as_tensor(index)
+    query, index = linear_sum_assignment(cost.cpu().numpy())
+    pairs = torch.as_tensor(query), torch.as_tensor(index)
+    return pairs[0].to(cost.device), pairs[1].to(cost.device)
 
 
 def generalized_iou(boxes: Tensor, targets: Tensor) -> Tensor:
