@@ -1,10 +1,15 @@
-"""Parity with the published implementations, one test per golden case."""
+"""Parity with the published implementations, one test per golden case.
+
+On the CPU, or on the device that the variable GOLDEN_DEVICE names.
+"""
 
 import importlib
 import os
 import pkgutil
 
 import pytest
+import torch
+from precisions import precision
 
 import tests.golden as golden
 
@@ -12,6 +17,14 @@ for module in pkgutil.iter_modules(golden.__path__):
     importlib.import_module(f'tests.golden.{module.name}')
 
 CASES = golden.collect_cases(golden.golden_dir())
+
+
+@pytest.fixture
+def device():
+    """Where the cases run, without TensorFloat-32."""
+    device = torch.device(os.environ.get('GOLDEN_DEVICE', 'cpu'))
+    with precision('fp32', device):
+        yield device
 
 
 def _params() -> list:
@@ -30,14 +43,15 @@ def test_golden_dir_holds_cases():
 
 
 @pytest.mark.parametrize('case', _params())
-def test_golden(case):
+def test_golden(case, device):
     _needs_runner(case)
-    golden.check(case)
+    golden.check(case.on(device))
 
 
 @pytest.mark.parametrize('case', _params())
-def test_runner_sees_a_disturbed_value(case):
+def test_runner_sees_a_disturbed_value(case, device):
     _needs_runner(case)
+    case = case.on(device)
     skips = golden.RUNNERS[case.kind].skips
     keys = [k for k in case.compared_keys() if case[k].size and not skips(k)]
     # The middle one: another key for each case, the same at every run.

@@ -17,7 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+CPU = torch.device('cpu')
 COMPARED = ('out/', 'loss/', 'loss_', 'grad/')
+# Other devices add up in another order: bounds at least, by precision; the
+# absolute one in units of an array's largest value.
+ROUNDING = {4: 1e-4, 8: 1e-9}
 # Bilinear values that lie on a threshold may fall on either side.
 BORDER_KEYS = ('inst_masks', 'panoptic_seg', 'sem_seg', 'stuff_label_map')
 
@@ -36,15 +40,22 @@ class Case:
         entry: the manifest's entry.
         folder: where the case's file is.
         border: share of the elements of :data:`BORDER_KEYS` that may differ.
+        device: of inputs and weights.
     """
 
     def __init__(
-        self, name: str, entry: dict, folder: Path, border: float = 0.0005
+        self,
+        name: str,
+        entry: dict,
+        folder: Path,
+        border: float = 0.0005,
+        device: torch.device = CPU,
     ):
         self.name = name
         self.entry = entry
         self.folder = folder
         self.border = border
+        self.device = device
         self.changed: dict[str, np.ndarray] = {}
 
     @property
@@ -67,7 +78,8 @@ class Case:
         return key in self.arrays
 
     def tensor(self, key: str, grad: bool = False) -> torch.Tensor:
-        return torch.tensor(self[key]).requires_grad_(grad)
+        tensor = torch.tensor(self[key], device=self.device)
+        return tensor.requires_grad_(grad)
 
     def group(self, prefix: str) -> dict[str, torch.Tensor]:
         """Tensors whose key starts with ``prefix``, which is cut off."""
@@ -83,9 +95,13 @@ class Case:
         # Targets are what a case about targets is about, else an input.
         return keys or [k for k in self.arrays if k.startswith('target/')]
 
+    def on(self, device: torch.device) -> 'Case':
+        """The same case on a device."""
+        return Case(self.name, self.entry, self.folder, self.border, device)
+
     def disturbed(self, key: str) -> 'Case':
         """The same case with one expected array changed beyond tolerance."""
-        case = Case(self.name, self.entry, self.folder, self.border)
+        case = self.on(self.device)
         value = self[key]
         if value.dtype == bool:
             case.changed[key] = ~value
@@ -142,11 +158,20 @@ def tolerance(case: Case, key: str) -> Tolerance:
         if isinstance(text, dict):
             text = text.get(key, text.get('default', '1e-6'))
         found = _text_tolerance(text, is_grad, key.startswith('loss'))
-    if found.rtol and not found.atol and case[key].dtype.kind in 'fc':
+    want = case[key]
+    if want.dtype.kind != 'f':
+        return found
+    largest = np.abs(want[np.isfinite(want)]).max(initial=0.0)
+    if found.rtol and not found.atol:
         # A purely relative bound cannot be met by values that cancel to zero.
-        finite = np.abs(case[key][np.isfinite(case[key])])
-        largest = finite.max(initial=0.0)
-        return found._replace(atol=max(1e-7, 0.01 * found.rtol * largest))
+        found = found._replace(atol=max(1e-7, 0.01 * found.rtol * largest))
+    if case.device.type != 'cpu':
+        least = ROUNDING[want.dtype.itemsize]
+        found = Tolerance(
+            max(found.rtol, least),
+            max(found.atol, 0.1 * least * largest),
+            max(found.border, case.border),
+        )
     return found
 
 

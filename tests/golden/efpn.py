@@ -50,7 +50,7 @@ def _transfer_options(config: dict) -> dict:
 def run_ftt(case: Case) -> dict:
     ftt = FeatureTextureTransfer(
         case.config['channels'], **_transfer_options(case.config)
-    )
+    ).to(case.device)
     ftt.load_state_dict(_renamed(case.group('state/')))
     coarse = case.tensor('in/fpn_inner3')
     fine = case.tensor('in/fpn_inner2')
@@ -74,7 +74,7 @@ def run_extension(case: Case) -> dict:
         case.config['channels'],
         inputs[2].size(1),
         **_transfer_options(case.config),
-    )
+    ).to(case.device)
     extension.load_state_dict(_renamed(case.group('state/')))
     p3, p2 = extension(*inputs)
     return {'out/P3_sr': p3, 'out/P2_sr': p2}
@@ -100,7 +100,7 @@ def run_neck(case: Case) -> dict:
         case.config['fpn_dim'],
         num_levels + 1,
         **_transfer_options(case.config),
-    )
+    ).to(case.device)
     state = case.group('state/')
     fpn = {
         _fpn_key(key, num_levels): value
@@ -131,7 +131,7 @@ def run_losses(case: Case) -> dict:
     pos_weight = case.config['lambda_']
     loss_module = ForegroundBackgroundBalancedLoss(pos_weight)
     rows = case.tensor('in/boxes')
-    got: dict[str, Tensor] = {'loss/total': torch.zeros(())}
+    got: dict[str, Tensor] = {'loss/total': rows.new_zeros(())}
     for level, scale in case.config['scales'].items():
         pred = case.tensor(f'in/{level}/F', grad=True)
         target = case.tensor(f'in/{level}/Ft')
@@ -167,7 +167,8 @@ def run_roi_levels(case: Case) -> dict:
         test_scale=(4 if 'COCO' in config['variant'] else 2) * finest,
     )
     # The published boxes include their last pixel.
-    rois = case.tensor('in/rois') + torch.tensor([0, 0, 0, 1, 1])
+    last = torch.tensor([0, 0, 0, 1, 1], device=case.device)
+    rois = case.tensor('in/rois') + last
     level = extractor.train().map_roi_levels(rois, high - low + 1) + low
     extended = extractor.eval().is_extended(rois)
     # The published model computes the RoIs of P2' on their old level too.
@@ -178,7 +179,7 @@ def run_roi_levels(case: Case) -> dict:
         (old_level == k).nonzero()[:, 0] for k in range(low + 1, high + 1)
     ]
     order = torch.cat(
-        [torch.arange(len(indices[0]))]
+        [torch.arange(len(indices[0]), device=case.device)]
         + [index + len(indices[0]) for index in indices[1:]]
     )
     return {

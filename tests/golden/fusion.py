@@ -36,7 +36,7 @@ def _numbered(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Published form: segments from 1 by query, stuff under its first one."""
     rows: list[tuple[int, int, int]] = []
-    ids = torch.zeros(len(segments.labels) + 1, dtype=torch.long)
+    ids = segments.winner.new_zeros(len(segments.labels) + 1, dtype=torch.long)
     stuff: dict[int, int] = {}
     for query in segments.kept.nonzero()[:, 0].tolist():
         label = int(segments.labels[query])
@@ -45,11 +45,11 @@ def _numbered(
             if not is_thing[label]:
                 stuff[label] = len(rows)
         ids[query] = stuff.get(label, len(rows))
-    return ids[segments.winner].numpy(), np.array(rows).reshape(-1, 3)
+    return ids[segments.winner].cpu().numpy(), np.array(rows).reshape(-1, 3)
 
 
 def _instances(found: InstanceData) -> dict:
-    order = np.lexsort((found.labels, -found.scores.numpy()))
+    order = np.lexsort((found.labels.cpu(), -found.scores.cpu().numpy()))
     return {
         'inst_scores': found.scores[order],
         'inst_classes': found.labels[order],
@@ -59,6 +59,7 @@ def _instances(found: InstanceData) -> dict:
 
 
 def _results(case: Case, head: QueryFusionHead) -> dict:
+    head.to(case.device)
     logits, masks = case.tensor('in/pred_logits'), case.tensor('in/pred_masks')
     results = {}
     for i, (image, out) in enumerate(

@@ -94,13 +94,18 @@ def recipe_value(name: str, shape: torch.Size, salt: str) -> Tensor:
 
 
 def load_official(case: Case, model: nn.Module, method: str) -> dict[str, str]:
-    """Loads official weights strictly; official name to ours."""
+    """Loads official weights strictly, on the case's device.
+
+    Returns:
+        Official name to ours.
+    """
     state = _official_state(case, model, method)
     conversion = convert(state, choose_table(method, state, 'd2'), 'mmdet')
     prefix = 'panoptic_head.'
     model.load_state_dict(
         {k.removeprefix(prefix): v for k, v in conversion.state.items()}
     )
+    model.to(case.device)
     return {a: b.removeprefix(prefix) for a, b in conversion.renamed}
 
 
@@ -118,7 +123,8 @@ def _outputs(predictions: QueryPredictions) -> dict[str, Tensor]:
 
 
 def _wave(tensor: Tensor) -> Tensor:
-    return torch.cos(0.1 * torch.arange(tensor.numel())).view_as(tensor)
+    places = torch.arange(tensor.numel(), device=tensor.device)
+    return torch.cos(0.1 * places).view_as(tensor)
 
 
 def probe(outputs: dict[str, Tensor]) -> Tensor:

@@ -61,7 +61,7 @@ def predictions(case: Case) -> tuple[Tensor, Tensor]:
     """Class logits (B, Q, C + 1) and mask embeddings (B, Q, D)."""
     state = case.group('state/')
     query = case.tensor('in/decoder_output').transpose(0, 1)
-    norm = nn.LayerNorm(query.shape[-1]).to(query.dtype)
+    norm = nn.LayerNorm(query.shape[-1]).to(query)
     norm.load_state_dict(
         {k: state[f'decoder_norm.{k}'] for k in ('weight', 'bias')}
     )
@@ -130,7 +130,7 @@ def run_mask2former(case: Case) -> dict:
     matches, order = _matches(case, targets)
     cls_logits, embed = predictions(case)
     features = case.tensor('in/mask_features')
-    partner = case.tensor('in/partner').long()
+    partner = case.tensor('in/partner').long().cpu()
     masks = MaskLogits(embed, features)
     cross = MaskLogits(embed, features[partner]).dense()
     options = {
@@ -154,7 +154,7 @@ def run_mask2former(case: Case) -> dict:
         for i, target in enumerate(targets)
     ]
     matched = torch.cat(matched)
-    used = sampled.is_used(matched)
+    used = sampled.is_used(matched.cpu()).to(case.device)
     uniform = _uniform(case, 1)
     if uniform is not None:
         # From the case's order of pairs to ours.
@@ -180,7 +180,7 @@ def run_mask2former(case: Case) -> dict:
         'out/pred_logits': cls_logits,
         'out/matched_label': matched,
         'out/used_in_ibs': used,
-        'out/is_thing': dense.is_used(matched),
+        'out/is_thing': dense.is_used(matched.cpu()),
         'out/grad_pred_masks_ibs': leaf.grad,
         'loss/loss_mask_ibs': sampled(masks, targets, matches, **given).sum(),
         'loss/info_dense_ibs': skipping(
@@ -200,7 +200,7 @@ def run_panoptic_fcn(case: Case) -> dict:
     targets = make_targets(case, head, sizes)
     partner = None
     if case.config.get('APPLY_IBS', 'in/partner' in case):
-        partner = case.tensor('in/partner').long()
+        partner = case.tensor('in/partner').long().cpu()
         head.loss_ibs = _supervision(case, partner)
     given = None if partner is None else partner[None]
     losses = head.loss_by_feat(maps, targets, given)

@@ -155,7 +155,7 @@ def _draws(case: Case, count: int) -> NoiseDraws | None:
     if 'in/rand/0_rand_like' not in case:
         return None
     flip = case.tensor('in/rand/0_rand_like')
-    labels = torch.zeros(count, dtype=torch.long)
+    labels = torch.zeros_like(flip, dtype=torch.long)
     flipped = flip < case.config['noise_scale'] / 2
     labels[flipped] = case.tensor('in/rand/1_randint_like')
     return NoiseDraws(flip, labels, case.tensor('in/rand/2_rand_like'))
@@ -268,7 +268,7 @@ def _overlaps(case: Case) -> dict[str, Tensor]:
 def _positions(case: Case) -> dict[str, Tensor]:
     """Encodings with as many features as the names of the results say."""
     shape = case['in/pe/shape'].tolist()
-    empty = torch.zeros(shape[0], *shape[2:])
+    empty = torch.zeros(shape[0], *shape[2:], device=case.device)
     return {
         key: SinePositionalEncoding(
             int(key[len('out/pe/n') :]), normalize=True
@@ -281,7 +281,8 @@ def _positions(case: Case) -> dict[str, Tensor]:
 def _mask_boxes(case: Case) -> dict[str, Tensor]:
     """Boxes of masks, in pixels and as the decoder's first references."""
     masks = case.tensor('in/masks').float()
-    signed = MaskLogits(torch.eye(len(masks))[None], (2 * masks - 1)[None])
+    rows = torch.eye(len(masks), device=case.device)
+    signed = MaskLogits(rows[None], (2 * masks - 1)[None])
     height, width = signed.size
     got = {}
     for kind in ('mask2box', 'bitmask'):
@@ -300,7 +301,7 @@ def _focal(case: Case) -> dict[str, Tensor]:
     present = case.tensor('in/focal/targets').flatten() > 0
     query = present.nonzero()[:, 0]
     matches = Matches.fixed([query[:, None]], 1)
-    target = Targets(torch.zeros_like(query), torch.zeros(len(query), 0, 0))
+    target = Targets.without_masks(torch.zeros_like(query))
     loss = QueryFocalLoss(1)(
         logits.reshape(1, 1, -1, 1), [target], matches, 3 * len(logits)
     )
@@ -322,7 +323,7 @@ def _attention(case: Case, kind: str) -> Tensor:
     attention = DeformableAttention(
         value.shape[-1], heads, num_levels, num_points, batch_first=True
     )
-    attention.load_state_dict(state)
+    attention.to(case.device).load_state_dict(state)
     if 'in/msda/spatial_shapes' in case:
         sizes = [tuple(x) for x in case['in/msda/spatial_shapes'].tolist()]
     else:

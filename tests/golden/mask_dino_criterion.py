@@ -114,7 +114,7 @@ def _criterion(
             'type': 'mmseg_plugin.QueryClassLoss',
             'no_object_weight': entry['eos_coef'],
         }
-    return _tiny_head(
+    head = _tiny_head(
         num_classes,
         num_queries=num_queries,
         two_stage=two_stage,
@@ -149,6 +149,7 @@ def _criterion(
             }
         },
     )
+    return head.to(case.device)
 
 
 def _stacked(
@@ -170,12 +171,12 @@ def _stacked(
 
 def _noise(case: Case, targets: list[Targets]) -> DenoisingQueries:
     groups, padded = case.entry['dn_scalar'], case.entry['dn_pad_size']
-    starts = torch.arange(groups) * (padded // groups)
+    places = torch.arange(padded, device=case.device)
+    starts = places[:groups] * (padded // groups)
     queries = [
-        starts + torch.arange(len(target.labels))[:, None]
-        for target in targets
+        starts + places[: len(target.labels), None] for target in targets
     ]
-    blank = torch.zeros(len(targets), padded, 4)
+    blank = torch.zeros(len(targets), padded, 4, device=case.device)
     return DenoisingQueries(blank, blank, targets, queries, groups, 0)
 
 
@@ -228,7 +229,7 @@ def run_criterion(case: Case) -> dict:
     )
     got = _matched(assigner.cost_matrices(matching, targets, at), names)
     got |= _pairs_of(matches, names, len(targets))
-    total = torch.zeros(())
+    total = torch.zeros((), device=case.device)
     for name, loss in losses.items():
         if 'loss' in name:
             key = official_loss_name(name)

@@ -34,7 +34,7 @@ def _targets(case: Case) -> list[Targets]:
 def dense_predictions(logits: Tensor, masks: Tensor) -> QueryPredictions:
     """Dense masks (L, B, Q, h, w) as a product: one channel for each."""
     layers, _, queries = masks.shape[:3]
-    one_hot = torch.eye(layers * queries, dtype=masks.dtype)
+    one_hot = torch.eye(layers * queries).to(masks)
     embed = one_hot.reshape(layers, 1, queries, -1)
     embed = embed.expand(-1, masks.shape[1], -1, -1)
     features = masks.transpose(0, 1).flatten(1, 2)
@@ -143,7 +143,7 @@ def _run_criterion(case: Case) -> dict[str, Tensor]:
             results[f'{where}/tgt'] = target
 
     losses = _losses(case, predictions, targets, matches, layers)
-    total = torch.zeros(())
+    total = torch.zeros((), device=case.device)
     for key, values in losses.items():
         for name, value in zip(layers, values, strict=True):
             full = key + name.removeprefix('aux').removeprefix('final')
@@ -167,7 +167,7 @@ def _losses(
     entry = case.entry
     queries, columns = predictions.cls_logits.shape[2:]
     count = target_count(targets, queries)
-    classes = QueryClassLoss(columns - 1, entry['eos_coef'])
+    classes = QueryClassLoss(columns - 1, entry['eos_coef']).to(case.device)
     if case.kind == 'mf_criterion':
         loss = DenseMaskLoss(mask_weight=1, dice_weight=1)
         masks = loss(predictions.masks, targets, matches, count)

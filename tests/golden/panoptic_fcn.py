@@ -116,7 +116,7 @@ def _check_level(case: Case, targets: PanopticFCNTargets, number: int) -> None:
     order = (~shown).long().argsort(dim=1, stable=True)
     sorted_index = shown.gather(1, order)
     keep = sorted_index[..., None, None]
-    rows = torch.arange(len(order))[:, None]
+    rows = torch.arange(len(order), device=case.device)[:, None]
     compare(case, f'target/sem_index_L{number}', sorted_index.float())
     compare(
         case,
@@ -132,7 +132,7 @@ def _check_level(case: Case, targets: PanopticFCNTargets, number: int) -> None:
 
 @runner('pfcn_targets')
 def run_targets(case: Case) -> dict:
-    head = PanopticFCNHead(**head_config(case))
+    head = PanopticFCNHead(**head_config(case)).to(case.device)
     sizes = [tuple(size) for size in case.entry['feat_shapes']]
     targets = make_targets(case, head, sizes)
     draws, counts = [], []

@@ -27,7 +27,8 @@ def maps_dtype(case: Case) -> torch.dtype:
 
 def official_head(case: Case, prefix: str = '') -> PanopticFCNHead:
     """The head with a case's weights, whose names lack ``prefix``."""
-    head = PanopticFCNHead(**head_config(case)).eval().to(maps_dtype(case))
+    head = PanopticFCNHead(**head_config(case)).eval()
+    head.to(case.device, maps_dtype(case))
     state = {f'{prefix}{k}': v for k, v in case.group('state/').items()}
     table = choose_table('panoptic_fcn', state, 'd2')
     table = table._replace(
@@ -60,15 +61,15 @@ def region_map(case: Case, sem_seg: Tensor) -> Tensor:
 def _image_targets(case: Case, image: int, size: tuple[int, int]) -> Targets:
     """Things of one image, none where the case has none."""
     data = case.group(f'in/img{image}/')
-    corners = data.get('boxes', torch.zeros(0, 4))
+    corners = data.get('boxes', torch.zeros(0, 4, device=case.device))
     first, last = corners.split(2, 1)
     boxes = torch.cat(((first + last) / 2, last - first), 1)
     boxes /= boxes.new_tensor([size[1], size[0]] * 2)
-    masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
+    masks = boxes.new_zeros(len(boxes), *size, dtype=torch.bool)
     if len(boxes):
         height, width = data['masks'].shape[1:]
         masks[:, :height, :width] = data['masks'].bool()
-    labels = data.get('classes', torch.zeros(len(boxes)))
+    labels = data.get('classes', boxes.new_zeros(len(boxes)))
     return Targets(labels.long(), masks, boxes)
 
 
@@ -80,7 +81,7 @@ def make_targets(
     while f'in/img{len(regions)}/sem_seg' in case:
         sem_seg = case.tensor(f'in/img{len(regions)}/sem_seg')
         targets.append(_image_targets(case, len(regions), size))
-        region = torch.full(size, -1)
+        region = torch.full(size, -1, device=case.device)
         height, width = sem_seg.shape
         sizes.append((height, width))
         region[:height, :width] = region_map(case, sem_seg)

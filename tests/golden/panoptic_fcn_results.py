@@ -67,7 +67,7 @@ def run_inference(case: Case) -> dict:
         config['num_stuff_classes'],
         config['region_classes'],
         config['test_cfg'],
-    )
+    ).to(case.device)
     sizes = Sizes(
         tuple(case.entry['padded_shape']),
         tuple(case['in/img_shape'].tolist()),
