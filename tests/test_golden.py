@@ -12,6 +12,7 @@ import torch
 from precisions import precision
 
 import tests.golden as golden
+from tests.waits import Waits
 
 for module in pkgutil.iter_modules(golden.__path__):
     importlib.import_module(f'tests.golden.{module.name}')
@@ -25,6 +26,12 @@ def device():
     device = torch.device(os.environ.get('GOLDEN_DEVICE', 'cpu'))
     with precision('fp32', device):
         yield device
+
+
+# One of each kind.
+KINDS = {case.kind: case for case in CASES if case.kind in golden.RUNNERS}
+# Of a host's tensor and a device's: copies, and places to read or write.
+MIXED = ('aten.copy_', 'aten.index.Tensor', 'aten.index_put')
 
 
 def _params() -> list:
@@ -58,3 +65,19 @@ def test_runner_sees_a_disturbed_value(case, device):
     key = sorted(keys)[len(keys) // 2]
     with pytest.raises(AssertionError, match='differ'):
         golden.check(case.disturbed(key))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', KINDS)
+def test_runner_would_work_on_a_device(kind):
+    case = KINDS[kind].on(torch.device('cpu'))
+    assert case.arrays
+    with Waits() as waits:
+        golden.RUNNERS[kind].run(case)
+    wrong = [
+        seen
+        for seen in waits.seen
+        if seen.startswith(('numpy', '__array__'))
+        or ('of host and device' in seen and not seen.startswith(MIXED))
+    ]
+    assert not wrong, wrong
