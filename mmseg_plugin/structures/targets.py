@@ -8,6 +8,7 @@ from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor
 
 from mmseg_plugin.structures.boxes import boxes_of, normalized_boxes
+from mmseg_plugin.structures.packed_masks import PackedMasks
 from mmseg_plugin.utils.host import to_device, to_host
 
 
@@ -35,9 +36,9 @@ class Targets(NamedTuple):
         """Targets from mmdet's instances.
 
         Args:
-            instances: ``labels``, ``masks`` (BitmapMasks, PolygonMasks or a
-                tensor) and, if boxes are wanted, ``bboxes`` (x1, y1, x2, y2)
-                in pixels.
+            instances: ``labels``, ``masks`` (mmdet's, ours or a tensor;
+                packed ones are unpacked on the device) and, if boxes are
+                wanted, ``bboxes`` (x1, y1, x2, y2) in pixels.
             size: padded height and width, to which masks are padded.
             box_size: height and width by which boxes are divided; boxes
                 are left out if it is None.
@@ -46,7 +47,9 @@ class Targets(NamedTuple):
             ValueError: the masks are larger than ``size``.
         """
         labels, masks = instances.labels, instances.masks
-        if not isinstance(masks, Tensor):
+        if isinstance(masks, PackedMasks):
+            masks = masks.to_tensor(torch.bool, labels.device)
+        elif not isinstance(masks, Tensor):
             # Without it, the operator synchronises to count them.
             masks = masks.to_tensor(torch.uint8, 'cpu')
             masks = to_device(masks, labels.device)

@@ -1,3 +1,12 @@
+from mmseg_plugin.datasets.transforms.large_scale_jitter import (
+    LargeScaleJitter,
+)
+from mmseg_plugin.datasets.transforms.load_deferred import (
+    LoadDeferredAnnotations,
+)
+from mmseg_plugin.datasets.transforms.load_deferred_panoptic import (
+    LoadDeferredPanoptic,
+)
 from mmseg_plugin.datasets.transforms.load_panoptic import (
     LoadPanopticAnnotations,
 )
@@ -9,6 +18,7 @@ from mmseg_plugin.datasets.transforms.object_crop import (
     CropAroundObject,
     ResizeToObject,
 )
+from mmseg_plugin.datasets.transforms.pack_mask_inputs import PackMaskInputs
 from mmseg_plugin.datasets.transforms.shared_offset_crop import (
     SharedOffsetCrop,
 )
@@ -16,8 +26,12 @@ from mmseg_plugin.datasets.transforms.shared_offset_crop import (
 __all__ = [
     'CropAroundObject',
     'ResizeToObject',
+    'LargeScaleJitter',
+    'LoadDeferredAnnotations',
+    'LoadDeferredPanoptic',
     'LoadPanopticAnnotations',
     'LoadSemanticAnnotations',
     'NoisyMasks',
+    'PackMaskInputs',
     'SharedOffsetCrop',
 ]

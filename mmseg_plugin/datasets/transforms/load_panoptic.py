@@ -80,8 +80,11 @@ class LoadPanopticAnnotations(LoadAnnotations):
             self._load_labels(results)
         if not (self.with_mask or self.with_seg):
             return results
-        if results.get('seg_map_path') is None:
-            return results
+        if results.get('seg_map_path') is not None:
+            self._load_map(results)
+        return results
+
+    def _load_map(self, results: dict) -> None:
         ids = self._read_ids(results)
         segments = results['segments_info']
         found = {s['id']: ids == s['id'] for s in segments}
@@ -109,7 +112,6 @@ class LoadPanopticAnnotations(LoadAnnotations):
                 labels[found[segment['id']]] = self._label(segment)
             results['gt_seg_map'] = labels
             results['ignore_index'] = self.ignore_index
-        return results
 
     def _read_ids(self, results: dict) -> np.ndarray:
         path = results['seg_map_path']
