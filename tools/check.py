@@ -7,19 +7,17 @@ import sys
 from pathlib import Path
 
 from mmseg_plugin.cli.arguments import ToolParser
-from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.cli.cli import UserError, run
 
 # What mmdet prints when it is imported is no part of the findings.
 with contextlib.redirect_stdout(sys.stderr):
     from mmseg_plugin.checks import (
         CHECKS,
-        Finding,
         Selection,
-        Snapshot,
-        fixed_copy,
         format_report,
         run_checks,
     )
+    from mmseg_plugin.checks.fixed_files import write_fixed
     from mmseg_plugin.checks.reading import read_target
 
 
@@ -35,7 +33,8 @@ def parse_args() -> argparse.Namespace:
         '--fix',
         type=Path,
         metavar='OUT',
-        help='write corrected copies of the annotation files into OUT',
+        help='write corrected annotation files into the folder OUT, which '
+        'can be trained on as DATA',
     )
     parser.add_argument(
         '--strict', action='store_true', help='warnings are errors'
@@ -55,38 +54,6 @@ def parse_args() -> argparse.Namespace:
         '--json', action='store_true', help='print the findings as JSON'
     )
     return parser.parse_args()
-
-
-def write_fixed(
-    out: Path, snapshots: list[Snapshot], findings: list[list[Finding]]
-) -> list[str]:
-    """Corrected copies of the files that have something to correct.
-
-    Raises:
-        UserError: OUT is there already, or nothing can be fixed.
-    """
-    if out.exists():
-        raise UserError(f'{out} is there already; name another folder')
-    done = []
-    with atomic_path(out) as part:
-        part.mkdir()
-        for snapshot, found in zip(snapshots, findings, strict=True):
-            data, fixed = fixed_copy(snapshot, found)
-            if fixed:
-                name = out_name(snapshot, snapshots)
-                (part / name).write_text(json.dumps(data))
-                done.append(f'{out / name}: fixed {", ".join(fixed)}')
-        if not done:
-            raise UserError('there is nothing that --fix can correct')
-    return done
-
-
-def out_name(snapshot: Snapshot, snapshots: list[Snapshot]) -> str:
-    """Files of one name lie in folders of the splits."""
-    names = [other.path.name for other in snapshots]
-    if names.count(snapshot.path.name) == 1:
-        return snapshot.path.name
-    return f'{snapshot.path.parent.name}{snapshot.path.name}'
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmseg_plugin.apis.new_data import add_options, write_config
+from mmseg_plugin.apis.new_data import add_options, config_name, write_config
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import run
 
@@ -15,7 +15,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.out is None:
-        args.out = Path(f'{args.data.resolve().stem}_{args.model}.py')
+        args.out = Path(f'{config_name(args)}.py')
     out = write_config(args)
     print(f'{out}: train it with: mmseg-plugin train {out}')
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from mmseg_plugin.cli.arguments import ToolParser
-from mmseg_plugin.cli.cli import run
+from mmseg_plugin.cli.cli import UserError, run
 from mmseg_plugin.cli.launch import run_installed_tool
 
 
@@ -14,15 +14,25 @@ def config_of_data() -> None:
     It is written to --work-dir; those options that choose it are taken.
     """
     # Imports the framework, which a config does not need yet.
-    from mmseg_plugin.apis.new_data import add_options, write_config
+    from mmseg_plugin.apis.new_data import (
+        add_options,
+        config_name,
+        write_config,
+    )
 
     parser = ToolParser(description=__doc__)
     add_options(parser)
     parser.add_argument('--work-dir', type=Path)
     args, rest = parser.parse_known_args()
-    name = f'{args.data.resolve().stem}_{args.model}'
+    name = config_name(args)
     args.work_dir = args.work_dir or Path('work_dirs') / name
     args.out = args.work_dir / f'{name}.py'
+    if args.out.exists():
+        raise UserError(
+            f'{args.out} is there from an earlier run; go on with it: '
+            f'mmseg-plugin train {args.out} --work-dir {args.work_dir} '
+            '--resume; or name another --work-dir'
+        )
     config = write_config(args)
     sys.argv[1:] = [str(config), '--work-dir', str(args.work_dir), *rest]
 

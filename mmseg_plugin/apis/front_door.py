@@ -1,57 +1,60 @@
-"""From a folder of data to a config: convert, split, check, choose."""
+"""From a folder of data to splits that can be trained on."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from mmseg_plugin.apis.new_config import DataFacts, SplitFacts
 from mmseg_plugin.checks import (
+    Finding,
     Options,
     Selection,
     Snapshot,
+    fixed_copy,
     format_report,
     run_checks,
 )
-from mmseg_plugin.checks.balance import objects_of_images
-from mmseg_plugin.checks.categories import is_root
 from mmseg_plugin.checks.images import near_pairs
 from mmseg_plugin.checks.reading import read_split
-from mmseg_plugin.cli.cli import UserError, atomic_path
+from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.formats import (
+    READERS,
     DataError,
     DataFound,
-    Split,
     find_data,
 )
-from mmseg_plugin.datasets.formats.detect import images_in
-from mmseg_plugin.datasets.formats.labelme import read_labelme
 from mmseg_plugin.datasets.formats.splitting import parts, split_images
-from mmseg_plugin.datasets.formats.yolo import read_yolo
 
-READERS: dict[str, Callable[[Path], dict[str, dict]]] = {
-    'yolo': read_yolo,
-    'labelme': read_labelme,
-}
-# Where converted and split files are written, beside the data.
-FOLDER = 'mmseg_plugin_data'
+from .data_folder import FOLDER, with_folder, with_splits, write_splits
+
+SPLITS = ('train', 'val')
+# Faults for other programs: our data sets and metrics number annotations
+# anew, go by names, and complete what is missing.
+HANDLED = (
+    *('ids.annotation-zero', 'ids.annotation-missing', 'ids.annotation-twice'),
+    *('boxes.missing', 'boxes.area-missing', 'crowd.missing'),
+    'leakage.categories',
+    # Makes results too good, and yet trains.
+    'leakage.same-file',
+)
+# Loses nothing: no object is of a root category.
+LOSSLESS = 'categories.root'
+SHARED_NAME = 'categories.same-name'
 
 
-def prepare_data(path: Path, seed: int = 0) -> tuple[DataFound, list[str]]:
+def prepare_data(
+    path: Path, seed: int = 0, fix: bool = False
+) -> tuple[DataFound, list[str]]:
     """Data with a training and a validation split, as COCO has them.
 
-    What is converted or split is written once, into a folder beside the
-    data, with a record of its sources.
+    Nothing is written yet: see :func:`save_data`.
 
     Args:
         path: the data.
         seed: of the split, if one has to be made.
+        fix: whether all is corrected that can be; otherwise root categories
+            that share a name with a class are left out, and nothing else.
 
     Returns:
         The data, and what was done in sentences.
@@ -62,20 +65,22 @@ def prepare_data(path: Path, seed: int = 0) -> tuple[DataFound, list[str]]:
     try:
         found = find_data(path)
         said = [found.sentence()]
-        converted = {}
+        made: dict[str, dict] = {}
         if found.convert:
-            converted = READERS[found.convert](found.root)
+            made = READERS[found.convert](found.root)
         elif 'val' not in found.splits and 'test' in found.splits:
             said.append('validated on its test split')
             splits = {**found.splits, 'val': found.splits['test']}
             found = replace(found, splits=splits)
-        if 'val' not in (converted or found.splits):
-            converted = _split(found, converted, seed)
+        if 'val' not in (made or found.splits):
+            made = _split(found, made, seed)
             said.append(f'split by image, seed {seed}')
-        if converted:
-            found = _write(found, converted, seed)
-            said.append(f'written to {found.root / FOLDER}')
-        return found, said
+        made, fixed = _corrected(found, made, fix)
+        said += [f'corrected: {name}' for name in fixed]
+        if not made:
+            return found, said
+        found = with_splits(found, made)
+        return found, [*said, f'written to {found.root / FOLDER}']
     except DataError as error:
         raise UserError(str(error)) from error
 
@@ -83,7 +88,8 @@ def prepare_data(path: Path, seed: int = 0) -> tuple[DataFound, list[str]]:
 def _split(
     found: DataFound, converted: dict[str, dict], seed: int
 ) -> dict[str, dict]:
-    if found.kind != 'instances':
+    """Training and validation data: COCO's, or names of images."""
+    if found.kind == 'panoptic':
         raise DataError(
             f'{found.root} has no validation split; make one, with a folder '
             'or file named val'
@@ -94,84 +100,96 @@ def _split(
         )
     else:
         snapshot = read_split(found.splits['train'])
-    labels: list[Counter] = [Counter() for _ in snapshot.images]
-    known = snapshot.objects()
-    for image, label in zip(
-        snapshot.image_of[known], snapshot.category_of[known], strict=True
-    ):
-        labels[image][int(label)] += 1
     hashes = [fact.dhash for fact in snapshot.facts]
-    alike = [(a, b) for a, b in near_pairs(hashes, hashes) if a < b]
-    chosen = split_images(labels, alike, seed)
+    # A uniform picture has no bits and is like every other one.
+    alike = [
+        (a, b)
+        for a, b in near_pairs(hashes, hashes)
+        if a < b and hashes[a] and hashes[b]
+    ]
+    chosen = split_images(_labels(snapshot), alike, seed)
     if not chosen.any():
         raise DataError(
             f'{found.root}: no image can be put aside for validation; name '
             'a split val'
         )
     done = parts(snapshot.data, chosen)
-    if found.splits:
-        _prefix(done, found.splits['train'].image_dir, found.root)
+    if found.splits and found.kind != 'semantic':
+        folder = found.splits['train'].image_dir
+        return {n: with_folder(d, folder, found.root) for n, d in done.items()}
     return done
 
 
-def _prefix(done: dict[str, dict], folder: Path, root: Path) -> None:
-    """File names become relative to the root."""
-    start = folder.resolve().relative_to(root.resolve())
-    for data in done.values():
-        data['images'] = [
-            {**image, 'file_name': (start / image['file_name']).as_posix()}
-            for image in data['images']
-        ]
+def _labels(snapshot: Snapshot) -> list[Counter]:
+    """Classes of each image, with the number of objects or maps."""
+    if snapshot.kind == 'semantic':
+        return [Counter(fact.areas.keys()) for fact in snapshot.maps]
+    labels: list[Counter] = [Counter() for _ in snapshot.images]
+    known = snapshot.objects()
+    for image, label in zip(
+        snapshot.image_of[known], snapshot.category_of[known], strict=True
+    ):
+        labels[image][int(label)] += 1
+    return labels
 
 
-def _write(found: DataFound, splits: dict[str, dict], seed: int) -> DataFound:
-    out = found.root / FOLDER
-    if out.is_dir():
-        _check_record(out, found)
-    else:
-        with atomic_path(out) as part:
-            part.mkdir()
-            for name, data in splits.items():
-                (part / f'{name}.json').write_text(json.dumps(data))
-            record = {
-                'format': found.format,
-                'seed': seed,
-                'sources': _hashes(found),
-            }
-            (part / 'record.json').write_text(json.dumps(record, indent=1))
-    written = {
-        name: Split(out / f'{name}.json', found.root) for name in splits
-    }
-    return replace(found, splits=written, convert=None)
+def _corrected(
+    found: DataFound, made: dict[str, dict], fix: bool
+) -> tuple[dict[str, dict], list[str]]:
+    """Splits without what can be corrected, and the ids of that."""
+    if found.kind == 'semantic':
+        return made, []
+    splits, fixed = dict(made), set()
+    for name in SPLITS:
+        if made:
+            snapshot = Snapshot(
+                found.root, made[name], found.kind, image_dir=found.root
+            )
+        else:
+            snapshot = read_split(found.splits[name])
+        data, done = fixed_copy(snapshot, _fixable(snapshot, fix))
+        fixed |= set(done)
+        if not made:
+            data = with_folder(data, found.splits[name].image_dir, found.root)
+        splits[name] = data
+    return (splits if fixed or made else {}), sorted(fixed)
 
 
-def _hashes(found: DataFound) -> dict[str, str]:
-    """SHA-256 of everything but images, by name."""
-    images = set(images_in(found.root))
-    return {
-        path.relative_to(found.root).as_posix(): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in sorted(found.root.rglob('*'))
-        if path.suffix in ('.json', '.txt', '.yaml', '.yml')
-        and path not in images
-        and FOLDER not in path.parts
-    }
+def _fixable(snapshot: Snapshot, fix: bool) -> list[Finding]:
+    if fix:
+        return run_checks(snapshot, Options())
+    findings = run_checks(
+        snapshot, Options(), Selection((LOSSLESS, SHARED_NAME))
+    )
+    # A root category does no harm unless it has the name of a class.
+    shared = any(f.id == SHARED_NAME for f in findings)
+    return [f for f in findings if f.id == LOSSLESS and shared]
 
 
-def _check_record(out: Path, found: DataFound) -> None:
+def save_data(found: DataFound, seed: int = 0, fix: bool = False) -> None:
+    """Writes what was converted, split or corrected.
+
+    Once, into a folder beside the data, with a record of its sources.
+
+    Args:
+        found: of :func:`prepare_data`.
+        seed: as there.
+        fix: as there.
+
+    Raises:
+        UserError: the folder holds what was made otherwise.
+    """
+    ann_file = found.splits['train'].ann_file or found.splits['train'].names
+    if ann_file is None or ann_file.parent != found.root / FOLDER:
+        return
     try:
-        record = json.loads((out / 'record.json').read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f'{out} is not of this tool; move it away') from error
-    if record.get('sources') != _hashes(found):
-        raise DataError(
-            f'{out} was made from other annotations; remove it and run again'
-        )
+        write_splits(found, {'seed': seed, 'fix': fix})
+    except DataError as error:
+        raise UserError(str(error)) from error
 
 
 def check_data(found: DataFound) -> tuple[dict[str, Snapshot], str]:
-    """Reads and checks the annotation files of both splits.
+    """Reads and checks both splits.
 
     Returns:
         Snapshots, and a report of what is worth a warning.
@@ -179,69 +197,26 @@ def check_data(found: DataFound) -> tuple[dict[str, Snapshot], str]:
     Raises:
         UserError: training would stop, or be wrong.
     """
+    options = Options()
+    if found.kind == 'semantic':
+        options = Options(classes=found.classes)
+    # The config that is written counts as many as there are.
+    selection = Selection(skip=('balance.detections', *HANDLED))
     snapshots: dict[str, Snapshot] = {}
-    findings = []
-    for name in ('train', 'val'):
+    findings: list[Finding] = []
+    for name in SPLITS:
         snapshot = read_split(found.splits[name])
         snapshot.reference = snapshots.get('train')
         snapshots[name] = snapshot
-        findings += run_checks(
-            snapshot, Options(), Selection(skip=('leakage.same-file',))
-        )
+        findings += run_checks(snapshot, options, selection)
     errors = [f for f in findings if f.severity == 'error']
     if errors:
+        hint = f'see: mmseg-plugin check {found.root}'
+        if any(f.can_fix for f in errors):
+            hint += '; --fix trains on a corrected copy without those marked *'
         raise UserError(
             f'{found.root} cannot be trained on:\n'
-            f'{format_report(errors)}\nsee: mmseg-plugin check {found.root}'
+            f'{format_report(errors, counts=False)}\n\n{hint}'
         )
     rest = [f for f in findings if f.severity == 'warning']
     return snapshots, format_report(rest) if rest else ''
-
-
-def data_facts(found: DataFound, snapshots: dict[str, Snapshot]) -> DataFacts:
-    """What a config is chosen from.
-
-    Raises:
-        UserError: things and stuff are mixed in the list of categories.
-    """
-    train = snapshots['train']
-    roots = is_root(train) if train.kind == 'instances' else None
-    categories = [
-        category
-        for place, category in enumerate(train.categories)
-        if roots is None or not roots[place]
-    ]
-    things = [c['name'] for c in categories if c.get('isthing', 1)]
-    stuff = [c['name'] for c in categories if not c.get('isthing', 1)]
-    if [c['name'] for c in categories] != things + stuff:
-        raise UserError(
-            f'{train.path}: list the categories that are things before stuff'
-        )
-    if train.kind == 'panoptic':
-        counts = [len(a.get('segments_info', ())) for a in train.annotations]
-    else:
-        counts = objects_of_images(train).tolist()
-    return DataFacts(
-        root=found.root,
-        kind=found.kind,
-        things=tuple(things),
-        stuff=tuple(stuff),
-        images=int(np.count_nonzero(counts)),
-        densest=max(counts),
-        longest_side=int(np.nanmax(train.sizes)),
-        train=_relative(found, 'train'),
-        val=_relative(found, 'val'),
-    )
-
-
-def _relative(found: DataFound, name: str) -> SplitFacts:
-    split = found.splits[name]
-
-    def below(path: Path | None) -> str:
-        if path is None:
-            return ''
-        text = path.resolve().relative_to(found.root.resolve()).as_posix()
-        return '' if text == '.' else text
-
-    seg = below(split.seg_dir)
-    return SplitFacts(below(split.ann_file), below(split.image_dir), seg)

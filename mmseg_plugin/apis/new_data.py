@@ -1,26 +1,88 @@
 """`new` and `train DATA`: options, and the config that comes of them."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
-from mmseg_plugin.apis.front_door import check_data, data_facts, prepare_data
-from mmseg_plugin.apis.new_config import MODELS, SIZES, choose, config_text
+import argparse
+import math
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path
+from mmseg_plugin.cli.configs import read_config
+
+from .data_facts import DataFacts, data_facts
+from .front_door import check_data, prepare_data, save_data
+from .new_bases import MODELS, SIZES
+from .new_config import (
+    Choice,
+    Wishes,
+    choose,
+    steps_an_epoch,
+    tests,
+    usual_batch,
+)
+from .new_lines import config_text
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from .step_time import StepTime
+
+# Of the time that is asked for; the rest is for starting and saving.
+USED_TIME = 0.9
+# Of evaluating beside training.
+TEST_TIME = 0.2
+
+
+def batch_size(word: str) -> int | str:
+    return word if word == 'auto' else int(word)
 
 
 def add_options(parser: ToolParser) -> None:
     """What a config is written from."""
     parser.add_argument('data', type=Path, metavar='DATA')
-    parser.add_argument('--model', choices=MODELS, default='maskdino')
+    parser.add_argument(
+        '--model', choices=MODELS, help='default: by data and machine'
+    )
     parser.add_argument(
         '--size', choices=SIZES, help='default: what fits this machine'
     )
-    parser.add_argument('--epochs', type=int, help='default: by the images')
-    parser.add_argument('--batch', type=int, help='images a step')
+    parser.add_argument(
+        '--weights', type=Path, help='file with weights of the backbone'
+    )
+    long = parser.add_mutually_exclusive_group()
+    long.add_argument('--epochs', type=int, help='default: by the images')
+    long.add_argument(
+        '--hours', type=float, help='epochs by a step measured here'
+    )
+    parser.add_argument(
+        '--batch',
+        type=batch_size,
+        metavar='N|auto',
+        help='images a step; auto: what the GPU has room for, by trial',
+    )
     parser.add_argument(
         '--seed', type=int, default=0, help='of a split that has to be made'
     )
+    parser.add_argument(
+        '--fix',
+        action='store_true',
+        help='train on a copy without what "check --fix" corrects',
+    )
+    parser.add_argument(
+        '--no-measure',
+        action='store_true',
+        help='do not measure how long a step takes',
+    )
+
+
+def config_name(args: argparse.Namespace) -> str:
+    """Of the data and the model, where that is named."""
+    name = args.data.resolve().stem
+    return f'{name}_{args.model}' if args.model else name
 
 
 def write_config(args: argparse.Namespace) -> Path:
@@ -33,19 +95,100 @@ def write_config(args: argparse.Namespace) -> Path:
         UserError: the data cannot be used, or the config is there already.
     """
     out = args.out
-    if out.exists():
-        raise UserError(f'{out} is there already; name another --out')
-    if min(args.epochs or 1, args.batch or 1) < 1:
-        raise UserError('--epochs and --batch begin at 1')
-    found, said = prepare_data(args.data, args.seed)
+    _check_args(args)
+    found, said = prepare_data(args.data, args.seed, args.fix)
     print('\n'.join(said))
     snapshots, report = check_data(found)
     facts = data_facts(found, snapshots)
-    made = choose(facts, args.model, args.size, args.epochs, args.batch)
-    text = config_text(facts, made)
     if report:
         print(report)
-    print('\n'.join(made.why))
+    save_data(found, args.seed, args.fix)
+    text, why = _config(facts, args)
+    print('\n'.join(why))
     with atomic_path(out) as part:
         part.write_text(text)
     return out
+
+
+def _check_args(args: argparse.Namespace) -> None:
+    if args.out.exists():
+        raise UserError(f'{args.out} is there already; name another --out')
+    batch = 1 if args.batch in (None, 'auto') else args.batch
+    if min(args.epochs or 1, batch) < 1 or (args.hours or 1) <= 0:
+        raise UserError('--epochs and --batch begin at 1, --hours above 0')
+    if args.hours and args.no_measure:
+        raise UserError('--hours is measured; leave out --no-measure')
+    if args.weights and not args.weights.is_file():
+        raise UserError(f'--weights: there is no file {args.weights}')
+
+
+def _config(facts: DataFacts, args: argparse.Namespace) -> tuple[str, list]:
+    """The config's text, and what was chosen and why."""
+    weights = str(args.weights.resolve()) if args.weights else None
+    batch = None if args.batch == 'auto' else args.batch
+    wishes = Wishes(args.model, args.size, args.epochs, batch, weights)
+    made = choose(facts, wishes)
+    if args.batch == 'auto':
+        from .step_time import fitting_batch
+
+        usual = usual_batch(made.size)
+        fits, said = fitting_batch(_built(facts, made), usual, facts.images)
+        made = choose(facts, replace(wishes, batch=fits))
+        made.why.append(f'batch {fits}: {said}')
+    step = None
+    if not args.no_measure:
+        from .step_time import measure_step
+
+        step = measure_step(_built(facts, made), made.batch)
+        if args.hours:
+            made.epochs = _epochs(facts, made, step, args.hours)
+        made.validations = _validations(facts, made, step)
+    text = config_text(facts, made)
+    return text, [*made.why, _length(facts, made, step)]
+
+
+def _built(facts: DataFacts, made: Choice) -> Config:
+    """The config as MMEngine reads it, before it is written."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'config.py'
+        path.write_text(config_text(facts, replace(made, why=[])))
+        return read_config(path)
+
+
+def _epochs(
+    facts: DataFacts, made: Choice, step: StepTime, hours: float
+) -> int:
+    """As many as fit into the hours, with the evaluations between them."""
+    steps = steps_an_epoch(facts, made.batch)
+    once = step.hours(0, facts.tested)
+    left = hours * USED_TIME / (1 + TEST_TIME) - once
+    epochs = math.floor(left / step.hours(steps, 0)) if left > 0 else 0
+    if not epochs:
+        least = (step.hours(steps, 0) + once) * (1 + TEST_TIME) / USED_TIME
+        raise UserError(
+            f'--hours {hours:g} is less than one epoch takes here; give it '
+            f'{least:.2g} at least'
+        )
+    return epochs
+
+
+def _validations(facts: DataFacts, made: Choice, step: StepTime) -> int:
+    """As many as do not take long beside the training, ten at most."""
+    steps = steps_an_epoch(facts, made.batch) * made.epochs
+    room = TEST_TIME * step.hours(steps, 0) / step.hours(0, facts.tested)
+    return max(1, min(made.validations, math.floor(room)))
+
+
+def _length(facts: DataFacts, made: Choice, step: StepTime | None) -> str:
+    steps = steps_an_epoch(facts, made.batch)
+    said = (
+        f'{facts.images} images / batch {made.batch} = {steps} iterations '
+        f'an epoch; {made.epochs} epochs = {made.epochs * steps} iterations'
+    )
+    if step is None:
+        return said
+    hours = step.hours(made.epochs * steps, tests(made) * facts.tested)
+    return (
+        f'{said}, about {hours:.2g} hours here ({step.step:.2g} s a step and '
+        f'{step.test:.2g} s a tested image, measured)'
+    )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import read_config
-from mmseg_plugin.datasets.formats import DataError, DataFound, find_data
-from mmseg_plugin.datasets.formats.detect import (
-    Split,
-    images_in,
-    kind_of,
-    read_json,
+from mmseg_plugin.datasets.formats import (
+    READERS,
+    DataError,
+    DataFound,
+    find_data,
 )
+from mmseg_plugin.datasets.formats.detect import kind_of
+from mmseg_plugin.datasets.formats.label_maps import label_pairs
+from mmseg_plugin.datasets.formats.layout import Split, read_json
 
 from .findings import Options
 from .snapshot import Snapshot
@@ -34,6 +35,15 @@ def snapshots_of_data(found: DataFound, images: bool) -> list[Snapshot]:
         DataError: a file cannot be read.
     """
     snapshots: list[Snapshot] = []
+    if found.convert:
+        converted = READERS[found.convert](found.root)
+        folder = found.root if images else None
+        snapshots = [
+            Snapshot(found.root / name, data, image_dir=folder)
+            for name, data in converted.items()
+        ]
+        for other in snapshots[1:]:
+            other.reference = snapshots[0]
     for name, split in found.splits.items():
         taken = read_split(split, images)
         if name != 'train' and 'train' in found.splits:
@@ -50,12 +60,7 @@ def read_split(split: Split, images: bool = True) -> Snapshot:
     """
     if split.ann_file is None:
         return _label_maps(split, images)
-    # Millions of new objects, and no garbage among them.
-    gc.disable()
-    try:
-        data = read_json(split.ann_file)
-    finally:
-        gc.enable()
+    data = split.data or read_json(split.ann_file)
     return Snapshot(
         split.ann_file,
         data,
@@ -66,17 +71,22 @@ def read_split(split: Split, images: bool = True) -> Snapshot:
 
 
 def _label_maps(split: Split, images: bool) -> Snapshot:
-    listed: list[dict[str, Any]] = []
-    for path in images_in(split.image_dir):
-        name = path.relative_to(split.image_dir)
-        label = name.with_suffix('.png')
-        listed.append({'file_name': str(name), 'seg_file_name': str(label)})
+    seg_dir = split.seg_dir or split.image_dir
+    data = split.data
+    if data is None:
+        pairs = label_pairs(split.image_dir, seg_dir, split.names)
+        data = {
+            'images': [
+                {'file_name': image, 'seg_file_name': label}
+                for image, label in pairs
+            ]
+        }
     return Snapshot(
-        split.seg_dir or split.image_dir,
-        {'images': listed},
+        seg_dir,
+        data,
         'semantic',
         split.image_dir if images else None,
-        split.seg_dir,
+        seg_dir,
     )
 
 
@@ -99,12 +109,10 @@ def read_target(
     try:
         if path.is_dir() or path.suffix == '.json':
             found = find_data(path)
-            if found.convert:
-                raise DataError(
-                    f'{found.sentence()}: convert it with "new" first'
-                )
             snapshots = snapshots_of_data(found, images)
-            return found.sentence(), snapshots, Options()
+            # Of other data the file itself says what its classes are.
+            options = Options(classes=found.classes)
+            return found.sentence(), snapshots, options
         return _of_config(name, images)
     except DataError as error:
         raise UserError(str(error)) from error
@@ -116,8 +124,10 @@ def _of_config(name: str, images: bool) -> tuple[str, list[Snapshot], Options]:
     config = read_config(find_config(name))
     splits = config_splits(config)
     if not splits:
-        raise DataError(f'config {name} reads no annotation file of COCO')
-    found = DataFound(Path(name), 'a config', 'instances', splits)
+        raise DataError(
+            f'config {name} reads neither COCO files nor label maps'
+        )
+    found = DataFound(Path(name), 'a config', _kind(config), splits)
     classes = dataset_of(config, 'train').get('metainfo', {}).get('classes')
     names = (classes,) if isinstance(classes, str) else classes
     options = Options(
@@ -125,6 +135,13 @@ def _of_config(name: str, images: bool) -> tuple[str, list[Snapshot], Options]:
         classes=tuple(names) if names else None,
     )
     return found.sentence(), snapshots_of_data(found, images), options
+
+
+def _kind(config: Config) -> str:
+    prefix = dataset_of(config, 'train').get('data_prefix') or {}
+    if prefix.get('seg_map_path') is not None:
+        return 'semantic'
+    return 'panoptic' if prefix.get('seg') else 'instances'
 
 
 def _queries(model: dict) -> int | None:
@@ -147,7 +164,7 @@ def dataset_of(config: Config, split: str) -> dict:
 
 
 def config_splits(config: Config) -> dict[str, Split]:
-    """The annotation files of a config.
+    """The annotation files or label maps of a config.
 
     Raises:
         DataError: one is not there.
@@ -155,20 +172,28 @@ def config_splits(config: Config) -> dict[str, Split]:
     splits: dict[str, Split] = {}
     for name in ('train', 'val'):
         dataset = dataset_of(config, name)
-        if not dataset.get('ann_file'):
-            continue
         root = Path(dataset.get('data_root') or '')
         prefix = dataset.get('data_prefix') or {}
-        ann_file = root / dataset['ann_file']
-        if not ann_file.is_file():
-            raise DataError(
-                f'{name}_dataloader: {ann_file} is not there; set data_root '
-                'or ann_file'
+        ann_file = root / (dataset.get('ann_file') or '')
+        if prefix.get('seg_map_path') is not None:
+            listed = ann_file if dataset.get('ann_file') else None
+            images = root / (prefix.get('img_path') or '')
+            _look(images, name, 'data_prefix.img_path')
+            labels = root / prefix['seg_map_path']
+            splits[name] = Split(None, images, labels, listed)
+        elif dataset.get('ann_file'):
+            _look(ann_file, name, 'ann_file')
+            seg = prefix.get('seg')
+            splits[name] = Split(
+                ann_file,
+                root / (prefix.get('img') or ''),
+                root / seg if seg else None,
             )
-        seg = prefix.get('seg')
-        splits[name] = Split(
-            ann_file,
-            root / (prefix.get('img') or ''),
-            root / seg if seg else None,
-        )
     return splits
+
+
+def _look(path: Path, split: str, key: str) -> None:
+    if not path.exists():
+        raise DataError(
+            f'{split}_dataloader: {path} is not there; set data_root or {key}'
+        )

@@ -5,12 +5,15 @@ from .findings import SEVERITIES, Finding
 SHOWN = 3
 
 
-def format_report(findings: list[Finding], found_out: str = '') -> str:
+def format_report(
+    findings: list[Finding], found_out: str = '', counts: bool = True
+) -> str:
     """The report of ``check``.
 
     Args:
         findings: of all files.
         found_out: what the data is.
+        counts: whether their numbers come last.
     """
     lines = [found_out] if found_out else []
     for severity, meaning in SEVERITIES.items():
@@ -22,11 +25,13 @@ def format_report(findings: list[Finding], found_out: str = '') -> str:
     if not findings:
         lines += ['', 'nothing found']
         return '\n'.join(lines)
-    counts = [
+    if not counts:
+        return '\n'.join(lines)
+    numbers = [
         f'{sum(f.severity == severity for f in findings)} {severity}s'
         for severity in SEVERITIES
     ]
-    lines += ['', ', '.join(counts)]
+    lines += ['', ', '.join(numbers)]
     if any(f.can_fix for f in findings):
         lines[-1] += '; --fix OUT writes a copy without those marked *'
     return '\n'.join(lines)

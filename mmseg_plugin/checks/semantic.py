@@ -56,6 +56,20 @@ def values(snapshot: Snapshot, options: Options) -> Hits:
 
 
 @check(
+    'semantic.two-values',
+    'error',
+    'all maps hold one number beside 255, which is void: nothing is learned '
+    'but that class',
+    'write 1 in place of 255 for what is to be found (binary masks)',
+    kinds=KINDS,
+)
+def two_values(snapshot: Snapshot, options: Options) -> Hits:
+    found = {v for fact in snapshot.maps for v in fact.areas}
+    alone = VOID in found and len(found) == 2
+    return listed(sorted(map(str, found)) if alone else [])
+
+
+@check(
     'semantic.void',
     'note',
     'more than half of the map is void (255)',

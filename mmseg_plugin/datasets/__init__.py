@@ -6,6 +6,7 @@ from mmseg_plugin.datasets.coco_by_name import (
     CocoInstanceDataset,
     CocoPanopticDataset,
 )
+from mmseg_plugin.datasets.label_maps import LabelMapDataset
 from mmseg_plugin.datasets.semantic import SemanticDataset
 from mmseg_plugin.datasets.street_panoptic import (
     CityscapesPanopticDataset,
@@ -19,6 +20,7 @@ __all__ = [
     'CityscapesPanopticDataset',
     'CocoInstanceDataset',
     'CocoPanopticDataset',
+    'LabelMapDataset',
     'MapillaryInstanceDataset',
     'MapillaryPanopticDataset',
     'SemanticDataset',

@@ -342,6 +342,7 @@ SEMANTIC = {
     'semantic.values': pixels([7]),
     'semantic.void': pixels([255] * 20),
     'semantic.size': smaller_map(True),
+    'semantic.two-values': pixels([255] * 20),
 }
 # Found by what the config says, in data that is all right.
 OPTIONS = {

@@ -1,5 +1,11 @@
 """Finds out what a folder of data is, and reads what is not COCO's."""
 
-from .detect import DataError, DataFound, Split, find_data
+from .detect import find_data
+from .labelme import read_labelme
+from .layout import DataError, DataFound, Split
+from .yolo import read_yolo
 
-__all__ = ['DataError', 'DataFound', 'Split', 'find_data']
+# Name of a format to what reads its splits as COCO data.
+READERS = {'yolo': read_yolo, 'labelme': read_labelme}
+
+__all__ = ['READERS', 'DataError', 'DataFound', 'Split', 'find_data']

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .detect import DataError
+from .layout import DataError
 
 
 class CocoBuilder:

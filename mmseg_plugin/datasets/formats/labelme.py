@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .building import CocoBuilder
-from .detect import DataError, read_json
+from .layout import DataError, read_json
 
 
 def read_labelme(root: Path) -> dict[str, dict]:

@@ -83,7 +83,9 @@ def parts(data: dict, validation: np.ndarray) -> dict[str, dict]:
             for image, chosen in zip(data['images'], validation, strict=True)
             if chosen == side
         ]
-        known = {image['id'] for image in images}
-        rows = [a for a in data['annotations'] if a['image_id'] in known]
+        known = {image.get('id') for image in images}
+        rows = [
+            a for a in data.get('annotations', ()) if a['image_id'] in known
+        ]
         found[name] = {**data, 'images': images, 'annotations': rows}
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .building import CocoBuilder
-from .detect import DataError, images_in
+from .layout import DataError, images_in
 
 _KEYS = {'train': ('train',), 'val': ('val', 'valid'), 'test': ('test',)}
 
@@ -37,16 +37,30 @@ def read_yolo(root: Path) -> dict[str, dict]:
     return found
 
 
+def settings_files(root: Path) -> list[Path]:
+    """Files that are, or by their name should be, the settings of YOLO."""
+    found = []
+    for path in [*sorted(root.glob('*.yaml')), *sorted(root.glob('*.yml'))]:
+        text = path.read_text(errors='replace')
+        if path.stem == 'data' or {'names', 'train'} <= _keys(text):
+            found.append(path)
+    return found
+
+
+def _keys(text: str) -> set[str]:
+    return {line.partition(':')[0].strip() for line in text.splitlines()}
+
+
 def _settings(root: Path) -> dict:
     import yaml
 
-    files = [*sorted(root.glob('*.yaml')), *sorted(root.glob('*.yml'))]
+    path = settings_files(root)[0]
     try:
-        settings = yaml.safe_load(files[0].read_text())
+        settings = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise DataError(f'{files[0]} cannot be read: {error}') from error
+        raise DataError(f'{path} cannot be read: {error}') from error
     if not isinstance(settings, dict) or 'names' not in settings:
-        raise DataError(f'{files[0]} has no names of classes')
+        raise DataError(f'{path} has no names of classes')
     return settings
 
 

@@ -5,12 +5,19 @@ import numpy as np
 import pytest
 from pycocotools import mask as coder
 
-from mmseg_plugin.apis.front_door import FOLDER, prepare_data
+from mmseg_plugin.apis.data_folder import FOLDER
+from mmseg_plugin.apis.front_door import prepare_data, save_data
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.annotations import object_rle
-from mmseg_plugin.datasets.formats.detect import split_of
+from mmseg_plugin.datasets.formats.layout import split_of
 from mmseg_plugin.datasets.formats.splitting import split_images
 from tests.test_datasets.test_formats import writers
+
+
+def prepared(root):
+    found, said = prepare_data(root)
+    save_data(found)
+    return found, said
 
 
 def targets(found):
@@ -36,8 +43,8 @@ def targets(found):
 def test_every_format_gives_the_same_targets(name, tmp_path):
     writers.write_coco(tmp_path / 'reference')
     writers.WRITERS[name](tmp_path / 'data')
-    found, said = prepare_data(tmp_path / 'data')
-    reference, _ = prepare_data(tmp_path / 'reference')
+    found, said = prepared(tmp_path / 'data')
+    reference, _ = prepared(tmp_path / 'reference')
     assert found.kind == 'instances'
     assert set(found.splits) == {'train', 'val'}
     assert targets(found) == targets(reference)
@@ -47,14 +54,14 @@ def test_every_format_gives_the_same_targets(name, tmp_path):
 def test_what_is_converted_is_written_once(tmp_path):
     root = tmp_path / 'data'
     writers.write_yolo(root)
-    first, _ = prepare_data(root)
+    first, _ = prepared(root)
     record = json.loads((root / FOLDER / 'record.json').read_text())
     assert set(record['sources']) > {'data.yaml', 'labels/train/0.txt'}
-    second, _ = prepare_data(root)
+    second, _ = prepared(root)
     assert first == second
     (root / 'labels' / 'train' / '0.txt').write_text('')
     with pytest.raises(UserError, match='made from other annotations'):
-        prepare_data(root)
+        prepared(root)
 
 
 @pytest.mark.parametrize(

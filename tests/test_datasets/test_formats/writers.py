@@ -26,7 +26,13 @@ def save_image(path, number):
     Image.fromarray(pixels.astype('uint8')).save(path)
 
 
-def coco(numbers, names=CLASSES, first_id=1):
+def polygon_area(points):
+    x, y = points.T
+    return float(abs(x @ np.roll(y, -1) - np.roll(x, -1) @ y) / 2)
+
+
+def coco(numbers, names=None, first_id=1):
+    names = names or CLASSES
     images, annotations = [], []
     for number in numbers:
         images.append(
@@ -38,14 +44,16 @@ def coco(numbers, names=CLASSES, first_id=1):
             }
         )
         for label, polygon in shapes(number):
-            x, y = np.array(polygon).min(0).tolist()
+            points = np.array(polygon)
+            x, y = points.min(0).tolist()
+            width, height = np.ptp(points, 0).tolist()
             annotations.append(
                 {
                     'id': len(annotations) + 1,
                     'image_id': number,
                     'category_id': label + first_id,
-                    'bbox': [x, y, 24.0, 20.0],
-                    'area': 450,
+                    'bbox': [x, y, width, height],
+                    'area': polygon_area(points),
                     'iscrowd': 0,
                     'segmentation': [[v for p in polygon for v in p]],
                 }
@@ -179,6 +187,28 @@ def write_panoptic(root):
         ]
         path = root / 'annotations' / f'panoptic_{split}.json'
         path.write_text(json.dumps(data))
+
+
+def write_semantic(root, names=True, split=True, palette=False, suffix=''):
+    """A class number for each pixel, some void."""
+    folders = SPLITS if split else {'': range(12)}
+    for folder, numbers in folders.items():
+        maps = root / 'masks' / folder
+        maps.mkdir(parents=True)
+        for number in numbers:
+            ending = 'jpg' if number % 2 else 'png'
+            save_image(root / 'images' / folder / f'{number}.{ending}', number)
+            labels = np.zeros(SIZE[::-1], np.uint8)
+            labels[: 10 + number] = 1
+            labels[20:, 30:] = 2
+            labels[:4] = 255
+            image = Image.fromarray(labels)
+            if palette:
+                image = image.convert('P')
+                image.putpalette(list(range(256)) * 3)
+            image.save(maps / f'{number}{suffix}.png')
+    if names:
+        (root / 'classes.txt').write_text('wall\nsky\nroad\n')
 
 
 def box(mask):

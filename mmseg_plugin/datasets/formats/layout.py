@@ -1,0 +1,115 @@
+"""What readers of data share: splits, and what was found."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
+# Words that name a split in files and folders.
+WORDS = {
+    'train': ('train', 'training'),
+    'val': ('val', 'valid', 'validation'),
+    'test': ('test', 'testing'),
+}
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file and the fix."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of the data.
+
+    Attributes:
+        ann_file: JSON of COCO; None: label maps only.
+        image_dir: what file names are relative to.
+        seg_dir: of label maps.
+        names: a list of the images, where the folder has others too.
+        data: the annotation file, where it has been read already.
+    """
+
+    ann_file: Path | None
+    image_dir: Path
+    seg_dir: Path | None = None
+    names: Path | None = None
+    data: dict | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class DataFound:
+    """What a path holds.
+
+    Attributes:
+        root: the folder.
+        format: in words, as the tools print it.
+        kind: ``'instances'``, ``'panoptic'`` or ``'semantic'``.
+        splits: ``'train'``, ``'val'``, ``'test'`` to their files.
+        convert: name of the reader, where it is not COCO's yet.
+        classes: names by number, where no annotation file has them.
+        ignored: annotation files that were not taken.
+    """
+
+    root: Path
+    format: str
+    kind: str
+    splits: dict[str, Split] = field(default_factory=dict)
+    convert: str | None = None
+    classes: tuple[str, ...] | None = None
+    ignored: tuple[Path, ...] = ()
+
+    def sentence(self) -> str:
+        """What was found, for the user."""
+        names = ', '.join(self.splits) or 'no split'
+        said = f'{self.root}: {self.format}, {self.kind}; {names}'
+        if self.ignored:
+            rest = ', '.join(path.name for path in self.ignored)
+            said += f' (not read: {rest})'
+        return said
+
+
+def split_of(name: str) -> str | None:
+    """The split that a file's or folder's name says, if it does."""
+    words = name.lower().replace('-', '_').replace('.', '_').split('_')
+    plain = [word.rstrip('0123456789') for word in words]
+    for split, names in WORDS.items():
+        if any(word in names for word in plain):
+            return split
+    return None
+
+
+def ordered(splits: dict[str, Split]) -> dict[str, Split]:
+    """In the order train, val, test."""
+    return {name: splits[name] for name in WORDS if name in splits}
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object.
+
+    Raises:
+        DataError: it cannot be read, or is something else.
+    """
+    # Millions of new objects, and no garbage among them.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f'{path} cannot be read as JSON: {error}') from error
+    finally:
+        if collects:
+            gc.enable()
+    if not isinstance(data, dict):
+        raise DataError(f'{path} holds a {type(data).__name__}, not COCO data')
+    return data
+
+
+def images_in(folder: Path) -> Iterator[Path]:
+    """Image files of a folder and those below it, sorted."""
+    for path in sorted(folder.rglob('*')):
+        if path.suffix.lower() in IMAGES:
+            yield path
