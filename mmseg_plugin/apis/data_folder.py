@@ -107,8 +107,7 @@ def _check_record(out: Path, record: dict) -> None:
         raise DataError(f'{out} is not of this tool; move it away') from error
     if known.get('sources') != record['sources']:
         raise DataError(
-            f'{out} was made from other annotations; remove it and run '
-            'again'
+            f'{out} was made from other annotations; remove it and run again'
         )
     for key in ('seed', 'fix'):
         if known.get(key) != record.get(key):
