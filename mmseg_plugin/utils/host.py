@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -26,6 +26,19 @@ def to_host(tensor: Tensor, reason: str) -> Tensor:
     """
     host_copies[reason] += 1
     return tensor.detach().cpu()
+
+
+def to_host_together(tensors: Sequence[Tensor], reason: str) -> list[Tensor]:
+    """Copies tensors of any types to the CPU by one :func:`to_host`."""
+    flat = [t.contiguous().flatten().view(torch.uint8) for t in tensors]
+    parts = to_host(torch.cat(flat), reason).split([len(t) for t in flat])
+    return [
+        # A copy begins where any type may begin.
+        (part if like.element_size() == 1 else part.clone())
+        .view(like.dtype)
+        .view(like.shape)
+        for part, like in zip(parts, tensors, strict=True)
+    ]
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

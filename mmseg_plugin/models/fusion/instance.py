@@ -1,16 +1,18 @@
 """Instance results from queries."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmseg_plugin.models.fusion.cpu_crops import Crop, above
+from mmseg_plugin.models.fusion.instance_masks import (
+    Masks,
+    device_masks,
+    host_masks,
+)
 from mmseg_plugin.models.fusion.query_maps import QueryMaps
-from mmseg_plugin.models.fusion.rle import encode_crop
-from mmseg_plugin.structures import boxes_of
+from mmseg_plugin.utils.host import to_device
 
 
 class InstanceRules(NamedTuple):
@@ -38,25 +40,71 @@ class InstanceRules(NamedTuple):
     chunk_size: int = 16
 
 
-class _Masks(NamedTuple):
-    """Masks of n queries, where they may have pixels, and what they tell."""
+class Pairs(NamedTuple):
+    """Pairs of a query and a class, by falling score.
 
-    crops: list[Crop]
+    Attributes:
+        scores: (k,).
+        labels: (k,).
+        queries: (k,).
+        keep: bool (k,), which of them are results.
+        boxes: (k, 4), (x1, y1, x2, y2) at result size.
+        masks: of some queries; None for a model without masks.
+        which: (k,), position of each pair's query among ``masks``.
+    """
+
     scores: Tensor
+    labels: Tensor
+    queries: Tensor
+    keep: Tensor
     boxes: Tensor
-    filled: Tensor
+    masks: Masks | None = None
+    which: Tensor | None = None
+
+    def results(self, keep: Tensor, *packed: Tensor) -> InstanceData:
+        """The instances.
+
+        Args:
+            keep: bool (k,), the same on the host.
+            packed: what :meth:`to_copy` gives, on the host.
+
+        Returns:
+            ``scores``, ``labels``, ``bboxes`` and, if there are any,
+            ``masks``, (N, *out) bool or a list of RLEs.
+        """
+        on_host = keep.nonzero()[:, 0]
+        kept = to_device(on_host, self.scores.device)
+        found = InstanceData(
+            scores=self.scores[kept],
+            labels=self.labels[kept],
+            bboxes=self.boxes[kept],
+        )
+        if self.masks is None:
+            return found
+        if packed:
+            which, *parts = packed
+            found.masks = self.masks.codes(which[on_host], *parts)
+        else:
+            found.masks = self.masks.dense(self.which[kept])
+        return found
+
+    def to_copy(self, rle: bool) -> list[Tensor]:
+        """What the host has to know beside ``keep``."""
+        if self.masks is None or not rle:
+            return []
+        return [self.which, *self.masks.to_copy()]
 
 
-def instance_results(
+def instance_pairs(
     scores: Tensor,
     maps: QueryMaps,
     rules: InstanceRules,
     boxes: Tensor | None = None,
     classes: Tensor | None = None,
-) -> InstanceData:
+) -> Pairs:
     """Chooses the best (query, class) pairs, then resizes their masks only.
 
-    Mask2Former, ``instance_inference``.
+    Mask2Former, ``instance_inference``. Nothing waits for the device.
 
     Args:
         scores: (Q, C), class probabilities.
@@ -65,38 +113,43 @@ def instance_results(
         boxes: (Q, 4), (x1, y1, x2, y2) at result size; from the masks if
             None.
         classes: bool (C,), classes to keep after the choice; all if None.
-
-    Returns:
-        ``scores``, ``labels``, ``bboxes`` and ``masks``, (N, *out) bool or a
-        list of RLEs, by falling score.
     """
-    # A mask score is at most 1: what is too low now stays too low.
-    best, labels, queries = _best_pairs(scores, rules, classes)
-    queries, which = queries.unique(return_inverse=True)
-
-    found = _masks(queries, maps, rules)
+    best, labels, queries, keep = _best_pairs(scores, rules, classes)
+    found: Masks
+    if maps.on_host:
+        best, labels, queries, keep = (
+            part[keep] for part in (best, labels, queries, keep)
+        )
+        chosen, which = queries.unique(return_inverse=True)
+        found = host_masks(chosen, maps, rules.mask_thr)
+    else:
+        chosen, which = _distinct(queries, keep, len(scores))
+        found = device_masks(chosen, maps, rules.mask_thr, rules.chunk_size)
     if rules.mask_score:
         best = best * found.scores[which]
-    keep = best >= rules.score_thr
+    # A mask score is at most 1: what was too low stays too low.
+    keep = keep & (best >= rules.score_thr)
     if rules.drop_empty:
-        keep &= found.filled[which]
+        keep = keep & found.filled[which]
     order = best.argsort(descending=True, stable=True)
-    order = order[keep[order]]
-    which = which[order]
-    return InstanceData(
-        scores=best[order],
-        labels=labels[order],
-        bboxes=found.boxes[which] if boxes is None else boxes[queries[which]],
-        masks=_output_masks(found.crops, which, maps.sizes.out, rules.rle),
+    queries, which = queries[order], which[order]
+    return Pairs(
+        best[order],
+        labels[order],
+        queries,
+        keep[order],
+        found.boxes[which] if boxes is None else boxes[queries],
+        found,
+        which,
     )
 
 
-def box_results(
+def box_pairs(
     scores: Tensor,
     boxes: Tensor,
     rules: InstanceRules,
     classes: Tensor | None = None,
-) -> InstanceData:
+) -> Pairs:
     """Chooses the best (query, class) pairs of a model without masks.
 
     Args:
@@ -104,75 +157,35 @@ def box_results(
         boxes: (Q, 4), (x1, y1, x2, y2) at result size.
         rules: what is kept.
         classes: bool (C,), classes to keep after the choice; all if None.
-
-    Returns:
-        ``scores``, ``labels`` and ``bboxes`` by falling score.
     """
-    best, labels, queries = _best_pairs(scores, rules, classes)
-    return InstanceData(scores=best, labels=labels, bboxes=boxes[queries])
+    best, labels, queries, keep = _best_pairs(scores, rules, classes)
+    return Pairs(best, labels, queries, keep, boxes[queries])
 
 
 def _best_pairs(
     scores: Tensor, rules: InstanceRules, classes: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores, labels and queries (N,) of the best pairs."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Scores, labels and queries (k,) of the best pairs; which to keep."""
     num = min(rules.max_per_image, scores.numel())
     best, pairs = scores.flatten().topk(num)
     labels = pairs % scores.shape[1]
     keep = best >= rules.score_thr
     if classes is not None:
-        keep &= classes[labels]
-    return best[keep], labels[keep], pairs[keep] // scores.shape[1]
+        keep = keep & classes[labels]
+    return best, labels, pairs // scores.shape[1], keep
 
 
-def _masks(queries: Tensor, maps: QueryMaps, rules: InstanceRules) -> _Masks:
-    threshold = torch.tensor(rules.mask_thr).logit().item()
-    crops, scores, boxes, filled = [], [], [], []
-    for crop in _logits(queries, maps, threshold, rules.chunk_size):
-        inside = crop.pixels > threshold
-        total = (crop.pixels.sigmoid() * inside).sum((1, 2))
-        scores.append(total / (inside.sum((1, 2)) + 1e-6))
-        box, some = boxes_of(inside)
-        if crop.left or crop.top:
-            offset = [crop.left, crop.top, crop.left, crop.top]
-            box = box + some[:, None] * box.new_tensor(offset)
-        boxes.append(box)
-        filled.append(some)
-        crops += [Crop(mask, crop.top, crop.left) for mask in inside]
-    if not crops:
-        none = torch.zeros(0, device=queries.device)
-        return _Masks([], none, none.new_zeros(0, 4), none.bool())
-    return _Masks(
-        crops, torch.cat(scores), torch.cat(boxes), torch.cat(filled)
-    )
+def _distinct(
+    queries: Tensor, keep: Tensor, num_queries: int
+) -> tuple[Tensor, Tensor]:
+    """The queries of kept pairs, and the position of each pair's query.
 
-
-def _logits(
-    queries: Tensor, maps: QueryMaps, threshold: float, chunk_size: int
-) -> Iterator[Crop]:
-    """Logits of all queries in order, cropped where that is faster."""
-    if queries.is_cpu:
-        yield from above(maps, queries, threshold)
-        return
-    # Elsewhere the launches of one crop cost more than a whole map.
-    for chunk in queries.split(chunk_size):
-        yield Crop(maps.full(chunk), 0, 0)
-
-
-def _output_masks(
-    crops: list[Crop], which: Tensor, size: tuple[int, int], rle: bool
-) -> Tensor | list[dict]:
-    if rle:
-        codes = {}
-        for i in set(which.tolist()):
-            pixels, top, left = crops[i]
-            codes[i] = encode_crop(pixels.cpu().numpy(), top, left, size)
-        return [codes[i] for i in which.tolist()]
-    masks = torch.zeros(
-        (len(which), *size), dtype=torch.bool, device=which.device
-    )
-    for mask, i in zip(masks, which.tolist(), strict=True):
-        pixels, top, left = crops[i]
-        height, width = pixels.shape
-        mask[top : top + height, left : left + width] = pixels
-    return masks
+    Counting them would wait for the device: others fill up the list, and
+    pairs that are not kept may have any position.
+    """
+    wanted = torch.zeros(num_queries, dtype=torch.int8, device=queries.device)
+    wanted.scatter_reduce_(0, queries, keep.to(wanted.dtype), 'amax')
+    chosen = wanted.argsort(descending=True, stable=True)[: len(queries)]
+    place = torch.zeros_like(wanted, dtype=torch.long)
+    place[chosen] = torch.arange(len(chosen), device=chosen.device)
+    return chosen, place[queries]

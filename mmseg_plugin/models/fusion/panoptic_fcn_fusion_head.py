@@ -15,7 +15,8 @@ from mmseg_plugin.models.fusion.options import (
     checked_test_cfg,
 )
 from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET, check_room
-from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
+from mmseg_plugin.models.fusion.query_maps import QueryMaps
+from mmseg_plugin.models.fusion.sizes import Sizes
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import boxes_of

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from mmseg_plugin.models.fusion.instance import (
     InstanceRules,
-    box_results,
-    instance_results,
+    Pairs,
+    box_pairs,
+    instance_pairs,
 )
 from mmseg_plugin.models.fusion.options import checked_test_cfg
 from mmseg_plugin.models.fusion.panoptic import (
@@ -17,10 +18,12 @@ from mmseg_plugin.models.fusion.panoptic import (
     check_room,
     panoptic_segments,
 )
-from mmseg_plugin.models.fusion.query_maps import QueryMaps, Sizes
+from mmseg_plugin.models.fusion.query_maps import QueryMaps
 from mmseg_plugin.models.fusion.semantic import semantic_scores
+from mmseg_plugin.models.fusion.sizes import Sizes
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits
+from mmseg_plugin.utils.host import to_device, to_host, to_host_together
 from mmseg_plugin.utils.precision import without_autocast
 
 TEST_KEYS = {
@@ -126,7 +129,7 @@ class QueryFusionHead(BaseModule):
     def instances(
         self, cls_logits: Tensor, maps: QueryMaps, boxes: Tensor | None = None
     ) -> InstanceData:
-        """Instance result of one image, see :func:`instance_results`.
+        """Instance result of one image, see :func:`instance_pairs`.
 
         Beside a panoptic result only things are instances.
 
@@ -135,28 +138,28 @@ class QueryFusionHead(BaseModule):
             maps: mask logits.
             boxes: (Q, 4), (x1, y1, x2, y2) at result size.
         """
+        return self._instances(self._pairs(cls_logits, maps, boxes))
+
+    def _pairs(
+        self,
+        cls_logits: Tensor,
+        maps: QueryMaps | None,
+        boxes: Tensor | None,
+    ) -> Pairs:
+        scores = self.class_scores(cls_logits, sharp=False)
+        rules = self._rules(InstanceRules)
+        if maps is None:
+            return box_pairs(scores, boxes, rules, self.is_thing)
         things_only = self.test_cfg.get('panoptic_on', True)
-        return instance_results(
-            self.class_scores(cls_logits, sharp=False),
-            maps,
-            self._rules(InstanceRules),
-            boxes,
-            self.is_thing if things_only else None,
-        )
+        things = self.is_thing if things_only else None
+        return instance_pairs(scores, maps, rules, boxes, things)
 
-    def boxes(self, cls_logits: Tensor, boxes: Tensor) -> InstanceData:
-        """Instance result of one image without masks.
+    def _to_copy(self, pairs: Pairs) -> list[Tensor]:
+        return [pairs.keep, *pairs.to_copy(self.test_cfg.get('rle', False))]
 
-        Args:
-            cls_logits: (Q, C) or (Q, C + 1).
-            boxes: (Q, 4), (x1, y1, x2, y2) at result size.
-        """
-        return box_results(
-            self.class_scores(cls_logits, sharp=False),
-            boxes,
-            self._rules(InstanceRules),
-            self.is_thing,
-        )
+    def _instances(self, pairs: Pairs) -> InstanceData:
+        on_host = to_host_together(self._to_copy(pairs), 'results')
+        return pairs.results(*on_host)
 
     def panoptic(
         self, cls_logits: Tensor, maps: QueryMaps
@@ -167,11 +170,21 @@ class QueryFusionHead(BaseModule):
             cls_logits: (Q, C) or (Q, C + 1).
             maps: mask logits.
         """
+        sure = to_host(self._sure(cls_logits), 'results')
+        return self._panoptic(cls_logits, maps, sure)
+
+    def _sure(self, cls_logits: Tensor) -> Tensor:
+        """Which queries (Q,) may be segments."""
         best = self.class_scores(cls_logits, sharp=False).amax(-1)
-        keep = best > self.test_cfg.get('object_mask_thr', 0.8)
+        sure = best > self.test_cfg.get('object_mask_thr', 0.8)
         if not self.use_sigmoid:
-            keep &= cls_logits.argmax(-1) != self.num_classes
-        queries = keep.nonzero()[:, 0]
+            sure = sure & (cls_logits.argmax(-1) != self.num_classes)
+        return sure
+
+    def _panoptic(
+        self, cls_logits: Tensor, maps: QueryMaps, sure: Tensor
+    ) -> PanopticSegments:
+        queries = to_device(sure.nonzero()[:, 0], cls_logits.device)
         scores = self.class_scores(cls_logits[queries], sharp=True)
         return panoptic_segments(
             *scores.max(-1), queries, maps, self._rules(PanopticRules)
@@ -207,6 +220,8 @@ class QueryFusionHead(BaseModule):
     ) -> list[dict]:
         """Results of a batch, in float32 whatever autocast says.
 
+        The host waits for a device once an image.
+
         Args:
             mask_cls_results: (B, Q, C) or (B, Q, C + 1), logits.
             mask_pred_results: mask logits over the padded input, at any
@@ -232,26 +247,38 @@ class QueryFusionHead(BaseModule):
             boxes = None
             if bbox_results is not None:
                 boxes = sizes.corners(bbox_results[i].float())
-            if mask_pred_results is None:
-                found = self.boxes(mask_cls_results[i], boxes)
-                results.append({'ins_results': found})
-                continue
-            maps = QueryMaps(mask_pred_results, i, sizes)
+            maps = None
+            if mask_pred_results is not None:
+                maps = QueryMaps(mask_pred_results, i, sizes)
             results.append(
                 self._predict_single(mask_cls_results[i], maps, boxes)
             )
         return results
 
     def _predict_single(
-        self, cls_logits: Tensor, maps: QueryMaps, boxes: Tensor | None
+        self,
+        cls_logits: Tensor,
+        maps: QueryMaps | None,
+        boxes: Tensor | None,
     ) -> dict:
+        """Results of one image; the host waits for its device once."""
+        if maps is None:
+            pairs = self._pairs(cls_logits, None, boxes)
+            return {'ins_results': self._instances(pairs)}
+        panoptic_on = self.test_cfg.get('panoptic_on', True)
+        copied = [self._sure(cls_logits)] if panoptic_on else []
+        pairs = None
+        if self.test_cfg.get('instance_on', False):
+            pairs = self._pairs(cls_logits, maps, boxes)
+            copied += self._to_copy(pairs)
+        on_host = to_host_together(copied, 'results') if copied else []
         result: dict = {}
-        if self.test_cfg.get('panoptic_on', True):
-            segments = self.panoptic(cls_logits, maps)
+        if panoptic_on:
+            segments = self._panoptic(cls_logits, maps, on_host.pop(0))
             encoded = segments.encode(self.is_thing)
             result['pan_results'] = PixelData(sem_seg=encoded[None])
-        if self.test_cfg.get('instance_on', False):
-            result['ins_results'] = self.instances(cls_logits, maps, boxes)
+        if pairs is not None:
+            result['ins_results'] = pairs.results(*on_host)
         if self.test_cfg.get('semantic_on', False):
             classes = self.semantic(cls_logits, maps).argmax(0, keepdim=True)
             result['sem_results'] = PixelData(sem_seg=classes)

@@ -1,45 +1,11 @@
 """Mask logits of one image's queries, resized as the published models do."""
 
-from typing import NamedTuple
-
-import torch
 from torch import Tensor
 
+from mmseg_plugin.models.fusion.cpu_maps import whole
+from mmseg_plugin.models.fusion.sizes import Sizes
 from mmseg_plugin.structures import MaskLogits
 from mmseg_plugin.structures.sampling import resize
-from mmseg_plugin.utils.host import constants
-
-
-class Sizes(NamedTuple):
-    """The three sizes (height, width) that a predicted mask goes through.
-
-    Attributes:
-        padded: network input, padding included.
-        image: network input without padding, its top left part.
-        out: size of the results.
-    """
-
-    padded: tuple[int, int]
-    image: tuple[int, int]
-    out: tuple[int, int]
-
-    def corners(self, boxes: Tensor) -> Tensor:
-        """Predicted boxes at the size of the results.
-
-        Args:
-            boxes: (n, 4), (cx, cy, w, h) relative to the padded input.
-
-        Returns:
-            (n, 4), (x1, y1, x2, y2) in pixels, not cut to the image.
-        """
-        centre, extent = boxes.split(2, -1)
-        corners = torch.cat([centre - extent / 2, centre + extent / 2], -1)
-        height, width = (
-            padded / image * out
-            for padded, image, out in zip(*self, strict=True)
-        )
-        scale = (width, height, width, height)
-        return corners * constants(scale, corners.device, corners.dtype)
 
 
 class QueryMaps:
@@ -60,6 +26,12 @@ class QueryMaps:
         self.image = image
         self.sizes = sizes
 
+    @property
+    def on_host(self) -> bool:
+        """Whether all is computed on the CPU, which has not to wait."""
+        masks = self.masks
+        return (masks if isinstance(masks, Tensor) else masks.features).is_cpu
+
     def low(self, queries: Tensor) -> Tensor:
         """Logits (n, h, w) of some queries, at the predicted size."""
         if isinstance(self.masks, Tensor):
@@ -75,4 +47,7 @@ class QueryMaps:
 
     def full(self, queries: Tensor) -> Tensor:
         """Logits (n, *out) of some queries."""
-        return self.unpad(resize(self.low(queries), self.sizes.padded))
+        low = self.low(queries)
+        if self.on_host and not low.requires_grad:
+            return whole(low, self.sizes)
+        return self.unpad(resize(low, self.sizes.padded))
