@@ -1,6 +1,7 @@
 """Panoptic FCN small enough to run in a second."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -56,3 +57,17 @@ def losses(model, samples):
     data = {'inputs': inputs, 'data_samples': samples}
     data = model.data_preprocessor(data, True)
     return model(**data, mode='loss')
+
+
+def numbered(pasted):
+    """Segments of a result, numbered anew: winner, labels, instances.
+
+    An instance is a thing's number among the candidates, -1 for stuff.
+    """
+    number = pasted.kept.cumsum(0) * pasted.kept
+    chosen = pasted.kept.nonzero()[:, 0]
+    return SimpleNamespace(
+        winner=torch.cat((number.new_zeros(1), number))[pasted.winner],
+        labels=pasted.labels[chosen],
+        instance=chosen.masked_fill(chosen >= pasted.num_things, -1),
+    )

@@ -18,7 +18,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import mmseg_plugin
-from mmseg_plugin.models.fusion import panoptic_fcn_fusion_head
 from mmseg_plugin.models.layers import (
     deformable_attention,
     deformable_attention_cpu,
@@ -30,7 +29,6 @@ PACKAGE = Path(mmseg_plugin.__file__).parent
 LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmseg'}
 # Run on a CPU only.
 CPU_CODE = {
-    panoptic_fcn_fusion_head._most.__code__,
     deformable_attention.DeformableAttention._attend.__code__,
     deformable_attention_cpu._GradientOfTable.backward.__wrapped__.__code__,
     point_sampler._nearest_zero.__code__,

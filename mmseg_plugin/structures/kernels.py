@@ -11,7 +11,8 @@ class Kernels(NamedTuple):
     Attributes:
         embed: (n, D).
         labels: int64 (n,).
-        scores: (n,), in [0, 1].
+        scores: (n,), in [0, 1]. A kernel of score zero is none: off the CPU
+            such ones stand for those that are left out.
     """
 
     embed: Tensor

@@ -18,6 +18,11 @@ host_copies: Counter[str] = Counter()
 MOST_SIZES = 8
 
 
+def on_host(tensor: Tensor) -> bool:
+    """Whether numbers of it are at hand, without waiting for a device."""
+    return tensor.is_cpu
+
+
 def to_host(tensor: Tensor, reason: str) -> Tensor:
     """Copies a tensor to the CPU and counts that under ``reason``.
 

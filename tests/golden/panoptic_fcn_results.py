@@ -1,6 +1,7 @@
 """Panoptic FCN: kernels fused, results, learning rates."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from mmseg_plugin.models.dense_heads.panoptic_fcn_layers import (
 )
 from mmseg_plugin.models.fusion import PanopticFCNFusionHead
 from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
-    PastedSegments,
     fuse_regions,
     fuse_things,
 )
@@ -23,6 +23,7 @@ from mmseg_plugin.structures.kernels import Kernels
 from tests.golden import Case, runner
 from tests.golden.panoptic_fcn_case import case_maps, official_head
 from tests.golden.panoptic_fcn_config import head_config
+from tests.tiny_panoptic_fcn import numbered
 
 SCHEDULE = (
     Path(__file__).parents[2] / 'configs/_base_/schedules/panoptic_fcn.py'
@@ -38,7 +39,7 @@ def run_kernel_fusion(case: Case) -> dict:
         if kind == 'thing':
             fused = fuse_things(kernels, *_similarity(case))
         else:
-            fused = fuse_regions(kernels)
+            fused = fuse_regions(kernels, 1000)
         got |= _named(f'out/{kind}', '', fused)
     return got
 
@@ -78,9 +79,12 @@ def run_inference(case: Case) -> dict:
         found = head.find_kernels(maps)[0]
         features = maps.features[0]
         things = fuse_things(found.things, *_similarity(case))
-        stuff = fuse_regions(found.regions)
-        instances = fusion.instances(things, features, sizes)
-        regions = fusion.regions(stuff, features, sizes)
+        stuff = fuse_regions(found.regions, len(fusion.region_classes))
+        candidates = fusion.candidates(things, features)
+        count = int(fusion.reach(candidates, 'score_thr', 0.05).sum())
+        instances = fusion.instances(candidates, sizes, count)
+        every = torch.arange(len(stuff.labels))
+        regions = fusion.regions(stuff, features, sizes, every)
         shift = _shift(case)
         got = _level_candidates(head, maps, shift)
     for kind, before, fused in (
@@ -108,7 +112,8 @@ def run_inference(case: Case) -> dict:
     }
     # From our labels to the official numbers of regions.
     shift -= head.region_classes.first
-    pasted = fusion.panoptic(instances, regions)
+    most = int(fusion.reach(candidates, 'instance_thr', 0.2).sum())
+    pasted = numbered(fusion.panoptic(instances, regions, most))
     return got | _segments(pasted, instances, shift)
 
 
@@ -144,12 +149,12 @@ def _level_candidates(
 
 
 def _segments(
-    pasted: PastedSegments, instances: InstanceData, shift: int
+    pasted: SimpleNamespace, instances: InstanceData, shift: int
 ) -> dict:
     """Official rows: id, is thing, category, instance, area.
 
     Args:
-        pasted: panoptic result.
+        pasted: panoptic result, see :func:`numbered`.
         instances: that were pasted.
         shift: from stuff labels to official categories.
     """

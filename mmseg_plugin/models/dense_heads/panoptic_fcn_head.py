@@ -40,6 +40,7 @@ from mmseg_plugin.structures import (
 )
 from mmseg_plugin.structures.kernels import ImageKernels, Kernels
 from mmseg_plugin.structures.sampling import resize
+from mmseg_plugin.utils import host
 from mmseg_plugin.utils.host import to_device
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
@@ -327,6 +328,9 @@ class PanopticFCNHead(PanopticFCNLayers):
     def find_kernels(self, maps: PanopticFCNMaps) -> list[ImageKernels]:
         """Kernels of everything above the thresholds, level by level.
 
+        Where counting them would wait for a device, all are there, those
+        below with a score of zero.
+
         Args:
             maps: outputs of :meth:`forward`.
         """
@@ -354,16 +358,20 @@ class PanopticFCNHead(PanopticFCNLayers):
     def _things(self, rows: Tensor, labels: Tensor, scores: Tensor) -> Kernels:
         """Things of one image above the threshold, by falling score."""
         scores, order = scores.sort(descending=True, stable=True)
-        order = order[scores > self.test_cfg.get('center_thr', 0.05)]
-        return Kernels(
-            self.thing_embed(rows[order]), labels[order], scores[: len(order)]
-        )
+        keep = scores > self.test_cfg.get('center_thr', 0.05)
+        if host.on_host(rows):
+            order, scores = order[keep], scores[keep]
+        else:
+            scores = scores.where(keep, 0)
+        return Kernels(self.thing_embed(rows[order]), labels[order], scores)
 
     def _regions(self, rows: Tensor, scores: Tensor) -> Kernels:
         """Regions of one image above the threshold, level by level."""
         num = len(self.region_classes)
         labels = torch.arange(len(scores), device=scores.device) % num
         keep = scores > self.test_cfg.get('region_thr', 0.05)
-        return Kernels(
-            self.region_embed(rows[keep]), labels[keep], scores[keep]
-        )
+        if host.on_host(rows):
+            rows, labels, scores = rows[keep], labels[keep], scores[keep]
+        else:
+            scores = scores.where(keep, 0)
+        return Kernels(self.region_embed(rows), labels, scores)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmseg_plugin.models.fusion.cpu_maps import each
 from mmseg_plugin.models.fusion.query_maps import QueryMaps
+from mmseg_plugin.utils import host
 
 # mmdet's, restated: where that comes from may import numba and imgaug.
 INSTANCE_OFFSET = 1000
@@ -116,7 +117,7 @@ def panoptic_segments(
 def areas(index: Tensor, num: int) -> Tensor:
     """How often each number below ``num`` is in a map, int64 (num,)."""
     index = index.flatten()
-    if index.is_cpu:
+    if host.on_host(index):
         return torch.bincount(index, minlength=num)
     # Counting bins would wait for the device.
     total = index.new_zeros(num)

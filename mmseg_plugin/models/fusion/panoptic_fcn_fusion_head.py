@@ -14,30 +14,54 @@ from mmseg_plugin.models.fusion.options import (
     PANOPTIC_FCN_KEYS,
     checked_test_cfg,
 )
-from mmseg_plugin.models.fusion.panoptic import INSTANCE_OFFSET, check_room
+from mmseg_plugin.models.fusion.panoptic import (
+    INSTANCE_OFFSET,
+    areas,
+    check_room,
+)
 from mmseg_plugin.models.fusion.query_maps import QueryMaps
 from mmseg_plugin.models.fusion.sizes import Sizes
 from mmseg_plugin.models.task_modules.region_classes import RegionClasses
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import boxes_of
 from mmseg_plugin.structures.kernels import ImageKernels, Kernels
-from mmseg_plugin.utils.host import to_device, to_host
+from mmseg_plugin.utils import host
+from mmseg_plugin.utils.host import to_device, to_host_together
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
 class PastedSegments(NamedTuple):
-    """A panoptic result, segment by segment.
+    """A panoptic result, candidate by candidate.
 
     Attributes:
-        winner: int64 (H, W), number of each pixel's segment, counted from 1;
-            0 where there is none.
-        labels: int64 (n,), class of each segment.
-        instance: int64 (n,), number of the segment's instance; -1 for stuff.
+        winner: int64 (H, W), number of each pixel's candidate, counted from
+            1; 0 where there is none.
+        labels: int64 (n,), class of each candidate.
+        kept: bool (n,), whether it is a segment; pixels of the others are
+            void.
+        num_things: candidates that are things, which come first.
     """
 
     winner: Tensor
     labels: Tensor
-    instance: Tensor
+    kept: Tensor
+    num_things: int
+
+
+class Candidates(NamedTuple):
+    """Things that may be instances, by falling score.
+
+    Attributes:
+        scores: (n,).
+        labels: int64 (n,).
+        masks: (n, h, w), probabilities at the size of the features.
+        order: int64 (n,), position of each among ``masks``.
+    """
+
+    scores: Tensor
+    labels: Tensor
+    masks: Tensor
+    order: Tensor
 
 
 def fuse_things(
@@ -59,22 +83,36 @@ def fuse_things(
     if class_specific:
         same &= labels[:, None] == labels
     same.fill_diagonal_(True)
+    # What has no score is none.
+    same &= (scores > 0)[:, None]
     same = same.triu()
     member = same & (same.cumsum(0) < 2)
     first = member.diagonal()
-    share = member[first].to(embed.dtype)
-    mean = share @ embed / share.sum(1, keepdim=True)
-    return Kernels(mean, labels[first], scores[first])
+    if host.on_host(embed):
+        member, labels, scores = member[first], labels[first], scores[first]
+    else:
+        scores = scores.where(first, 0)
+    share = (member & (kernels.scores > 0)).to(embed.dtype)
+    mean = share @ embed / share.sum(1, keepdim=True).clamp(min=1)
+    return Kernels(mean, labels, scores)
 
 
-def fuse_regions(kernels: Kernels) -> Kernels:
-    """Averages the kernels and scores of each class, over the levels."""
+def fuse_regions(kernels: Kernels, num_regions: int) -> Kernels:
+    """Averages the kernels and scores of each class, over the levels.
+
+    Args:
+        kernels: in any order.
+        num_regions: classes; off the CPU there is a kernel for each, with a
+            score of zero for those which are not there.
+    """
     embed, labels, scores = kernels
-    present, group = labels.unique(return_inverse=True)
-    share = group == torch.arange(len(present)).to(group)[:, None]
+    found = torch.arange(num_regions, device=labels.device)
+    if host.on_host(embed):
+        found = labels.unique()
+    share = (labels == found[:, None]) & (scores > 0)
     share = share.to(embed.dtype)
-    share = share / share.sum(1, keepdim=True)
-    return Kernels(share @ embed, present, share.to(scores.dtype) @ scores)
+    share = share / share.sum(1, keepdim=True).clamp(min=1)
+    return Kernels(share @ embed, found, share.to(scores.dtype) @ scores)
 
 
 @MODELS.register_module()
@@ -124,38 +162,65 @@ class PanopticFCNFusionHead(BaseModule):
         if self.test_cfg.get('panoptic_on', True):
             check_room(self.num_classes)
 
-    def instances(
-        self, things: Kernels, features: Tensor, sizes: Sizes
-    ) -> InstanceData:
-        """Instances of one image, by falling score.
+    def candidates(self, things: Kernels, features: Tensor) -> Candidates:
+        """Things of one image with their final scores.
 
         Args:
             things: fused kernels.
             features: (D, h, w).
-            sizes: padded, image and result size.
         """
-        cfg = self.test_cfg
-        threshold = cfg.get('mask_thr', 0.4)
         probs = _masks(things.embed, features)
-        inside = probs > threshold
+        inside = probs > self.test_cfg.get('mask_thr', 0.4)
         mean = (probs * inside).sum((1, 2)) / (inside.sum((1, 2)) + 1e-6)
         scores, order = (things.scores * mean).sort(
             descending=True, stable=True
         )
-        order = order[scores >= cfg.get('score_thr', 0.05)]
-        order = order[: cfg.get('max_per_image', 100)]
-        maps = QueryMaps(probs[None], 0, sizes)
-        chunks = [maps.full(chunk) > threshold for chunk in order.split(16)]
-        masks = torch.cat(chunks) if len(order) else maps.full(order).bool()
+        return Candidates(scores, things.labels[order], probs, order)
+
+    def reach(self, found: Candidates, key: str, least: float) -> Tensor:
+        """Which candidates reach a score, bool (n,); the first ones.
+
+        Args:
+            found: see :meth:`candidates`.
+            key: of ``test_cfg``.
+            least: its default.
+        """
+        reach = found.scores >= self.test_cfg.get(key, least)
+        return reach & (found.scores > 0)
+
+    def instances(
+        self, found: Candidates, sizes: Sizes, count: int
+    ) -> InstanceData:
+        """Instances of one image, by falling score.
+
+        Args:
+            found: see :meth:`candidates`.
+            sizes: padded, image and result size.
+            count: how many of them.
+        """
+        count = min(count, self.test_cfg.get('max_per_image', 100))
+        maps = QueryMaps(found.masks[None], 0, sizes)
+        masks = torch.empty(
+            (count, *sizes.out), dtype=torch.bool, device=found.masks.device
+        )
+        for part, chosen in zip(
+            masks.split(16), found.order[:count].split(16), strict=True
+        ):
+            full = maps.full(chosen)
+            torch.gt(full, self.test_cfg.get('mask_thr', 0.4), out=part)
         return InstanceData(
-            scores=scores[: len(order)],
-            labels=things.labels[order],
+            scores=found.scores[:count],
+            labels=found.labels[:count],
             bboxes=boxes_of(masks)[0],
             masks=masks,
         )
 
     def regions(
-        self, stuff: Kernels, features: Tensor, sizes: Sizes
+        self,
+        stuff: Kernels,
+        features: Tensor,
+        sizes: Sizes,
+        present: Tensor,
     ) -> Tensor:
         """Probability of each region class, (R, *out), of one image.
 
@@ -163,52 +228,48 @@ class PanopticFCNFusionHead(BaseModule):
             stuff: fused kernels, each class at most once.
             features: (D, h, w).
             sizes: padded, image and result size.
+            present: int64 (n,), on the host, which of the kernels are there.
         """
-        maps = QueryMaps(_masks(stuff.embed, features)[None], 0, sizes)
+        chosen = to_device(present, features.device)
+        maps = QueryMaps(_masks(stuff.embed[chosen], features)[None], 0, sizes)
         probs = features.new_zeros(len(self.region_classes), *sizes.out)
-        full = maps.full(torch.arange(len(stuff.labels)))
-        probs[stuff.labels] = full.to(probs.dtype)
+        every = torch.arange(len(chosen), device=chosen.device)
+        full = maps.full(every)
+        probs[stuff.labels[chosen]] = full.to(probs.dtype)
         return probs
 
     def panoptic(
-        self, instances: InstanceData, regions: Tensor
+        self, instances: InstanceData, regions: Tensor, most: int
     ) -> PastedSegments:
         """Pastes things by score, then stuff where nothing is yet.
 
         Args:
             instances: of :meth:`instances`.
             regions: of :meth:`regions`.
+            most: instances that are good enough, the first ones.
         """
         cfg = self.test_cfg
-        masks, scores = instances.masks, instances.scores
-        good = scores >= cfg.get('instance_thr', 0.2)
-        masks = masks[: _most(good)]
+        masks = instances.masks[:most]
         winner = torch.zeros_like(regions[0], dtype=torch.long)
-        pasted = []
-        pairs = zip(masks, good, strict=False)
-        for number, (mask, fits) in enumerate(pairs, 1):
+        pasted = [instances.labels.new_zeros(0, dtype=torch.bool)]
+        for number, mask in enumerate(masks, 1):
             area = mask.sum()
             free = mask & (winner == 0)
             covered = (area - free.sum()) / area
             # False too for a mask without a pixel, which is no number.
-            fits = fits & (covered <= cfg.get('overlap_thr', 0.5))
+            fits = covered <= cfg.get('overlap_thr', 0.5)
             winner.masked_fill_(free & fits, number)
-            pasted.append(fits)
-        things = torch.stack(pasted) if pasted else good[:0]
+            pasted.append(fits[None])
         best, region = regions.max(0)
         # Without any region found, nothing is the best one.
         free = (winner == 0) & (best > 0)
-        index = region.where(free, len(regions)).flatten()
-        areas = index.new_zeros(len(regions) + 1)
-        areas = areas.scatter_add_(0, index, torch.ones_like(index))[:-1]
-        labels = to_device(self.region_classes.labels(), areas.device)
+        found = areas(region.where(free, len(regions)), len(regions) + 1)[:-1]
+        labels = to_device(self.region_classes.labels(), found.device)
         least = max(cfg.get('stuff_area', 4096), 1)
-        stuff = (labels >= 0) & (areas >= least)
-        winner = (region + len(masks) + 1).where(free, winner)
-        return _numbered(
-            winner,
-            torch.cat((things, stuff)),
+        return PastedSegments(
+            (region + len(masks) + 1).where(free, winner),
             torch.cat((instances.labels[: len(masks)], labels)),
+            torch.cat((*pasted, (labels >= 0) & (found >= least))),
             len(masks),
         )
 
@@ -222,6 +283,8 @@ class PanopticFCNFusionHead(BaseModule):
         rescale: bool = False,
     ) -> list[dict]:
         """Results of a batch, in float32 whatever autocast says.
+
+        The host waits for a device once an image.
 
         Args:
             kernels: of each image.
@@ -249,19 +312,31 @@ class PanopticFCNFusionHead(BaseModule):
     def _predict_single(
         self, found: ImageKernels, features: Tensor, sizes: Sizes
     ) -> dict:
+        """Results of one image; the host waits for its device once."""
         cfg = self.test_cfg
+        panoptic_on = cfg.get('panoptic_on', True)
         things = fuse_things(
             found.things,
             cfg.get('similarity_thr', 0.9),
             cfg.get('class_specific', True),
         )
-        instances = self.instances(things, features, sizes)
+        stuff = fuse_regions(found.regions, len(self.region_classes))
+        candidates = self.candidates(things, features)
+        kept, good, present = to_host_together(
+            [
+                self.reach(candidates, 'score_thr', 0.05),
+                self.reach(candidates, 'instance_thr', 0.2),
+                stuff.scores > 0,
+            ],
+            'results',
+        )
+        instances = self.instances(candidates, sizes, int(kept.sum()))
         result: dict = {}
-        if cfg.get('panoptic_on', True):
+        if panoptic_on:
             regions = self.regions(
-                fuse_regions(found.regions), features, sizes
+                stuff, features, sizes, present.nonzero()[:, 0]
             )
-            segments = self.panoptic(instances, regions)
+            segments = self.panoptic(instances, regions, int(good.sum()))
             result['pan_results'] = PixelData(
                 sem_seg=self._encode(segments)[None]
             )
@@ -271,40 +346,13 @@ class PanopticFCNFusionHead(BaseModule):
 
     def _encode(self, segments: PastedSegments) -> Tensor:
         """mmdet's map: class + instance * INSTANCE_OFFSET, void is C."""
-        thing = segments.instance >= 0
+        thing = segments.kept.clone()
+        thing[segments.num_things :] = False
         ids = segments.labels + thing * thing.cumsum(0) * INSTANCE_OFFSET
+        ids = ids.where(segments.kept, self.num_classes)
         return F.pad(ids, (1, 0), value=self.num_classes).int()[
             segments.winner
         ]
-
-
-def _most(good: Tensor) -> int:
-    """How many instances, by falling score, may be segments.
-
-    Where counting them would take a synchronisation, all of them.
-    """
-    return int(good.sum()) if good.is_cpu else len(good)
-
-
-def _numbered(
-    winner: Tensor, kept: Tensor, labels: Tensor, num_things: int
-) -> PastedSegments:
-    """Renumbers the kept segments, without gaps.
-
-    Args:
-        winner: (H, W), number of each pixel's candidate from 1; 0 for none.
-        kept: bool (n,), which candidates are segments.
-        labels: (n,), classes of the candidates.
-        num_things: candidates that are things, which come first.
-    """
-    number = kept.cumsum(0) * kept
-    winner = torch.cat((number.new_zeros(1), number))[winner]
-    chosen = to_host(kept, 'segments').nonzero()[:, 0]
-    instance = chosen.masked_fill(chosen >= num_things, -1)
-    chosen = to_device(chosen, labels.device)
-    return PastedSegments(
-        winner, labels[chosen], to_device(instance, labels.device)
-    )
 
 
 def _masks(embed: Tensor, features: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from mmseg_plugin.models.fusion.cpu_maps import whole
 from mmseg_plugin.models.fusion.sizes import Sizes
 from mmseg_plugin.structures import MaskLogits
 from mmseg_plugin.structures.sampling import resize
+from mmseg_plugin.utils import host
 
 
 class QueryMaps:
@@ -30,7 +31,9 @@ class QueryMaps:
     def on_host(self) -> bool:
         """Whether all is computed on the CPU, which has not to wait."""
         masks = self.masks
-        return (masks if isinstance(masks, Tensor) else masks.features).is_cpu
+        return host.on_host(
+            masks if isinstance(masks, Tensor) else masks.features
+        )
 
     def low(self, queries: Tensor) -> Tensor:
         """Logits (n, h, w) of some queries, at the predicted size."""

@@ -7,10 +7,9 @@ from mmseg_plugin.models.fusion.panoptic_fcn_fusion_head import (
     fuse_regions,
     fuse_things,
 )
-from mmseg_plugin.models.fusion.query_maps import Sizes
+from mmseg_plugin.models.fusion.sizes import Sizes
 from mmseg_plugin.structures.kernels import Kernels
-from mmseg_plugin.utils.host import host_copies
-from tests.waits import Waits
+from tests.tiny_panoptic_fcn import numbered
 
 X, Y, NEAR_X = [1.0, 0.0], [0.0, 1.0], [0.98, 0.2]
 
@@ -44,11 +43,11 @@ def test_one_that_joined_founds_no_group():
 def test_nothing_to_fuse():
     none = Kernels(torch.zeros(0, 2), torch.zeros(0).long(), torch.zeros(0))
     assert len(fuse_things(none, 0.9).embed) == 0
-    assert len(fuse_regions(none).embed) == 0
+    assert len(fuse_regions(none, 3).embed) == 0
 
 
 def test_regions_are_averaged_by_class():
-    fused = fuse_regions(kernels([X, Y, X], [2, 0, 2]))
+    fused = fuse_regions(kernels([X, Y, X], [2, 0, 2]), 3)
     assert fused.labels.tolist() == [0, 2]
     torch.testing.assert_close(fused.embed, torch.tensor([Y, X]))
     torch.testing.assert_close(fused.scores, torch.tensor([0.7, 0.7]))
@@ -59,7 +58,7 @@ def test_fused_kernels_keep_double_precision():
     given = given._replace(
         embed=given.embed.double(), scores=given.scores.double()
     )
-    for fused in (fuse_regions(given), fuse_things(given, 0.9)):
+    for fused in (fuse_regions(given, 3), fuse_things(given, 0.9)):
         assert fused.embed.dtype == fused.scores.dtype == torch.double
 
 
@@ -67,7 +66,7 @@ def test_region_maps_in_double_precision():
     features = torch.ones(2, 2, 2, dtype=torch.double)
     stuff = kernels([X, Y], [2, 0])
     sizes = Sizes((8, 8), (8, 8), (4, 10))
-    maps = head().regions(stuff, features, sizes)
+    maps = head().regions(stuff, features, sizes, torch.arange(2))
     assert maps.shape == (3, 4, 10)
     assert maps[[0, 2]].min() > 0.7  # sigmoid(1)
     assert not maps[1].any()
@@ -92,6 +91,11 @@ def head(kind='stuff_and_thing', **test_cfg):
     return PanopticFCNFusionHead(1, 2, kind, test_cfg)
 
 
+def paste(head, found, regions):
+    good = found.scores >= head.test_cfg.get('instance_thr', 0.2)
+    return numbered(head.panoptic(found, regions, int(good.sum())))
+
+
 def regions(num=3, best=1):
     maps = torch.full((num, 4, 10), 0.1)
     maps[best] = 0.8
@@ -104,7 +108,7 @@ def test_unknown_keys_of_test_cfg_are_refused():
 
 
 def test_things_are_pasted_by_score_then_stuff():
-    pasted = head().panoptic(instances((0, 4), (3, 6)), regions())
+    pasted = paste(head(), instances((0, 4), (3, 6)), regions())
     assert pasted.winner[0].tolist() == [1, 1, 1, 1, 2, 2, 3, 3, 3, 3]
     assert pasted.labels.tolist() == [0, 0, 1]
     assert pasted.instance.tolist() == [0, 1, -1]
@@ -112,13 +116,13 @@ def test_things_are_pasted_by_score_then_stuff():
 
 def test_covered_and_weak_things_are_left_out():
     found = instances((0, 4), (1, 5), (6, 8), (8, 9), scores=[0.9] * 3 + [0.1])
-    pasted = head().panoptic(found, regions())
+    pasted = paste(head(), found, regions())
     # 3 of 4 columns are covered; a score of 0.1 is below 0.2.
     assert pasted.instance.tolist() == [0, 2, -1]
     half = instances((0, 4), (2, 6))
-    assert head().panoptic(half, regions()).instance.tolist() == [0, 1, -1]
+    assert paste(head(), half, regions()).instance.tolist() == [0, 1, -1]
     empty = instances((2, 2))
-    assert head().panoptic(empty, regions()).instance.tolist() == [-1]
+    assert paste(head(), empty, regions()).instance.tolist() == [-1]
 
 
 @pytest.mark.parametrize(
@@ -132,46 +136,21 @@ def test_covered_and_weak_things_are_left_out():
     ],
 )
 def test_regions_of_things_are_no_stuff(kind, num, best, label):
-    pasted = head(kind).panoptic(instances(), regions(num, best))
+    pasted = paste(head(kind), instances(), regions(num, best))
     assert pasted.labels.tolist() == ([] if label is None else [label])
 
 
 def test_small_stuff_is_void():
     found = instances((0, 6))
-    kept = head(stuff_area=16).panoptic(found, regions())
+    kept = paste(head(stuff_area=16), found, regions())
     assert kept.labels.tolist() == [0, 1]
     dropped = head(stuff_area=17)
-    segments = dropped.panoptic(found, regions())
-    assert segments.labels.tolist() == [0]
+    segments = dropped.panoptic(found, regions(), 1)
+    assert numbered(segments).labels.tolist() == [0]
     encoded = dropped._encode(segments)
     assert encoded[0].tolist() == [1000] * 6 + [3] * 4
 
 
 def test_no_region_found_is_no_stuff():
-    pasted = head('stuff').panoptic(instances(), torch.zeros(2, 4, 10))
+    pasted = paste(head('stuff'), instances(), torch.zeros(2, 4, 10))
     assert pasted.labels.tolist() == []
-
-
-@pytest.mark.parametrize('count', [0, 3, 40])
-def test_pasting_waits_once_whatever_there_is(count):
-    device = torch.device('cpu')
-    masks = torch.zeros(count, 30, 40, dtype=torch.bool)
-    for number, mask in enumerate(masks):
-        mask[: 5 + number % 20, number % 30 :] = True
-    found = InstanceData(
-        masks=masks.to(device),
-        labels=(torch.arange(count) % 3).to(device),
-        scores=torch.linspace(0.9, 0.3, count).to(device),
-    )
-    regions = torch.rand(3, 30, 40).to(device)
-    head = PanopticFCNFusionHead(3, 2, test_cfg={'stuff_area': 1})
-    host_copies.clear()
-    with Waits() as waits:
-        waits.put([*found.values(), regions], host=False)
-        segments = head.panoptic(found, regions)
-        head._encode(segments)
-    assert waits.seen == []
-    assert host_copies == {'segments': 1}
-    things = segments.labels[segments.instance >= 0]
-    assert len(things) == min(count, len(things))
-    assert bool(count) == bool(len(things))
