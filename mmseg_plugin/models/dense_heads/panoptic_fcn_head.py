@@ -328,7 +328,7 @@ class PanopticFCNHead(PanopticFCNLayers):
     def find_kernels(self, maps: PanopticFCNMaps) -> list[ImageKernels]:
         """Kernels of everything above the thresholds, level by level.
 
-        Where counting them would wait for a device, all are there, those
+        Where counting them would take a synchronisation, all are there, those
         below with a score of zero.
 
         Args:

@@ -104,7 +104,7 @@ def instance_pairs(
 ) -> Pairs:
     """Chooses the best (query, class) pairs, then resizes their masks only.
 
-    Mask2Former, ``instance_inference``. Nothing waits for the device.
+    Mask2Former, ``instance_inference``. Without a synchronisation.
 
     Args:
         scores: (Q, C), class probabilities.
@@ -180,7 +180,7 @@ def _distinct(
 ) -> tuple[Tensor, Tensor]:
     """The queries of kept pairs, and the position of each pair's query.
 
-    Counting them would wait for the device: others fill up the list, and
+    Counting them would take a synchronisation: others fill up the list, and
     pairs that are not kept may have any position.
     """
     wanted = torch.zeros(num_queries, dtype=torch.int8, device=queries.device)

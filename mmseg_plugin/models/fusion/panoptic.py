@@ -119,7 +119,7 @@ def areas(index: Tensor, num: int) -> Tensor:
     index = index.flatten()
     if host.on_host(index):
         return torch.bincount(index, minlength=num)
-    # Counting bins would wait for the device.
+    # Counting bins would take a synchronisation.
     total = index.new_zeros(num)
     return total.scatter_add_(0, index, torch.ones_like(index))
 

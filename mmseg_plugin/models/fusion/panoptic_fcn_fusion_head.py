@@ -284,7 +284,7 @@ class PanopticFCNFusionHead(BaseModule):
     ) -> list[dict]:
         """Results of a batch, in float32 whatever autocast says.
 
-        The host waits for a device once an image.
+        One synchronisation with the device an image.
 
         Args:
             kernels: of each image.
@@ -312,7 +312,7 @@ class PanopticFCNFusionHead(BaseModule):
     def _predict_single(
         self, found: ImageKernels, features: Tensor, sizes: Sizes
     ) -> dict:
-        """Results of one image; the host waits for its device once."""
+        """Results of one image, by one synchronisation."""
         cfg = self.test_cfg
         panoptic_on = cfg.get('panoptic_on', True)
         things = fuse_things(

@@ -220,7 +220,7 @@ class QueryFusionHead(BaseModule):
     ) -> list[dict]:
         """Results of a batch, in float32 whatever autocast says.
 
-        The host waits for a device once an image.
+        One synchronisation with the device an image.
 
         Args:
             mask_cls_results: (B, Q, C) or (B, Q, C + 1), logits.
@@ -261,7 +261,7 @@ class QueryFusionHead(BaseModule):
         maps: QueryMaps | None,
         boxes: Tensor | None,
     ) -> dict:
-        """Results of one image; the host waits for its device once."""
+        """Results of one image, by one synchronisation."""
         if maps is None:
             pairs = self._pairs(cls_logits, None, boxes)
             return {'ins_results': self._instances(pairs)}
