@@ -2,6 +2,12 @@
 
 from .exact_resume_hook import ExactResumeHook
 from .matmul_precision_hook import MatmulPrecisionHook
+from .non_finite_guard import NonFiniteGuard
 from .safe_checkpoint_hook import SafeCheckpointHook
 
-__all__ = ['ExactResumeHook', 'MatmulPrecisionHook', 'SafeCheckpointHook']
+__all__ = [
+    'ExactResumeHook',
+    'MatmulPrecisionHook',
+    'NonFiniteGuard',
+    'SafeCheckpointHook',
+]
