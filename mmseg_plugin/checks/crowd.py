@@ -49,11 +49,24 @@ def rle(snapshot: Snapshot, options: Options) -> Hits:
 @check(
     'crowd.missing',
     'error',
-    'annotations have no iscrowd: they train, then evaluation stops',
+    'annotations have no iscrowd: pycocotools stops at them',
     'set it to 0 (--fix does)',
 )
 def missing(snapshot: Snapshot, options: Options) -> Hits:
     found = ['iscrowd' not in a for a in snapshot.annotations]
+    return hits(np.array(found, dtype=bool), snapshot.name_annotation)
+
+
+@check(
+    'crowd.value',
+    'error',
+    'iscrowd is neither 0 nor 1: training is refused, others guess',
+    'write 0 for one object, 1 for a crowd',
+)
+def value(snapshot: Snapshot, options: Options) -> Hits:
+    found = [
+        a.get('iscrowd') not in (None, 0, 1) for a in snapshot.annotations
+    ]
     return hits(np.array(found, dtype=bool), snapshot.name_annotation)
 
 

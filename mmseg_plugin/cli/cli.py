@@ -1,11 +1,15 @@
 """What every command-line tool shares: errors, progress, atomic writes."""
 
 import contextlib
+import linecache
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
 
 
 class UserError(Exception):
@@ -14,6 +18,9 @@ class UserError(Exception):
 
 def run(main: Callable[[], None]) -> None:
     """Runs a tool's ``main``; a :class:`UserError` ends it with exit code 1.
+
+    So does a sentence of the package about data or config, wherever MMEngine
+    was when it was said.
 
     Args:
         main: parses ``sys.argv`` and does the work.
@@ -24,9 +31,20 @@ def run(main: Callable[[], None]) -> None:
     sys.argv[0] = f'python -m mmseg_plugin {name}'
     try:
         main()
-    except UserError as error:
+    except (UserError, ValueError, FileNotFoundError) as error:
+        if not isinstance(error, UserError) and not _is_sentence(error):
+            raise
         print(f'error: {error}', file=sys.stderr)
         sys.exit(1)
+
+
+def _is_sentence(error: Exception) -> bool:
+    """Whether a ``raise`` of the package is where an error comes from."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    path = Path(frame.f_code.co_filename)
+    return path.is_relative_to(_PACKAGE) and (
+        linecache.getline(str(path), line).lstrip().startswith('raise ')
+    )
 
 
 @contextlib.contextmanager

@@ -176,6 +176,32 @@ def _loads_masks(transforms: Iterable[object]) -> bool:
     return any(getattr(t, 'with_mask', False) for t in transforms)
 
 
+class _SameSize:
+    """A step that refuses images of another size than their masks.
+
+    Args:
+        source: the annotation file.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __call__(self, results: dict) -> dict:
+        size = tuple(results.get('ori_shape', ())[:2])
+        listed = (results['height'], results['width'])
+        if size and size != listed:
+            turned = (
+                ": if that is its EXIF orientation, set color_type='"
+                "color_ignore_orientation' of LoadImageFromFile"
+            )
+            raise ValueError(
+                f'{results["img_path"]} is of {size[0]} x {size[1]} pixels '
+                f'(height x width), {self.source} lists it with {listed[0]} '
+                f'x {listed[1]}{turned if size == listed[::-1] else ""}'
+            )
+        return results
+
+
 @DATASETS.register_module()
 class CocoInstanceDataset(CocoDataset):
     """COCO instance files, with labels by the names in the metainfo.
@@ -191,8 +217,9 @@ class CocoInstanceDataset(CocoDataset):
         ValueError: two categories have one name, no category is a class, an
             annotation is of none of the file's, an RLE or a polygon is
             damaged, an object has neither box nor mask or, where a training
-            pipeline loads masks, no mask; or a training set has no object to
-            learn from.
+            pipeline loads masks, no mask; a training set has no object to
+            learn from, or an image of it is of another size than the file
+            says.
     """
 
     def load_data_list(self) -> list[dict]:
@@ -210,7 +237,18 @@ class CocoInstanceDataset(CocoDataset):
         infos = super().load_data_list()
         if not self.test_mode:
             check_trainable(infos, classes, self.ann_file)
+            self._compare_sizes()
         return infos
+
+    def _compare_sizes(self) -> None:
+        """Puts :class:`_SameSize` before the step that loads masks."""
+        steps = self.pipeline.transforms
+        for place, step in enumerate(steps):
+            if isinstance(step, _SameSize):
+                return
+            if _loads_masks([step]):
+                steps.insert(place, _SameSize(self.ann_file))
+                return
 
 
 @DATASETS.register_module()

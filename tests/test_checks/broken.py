@@ -311,6 +311,7 @@ INSTANCES = {
     'crowd.class': crowd_class,
     'crowd.rle': crowd_rle,
     'crowd.missing': without('iscrowd'),
+    'crowd.value': first(iscrowd='0'),
     'crowd.ignore': first(ignore=1),
     'crowd.nothing': lambda s: s.annotations.clear(),
     'balance.few': few,

@@ -1,6 +1,7 @@
 import pytest
 
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.datasets.annotation_files import category_ids
 
 
 def test_user_error_is_one_line_and_exit_code_1(capsys):
@@ -13,9 +14,29 @@ def test_user_error_is_one_line_and_exit_code_1(capsys):
     assert capsys.readouterr().err == 'error: file x.json is empty\n'
 
 
-def test_other_errors_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run(lambda: 1 / 0)
+def test_a_sentence_of_the_package_is_one_line_too(capsys):
+    same = [{'id': i, 'name': 'cat'} for i in range(2)]
+
+    def main():
+        category_ids({'categories': same}, 'a.json')
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err.startswith(
+        'error: a.json: two categories are named'
+    )
+
+
+@pytest.mark.parametrize('source', ['1 / 0', 'int("a")', 'run(int)'])
+def test_other_errors_keep_their_traceback(source):
+    with pytest.raises((ZeroDivisionError, ValueError, AttributeError)):
+        run(lambda: eval(source, {'run': unpack}))
+
+
+def unpack(_):
+    """No sentence, though it comes out of the package."""
+    category_ids({'categories': [5]}, 'a.json')
 
 
 def test_atomic_path_replaces_a_file_whole(tmp_path):

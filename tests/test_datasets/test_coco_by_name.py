@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import ConcatDataset
 from mmengine.logging import MMLogger
+from PIL import Image
 
 from mmseg_plugin.datasets import CocoInstanceDataset, CocoPanopticDataset
 from tests.test_datasets import panoptic_folder as folder
@@ -326,3 +327,25 @@ def test_the_other_kind_of_file(root, tmp_path):
     change(root, lambda c: c['annotations'][0].pop('segments_info'))
     with pytest.raises(ValueError, match='is not a panoptic file'):
         panoptic(root)
+
+
+def test_a_picture_turned_by_its_orientation_is_refused(tmp_path):
+    """The file has the stored size, 12 x 20; loaded it is 20 x 12."""
+    path = instances(tmp_path)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    stored = Image.fromarray(np.zeros((12, 20, 3), np.uint8))
+    stored.save(tmp_path / '0.jpg', exif=turned)
+    said = r'0.jpg is of 20 x 12 pixels .* with 12 x 20: .*ignore_orient'
+    with pytest.raises(ValueError, match=said):
+        data_set(path, tmp_path)[0]
+    as_stored = {**LOAD[0], 'color_type': 'color_ignore_orientation'}
+    got = data_set(path, tmp_path, pipeline=[as_stored, LOAD[1]])[0]
+    assert got['img'].shape[:2] == got['gt_masks'].masks.shape[1:] == (12, 20)
+    # Boxes alone may be of any size, and the metric looks at test images.
+    boxes = {**LOAD[1], 'with_mask': False}
+    assert data_set(path, tmp_path, pipeline=[LOAD[0], boxes])[0]
+    assert data_set(path, tmp_path, test_mode=True)[0]
+    edit(path, lambda c: c['images'][1].update(height=13))
+    with pytest.raises(ValueError, match='1.jpg is of .* with 13 x 20$'):
+        data_set(path, tmp_path)[1]

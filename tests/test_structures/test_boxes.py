@@ -39,3 +39,14 @@ def test_generalized_iou(first, second, value):
     assert got.item() == pytest.approx(value, abs=2e-5)
     swapped = generalized_iou(torch.tensor(second), torch.tensor(first))
     assert swapped.item() == pytest.approx(value, abs=2e-5)
+
+
+def test_both_denominators_of_generalized_iou_are_larger_by_1e_6():
+    """Apart by one width; areas of 1e-6, a hull of 3e-6."""
+    side = [1e-3, 1e-3]
+    first, second = ([0.5, 0.5, *side], [0.502, 0.5, *side])
+    got = generalized_iou(
+        torch.tensor(first, dtype=torch.float64),
+        torch.tensor(second, dtype=torch.float64),
+    )
+    assert got.item() == pytest.approx(-1 / 4, abs=1e-9)

@@ -47,6 +47,18 @@ def test_boxes_are_relative_to_the_image_without_padding():
     torch.testing.assert_close(target.boxes, want)
 
 
+@pytest.mark.parametrize('given', [None, 1])
+def test_boxes_that_are_missing_are_those_around_the_masks(given):
+    masks = torch.zeros(2, 4, 5, dtype=torch.bool)
+    masks[0, 1:3, 2:4] = True
+    masks[1, :, 0] = True
+    boxes = None if given is None else torch.tensor([[0.0, 0, 5, 4]])
+    target = Targets(torch.tensor([3, 1]), masks).with_boxes(boxes, (4, 5))
+    first = [0.6, 0.5, 0.4, 0.5] if given is None else [0.5, 0.5, 1, 1]
+    want = torch.tensor([first, [0.1, 0.5, 0.2, 1]])
+    torch.testing.assert_close(target.boxes, want)
+
+
 def test_stuff_is_what_the_semantic_map_holds():
     things = Targets(torch.tensor([0]), torch.ones(1, 2, 3, dtype=torch.bool))
     none = Targets.none(torch.zeros(2, 3))

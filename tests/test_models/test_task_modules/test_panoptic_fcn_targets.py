@@ -39,6 +39,12 @@ def test_radius_is_cornernets_first_formula():
     assert generator._radii(extents).tolist() == [4, 0, 3]
 
 
+def test_the_scales_of_things_are_the_published_ones():
+    scales = [(1, 64), (32, 128), (64, 256), (128, 512), (256, 2048)]
+    generator = PanopticFCNTargetGenerator(1, 1)
+    assert [tuple(pair) for pair in generator.instance_scales] == scales
+
+
 def test_heatmap_of_one_thing():
     found = generate([target((32, 16, 64, 48), labels=[1])]).levels[0]
     assert found.centers.tolist() == [[5, 3]]  # mass centre 11.5, 7.5 of 32
