@@ -64,6 +64,11 @@ class MapChunks:
                 yield image, slice(start, min(start + self.step, end))
             first = end
 
+    def within(self, image: int, rows: slice) -> slice:
+        """Rows as numbered among those of their image."""
+        first = sum(self.counts[:image])
+        return slice(rows.start - first, rows.stop - first)
+
     def maps(
         self, embed: Tensor, columns: Tensor
     ) -> Iterator[tuple[int, slice, Tensor]]:

@@ -1,5 +1,6 @@
 """Losses of dense maps that exist in chunks only."""
 
+from itertools import chain
 from typing import Any, Protocol
 
 import torch
@@ -47,31 +48,42 @@ class LossesOfMaps(torch.autograd.Function):
     ) -> Tensor:
         """(M, D), (B, D, N) -> (num_values, M)."""
         values = [embed.new_empty(loss.num_values, 0)]
-        saved: list[Tensor] = []
+        saved: dict[int, list[Tensor]] = {}
         for image, rows, maps in chunks.maps(embed, columns):
             some, kept = loss.forward(maps, image, rows)
             values.append(some)
+            count = chunks.counts[image]
+            if len(some[0]) == count:
+                saved[image] = [*kept]
+                continue
             # Kept in a few large tensors: many small ones among all that is
             # freed at once leave holes in a CPU's memory.
-            saved = saved or [
-                part.new_empty(len(embed), *part.shape[1:]) for part in kept
-            ]
-            for whole, part in zip(saved, kept, strict=True):
-                whole[rows] = part
-        ctx.save_for_backward(embed, columns, *saved)
-        ctx.chunks, ctx.loss = chunks, loss
+            if image not in saved:
+                saved[image] = [
+                    part.new_empty(count, *part.shape[1:]) for part in kept
+                ]
+            for whole, part in zip(saved[image], kept, strict=True):
+                whole[chunks.within(image, rows)] = part
+        ctx.save_for_backward(embed, columns, *chain(*saved.values()))
+        ctx.chunks, ctx.loss, ctx.images = chunks, loss, [*saved]
         return torch.cat(values, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         embed, columns, *saved = ctx.saved_tensors
-        chunks, loss = ctx.chunks, ctx.loss
+        chunks, loss, images = ctx.chunks, ctx.loss, ctx.images
+        each = len(saved) // max(len(images), 1)
+        of_image = {
+            image: saved[i * each : (i + 1) * each]
+            for i, image in enumerate(images)
+        }
         gradients = FactorGradients(embed, columns)
         for image, rows, *given in (
             chunks.maps(embed, columns) if loss.again else chunks
         ):
-            kept = given if loss.again else [part[rows] for part in saved]
+            here = chunks.within(image, rows)
+            kept = given or [part[here] for part in of_image[image]]
             grad_maps = loss.backward(
                 tuple(kept), grad[:, rows], columns.shape[2]
             )
