@@ -19,7 +19,7 @@ from mmseg_plugin.apis.tiling import TiledPredictor
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
-from mmseg_plugin.visualization.drawing import draw_segments
+from mmseg_plugin.visualization.panels import draw_panels
 
 _LEAST_TILE = 32
 # Images that are named one by one in what is printed.
@@ -228,11 +228,8 @@ class Results:
                     size,
                 )
             )
-        drawn = [
-            draw_segments(image, segments, self.classes, title)
-            for title, segments in panels.items()
-        ]
-        mmcv.imwrite(np.concatenate(drawn, axis=1), str(self.folder / name))
+        drawn = draw_panels(image, panels, self.classes, known is not None)
+        mmcv.imwrite(drawn, str(self.folder / name))
 
 
 def main() -> None:

@@ -172,6 +172,7 @@ class GroundTruth:
             if ann.get('category_id') not in self.category_ids:
                 continue
             label = self.category_ids.index(ann['category_id'])
+            crowd = bool(ann.get('iscrowd'))
             if mask is not None and not mask.any():
                 mask = None
             try:
@@ -181,7 +182,9 @@ class GroundTruth:
             if bbox is not None:
                 x, y, width, height = map(float, bbox)
                 box = np.array([x, y, x + width, y + height])
-                segments.append(Segment(label, mask, box))
             elif mask is not None:
-                segments.append(Segment(label, mask, box_of(mask)))
+                box = box_of(mask)
+            else:
+                continue
+            segments.append(Segment(label, mask, box, crowd=crowd))
         return segments

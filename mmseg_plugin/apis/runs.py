@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
 import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
@@ -18,7 +19,24 @@ from mmseg_plugin.cli.configs import read_config
 _METRICS = ('CocoMetric', 'CocoInstanceMetric')
 
 
-COCO_METRICS = ('CocoMetric', 'CocoInstanceMetric')
+def run_config(folder: Path) -> Config:
+    """The config of the last start of a run.
+
+    Args:
+        folder: the work_dir.
+
+    Raises:
+        UserError: nothing was trained there.
+    """
+    if not folder.is_dir():
+        raise UserError(f'run {folder} is not a folder')
+    configs = sorted(folder.glob('*/vis_data/config.py'))
+    if not configs:
+        raise UserError(
+            f'{folder} is not the work_dir of a run: it holds no '
+            '*/vis_data/config.py'
+        )
+    return read_config(configs[-1])
 
 
 class Run:
@@ -33,15 +51,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if not self.folder.is_dir():
-            raise UserError(f'run {folder} is not a folder')
-        configs = sorted(self.folder.glob('*/vis_data/config.py'))
-        if not configs:
-            raise UserError(
-                f'{folder} is not the work_dir of a run: it holds no '
-                '*/vis_data/config.py'
-            )
-        self.config = read_config(configs[-1])
+        self.config = run_config(folder)
         last = find_latest_checkpoint(str(folder))
         # The stored path was right when and where the run was made.
         self.checkpoint = self.folder / Path(last or 'last_checkpoint').name

@@ -21,6 +21,7 @@ class Segment(NamedTuple):
         box: x1, y1, x2, y2 in pixels, shape (4,).
         score: in [0, 1]; None for annotations and for regions.
         offset: column and row of the image where the mask starts.
+        crowd: a group of objects that nobody has told apart.
     """
 
     label: int
@@ -28,6 +29,7 @@ class Segment(NamedTuple):
     box: np.ndarray
     score: float | None = None
     offset: tuple[int, int] = (0, 0)
+    crowd: bool = False
 
     def whole_mask(self, size: tuple[int, int]) -> np.ndarray:
         """The mask of all of the image, bool.

@@ -1,3 +1,5 @@
+# First: it keeps what follows from printing.
+import mmseg_plugin.registry  # noqa: F401
 from mmseg_plugin.evaluation.coco_instance_metric import CocoInstanceMetric
 from mmseg_plugin.evaluation.coco_panoptic_metric import CocoPanopticMetric
 from mmseg_plugin.evaluation.panoptic_quality import (

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 from mmseg_plugin.apis.segments import Segment
+from mmseg_plugin.visualization.colours import shared_colours
 from mmseg_plugin.visualization.drawing import (
+    Style,
     as_picture,
     draw_segments,
     with_title,
@@ -38,9 +40,10 @@ def draw_panoptic(
     classes: Sequence[str],
     things: Sequence[str],
 ) -> np.ndarray:
-    """Panels side by side; each thing has its own colour and number.
+    """Panels side by side; each thing has its own number.
 
-    Two things that share colour and label are thus one segment.
+    Two things of one label are thus one segment. What the other panels find
+    of an object of the first has its colour.
 
     Args:
         image: see :func:`as_picture`.
@@ -49,7 +52,9 @@ def draw_panoptic(
         things: names that are counted, the others are regions.
     """
     drawn = []
-    for title, segments in panels:
+    size = (image.shape[0], image.shape[1])
+    colours = shared_colours([panel.segments for panel in panels], size)
+    for (title, segments), own in zip(panels, colours, strict=True):
         seen: Counter[str] = Counter()
         names = []
         for segment in segments:
@@ -57,7 +62,8 @@ def draw_panoptic(
             seen[name] += 1
             names.append(f'{name} {seen[name]}' if name in things else name)
         numbered = [s._replace(label=i) for i, s in enumerate(segments)]
-        drawn.append(draw_segments(image, numbered, names, title))
+        styles = [Style(colour) for colour in own]
+        drawn.append(draw_segments(image, numbered, names, title, styles))
     return np.concatenate(drawn, axis=1)
 
 

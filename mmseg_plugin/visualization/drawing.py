@@ -4,27 +4,24 @@ mmdet's own visualizer paints masks almost opaque and labels of one size over
 them, which hides everything in a crowded image.
 """
 
-import colorsys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from mmseg_plugin.apis.segments import Segment
+from mmseg_plugin.visualization.colours import PALETTE, spread_colours
 from mmseg_plugin.visualization.fonts import text_width, write
+from mmseg_plugin.visualization.placing import Spot, place_labels
 
 # Longer side of a picture, in pixels, from which thin lines can be told apart.
 _MIN_SIDE = 768
 # Pixels.
 _LABEL, _TITLE = 11, 14
+# Left edge of a label, in the colour of its object; dash of an outline.
+_BAR, _DASH = 4, 8
 _BLACK = (0, 0, 0)
-_GOLDEN_RATIO = 0.618034
-
-
-def _instance_color(index: int) -> tuple[int, ...]:
-    # Steps of the golden ratio keep neighbouring hues apart.
-    hue = index * _GOLDEN_RATIO % 1
-    return tuple(int(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.75, 1))
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
@@ -53,74 +50,128 @@ def as_picture(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
 
 
+class Style(NamedTuple):
+    """How an object is drawn.
+
+    Attributes:
+        colour: index of :data:`PALETTE`.
+        mark: written before its name, such as ``'missed'``; with a mark its
+            outline is dashed.
+    """
+
+    colour: int
+    mark: str = ''
+
+
 def draw_segments(
     image: np.ndarray,
     segments: Sequence[Segment],
     classes: Sequence[str],
     title: str,
+    styles: Sequence[Style] | None = None,
 ) -> np.ndarray:
     """Paints masks, boxes and labels; small images are enlarged first.
 
     A label is shortened, then left out, where it would be far wider than
-    its object.
+    its object or cover another label.
 
     Args:
-        image: see :func:`as_picture`.
+        image: see :func:`as_picture`; colours are drawn as BGR.
         segments: what to draw; large ones are drawn first.
         classes: name of each label.
         title: written above the picture.
+        styles: of the segments; None chooses colours far apart.
 
     Returns:
         Picture, uint8, channels in the order of ``image``.
     """
+    if styles is None:
+        styles = [Style(c) for c in spread_colours([s.box for s in segments])]
     height, width = image.shape[:2]
     scale = max(1, round(_MIN_SIDE / max(height, width)))
     size = (width * scale, height * scale)
     picture = as_picture(image)
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-    in_order = sorted(segments, key=lambda s: -np.prod(s.box[2:] - s.box[:2]))
-    for index, segment in enumerate(in_order):
-        color = _instance_color(index)
+    drawn = sorted(
+        zip(segments, styles, strict=True),
+        key=lambda pair: -np.prod(pair[0].box[2:] - pair[0].box[:2]),
+    )
+    for segment, style in drawn:
+        color = PALETTE[style.colour][::-1]
         if segment.mask is not None:
-            x, y = (scale * start for start in segment.offset)
-            _paint_mask(picture[y:, x:], segment.mask, color, scale)
-        corners = np.rint(segment.box * scale).astype(int).tolist()
-        cv2.rectangle(picture, corners[:2], corners[2:], color, 1)
-    for segment in in_order:
-        _write_label(picture, segment, classes[segment.label], scale)
+            _paint_mask(picture, segment, color, scale, bool(style.mark))
+        else:
+            corners = np.rint(segment.box * scale).astype(int).tolist()
+            cv2.rectangle(picture, corners[:2], corners[2:], color, 2)
+    _write_labels(picture, drawn, classes, scale)
     return with_title(picture, title)
 
 
 def _paint_mask(
-    picture: np.ndarray, mask: np.ndarray, color: tuple[int, ...], scale: int
+    picture: np.ndarray,
+    segment: Segment,
+    color: tuple[int, ...],
+    scale: int,
+    dashed: bool,
 ) -> None:
-    """Paints a mask from the top left corner of the picture on."""
-    large = mask.repeat(scale, axis=0).repeat(scale, axis=1)
-    part = picture[: large.shape[0], : large.shape[1]]
-    part[large] = 0.6 * part[large] + 0.4 * np.array(color)
+    """A filled mask with an outline, or a dashed outline alone."""
+    assert segment.mask is not None
+    start = [scale * place for place in segment.offset]
+    large = segment.mask.repeat(scale, axis=0).repeat(scale, axis=1)
+    if not dashed:
+        height, width = large.shape
+        x, y = start
+        part = picture[y : y + height, x : x + width]
+        part[large] = 0.55 * part[large] + 0.45 * np.array(color)
     contours, _ = cv2.findContours(
         large.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
     )
+    if not dashed:
+        cv2.drawContours(picture, contours, -1, color, 2, offset=start)
+        return
+    cv2.drawContours(picture, contours, -1, _BLACK, 3, offset=start)
     for contour in contours:
-        part[contour[:, 0, 1], contour[:, 0, 0]] = color
+        points = contour[:, 0] + start
+        for x, y in points[np.arange(len(points)) // _DASH % 2 == 0]:
+            picture[max(y - 1, 0) : y + 1, max(x - 1, 0) : x + 1] = color
 
 
-def _write_label(
-    picture: np.ndarray, segment: Segment, name: str, scale: int
+def _write_labels(
+    picture: np.ndarray,
+    drawn: Sequence[tuple[Segment, Style]],
+    classes: Sequence[str],
+    scale: int,
 ) -> None:
-    texts = [name]
-    if segment.score is not None:
-        texts = [f'{name} {segment.score:.2f}', f'{segment.score:.2f}']
-    x, y, right = (int(v) for v in np.rint(segment.box[:3] * scale))
-    for text in texts:
-        width = text_width(text, _LABEL)
-        if width <= 1.5 * (right - x):
-            x = max(min(x, picture.shape[1] - width), 0)
-            y = max(y, _LABEL + 1)
-            corner = (x, y - _LABEL - 1)
-            cv2.rectangle(picture, corner, (x + width, y + 1), _BLACK, -1)
-            write(picture, text, (x, y - 2), _LABEL)
-            break
+    """Small objects have no other place for their labels: they choose."""
+    texts, boxes = [], []
+    for segment, style in reversed(drawn):
+        name = ' '.join(filter(None, (style.mark, classes[segment.label])))
+        forms = [name]
+        if segment.score is not None:
+            short = f'{segment.score:.2f}'
+            forms = [f'{name} {short}', style.mark or short]
+        box = Spot(*(int(v) for v in np.rint(segment.box * scale)))
+        most = 1.5 * (box.x2 - box.x1)
+        # A mark is what the picture is for.
+        if style.mark:
+            most = max(most, text_width(forms[0], _LABEL))
+        texts.append([t for t in forms if text_width(t, _LABEL) <= most])
+        boxes.append(box)
+    widths = [[text_width(t, _LABEL) + _BAR for t in some] for some in texts]
+    size = (picture.shape[0], picture.shape[1])
+    places = place_labels(boxes, widths, _LABEL + 3, size)
+    for (_, style), forms, place in zip(
+        reversed(drawn), texts, places, strict=True
+    ):
+        if place is not None:
+            number, spot = place
+            last = (spot.x2 - 1, spot.y2 - 1)
+            cv2.rectangle(picture, spot[:2], last, _BLACK, -1)
+            edge = (spot.x1 + 2, spot.y2 - 1)
+            color = PALETTE[style.colour][::-1]
+            cv2.rectangle(picture, spot[:2], edge, color, -1)
+            start = (spot.x1 + _BAR, spot.y2 - 3)
+            write(picture, forms[number], start, _LABEL)
 
 
 def with_title(picture: np.ndarray, title: str) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmseg_plugin.visualization.fonts import set_line
@@ -17,8 +18,9 @@ _COLORS = (
     '#cc79a7',
     '#56b4e9',
     '#e69f00',
-    '#000000',
 )
+# Axes and words; a page replaces it by the colour of its text.
+INK = '#010203'
 _LINES = ('-', '--', '-.', ':')
 _MARKERS = 'os^Dv*XP<>'
 
@@ -48,39 +50,55 @@ def save_plot(panels: list[Panel], path: Path) -> None:
         panels: each lists the same curves in the same order.
         path: image to write; its suffix says the format.
     """
+    figure_of(panels).savefig(path, dpi=90, pil_kwargs={'optimize': True})
+
+
+def figure_of(panels: list[Panel]) -> Figure:
+    """See :func:`save_plot`."""
     rows = max(len(panel.curves) for panel in panels)
     figure = Figure(
         figsize=(5.2 * len(panels), 4 + 0.12 * rows), layout='constrained'
     )
     same_unit = len({panel.y_label for panel in panels}) == 1
-    grid = figure.subplots(1, len(panels), sharey=same_unit)
+    grid = figure.subplots(
+        1, len(panels), sharey=same_unit, subplot_kw={'facecolor': 'none'}
+    )
     for axes, panel in zip(np.ravel(grid), panels, strict=True):
-        colors, lines, markers = map(cycle, (_COLORS, _LINES, _MARKERS))
-        for curve in panel.curves:
-            color = next(colors)
-            if curve.raw is not None:
-                axes.plot(curve.x, curve.raw, color=color, alpha=0.25, lw=0.8)
-            axes.plot(
-                curve.x,
-                curve.y,
-                color=color,
-                linestyle=next(lines),
-                marker=next(markers),
-                markersize=4,
-                markevery=max(len(curve.x) // 10, 1),
-                linewidth=1.3,
-                label=curve.label,
-            )
-        axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
-        set_line(axes.set_title(''), panel.title, 'large')
-        axes.grid(alpha=0.3)
-        legend = axes.legend(
-            loc='upper center',
-            bbox_to_anchor=(0.5, -0.14),
-            ncols=2,
-            frameon=False,
-            handlelength=4,
+        _draw(axes, panel)
+    return figure
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    colors, lines, markers = map(cycle, (_COLORS, _LINES, _MARKERS))
+    for curve in panel.curves:
+        color = next(colors)
+        if curve.raw is not None:
+            axes.plot(curve.x, curve.raw, color=color, alpha=0.25, lw=0.8)
+        axes.plot(
+            curve.x,
+            curve.y,
+            color=color,
+            linestyle=next(lines),
+            marker=next(markers),
+            markersize=4,
+            markevery=max(len(curve.x) // 10, 1),
+            linewidth=1.3,
+            label=curve.label,
         )
-        for text in legend.get_texts():
-            set_line(text, text.get_text(), 'small')
-    figure.savefig(path, dpi=90, pil_kwargs={'optimize': True})
+    axes.set_xlabel(panel.x_label, color=INK)
+    axes.set_ylabel(panel.y_label, color=INK)
+    set_line(axes.set_title('', color=INK), panel.title, 'large')
+    axes.tick_params(colors=INK)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.spines[['bottom', 'left']].set_color(INK)
+    axes.grid(alpha=0.3)
+    legend = axes.legend(
+        loc='upper center',
+        bbox_to_anchor=(0.5, -0.14),
+        ncols=2,
+        frameon=False,
+        handlelength=4,
+        labelcolor=INK,
+    )
+    for text in legend.get_texts():
+        set_line(text, text.get_text(), 'small')

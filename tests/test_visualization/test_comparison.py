@@ -30,7 +30,7 @@ BAR = 22
 def test_things_are_numbered_by_class(monkeypatch):
     drawn = []
 
-    def record(image, segments, names, title):
+    def record(image, segments, names, title, styles):
         drawn.append([names[s.label] for s in segments])
         return image
 

@@ -1,0 +1,104 @@
+"""Makes a report of one run or of several."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmseg_plugin.cli.cli import UserError, atomic_path
+from mmseg_plugin.reporting.comparison import comparison
+from mmseg_plugin.reporting.evaluate import evaluate
+from mmseg_plugin.reporting.html import Section, page, paragraph
+from mmseg_plugin.reporting.queries import measure_queries
+from mmseg_plugin.reporting.run_files import (
+    RunFiles,
+    common_names,
+    read_run,
+)
+from mmseg_plugin.reporting.sections import SECTIONS
+from mmseg_plugin.reporting.sections.outcome import headline
+from mmseg_plugin.reporting.view import JudgedView, RunView
+
+# Training samples that queries are looked at on.
+_SAMPLES = 32
+
+
+def view_run(
+    files: RunFiles, name: str, predict: bool, limit: int, device: str
+) -> RunView:
+    """Everything about a run; what cannot be had becomes a note.
+
+    Args:
+        files: what it left behind.
+        name: of the run in the report.
+        predict: whether its checkpoint may be run.
+        limit: images at most.
+        device: to run it on.
+    """
+    view = RunView(files, name, notes=list(files.notes))
+    if not predict:
+        view.notes.append('Nothing was predicted for this report.')
+    elif files.checkpoint is not None:
+        try:
+            judged = evaluate(files, limit, device)
+            view.kinds = [JudgedView(one) for one in judged]
+            view.queries = measure_queries(files, _SAMPLES, device)
+        except (UserError, FileNotFoundError) as error:
+            view.notes.append(f'Not all could be predicted: {error}')
+    return view
+
+
+def lead(view: RunView) -> str:
+    """The outcome in one sentence."""
+    found = ', '.join(f'{word}: {value}' for word, value in headline(view))
+    return paragraph(found or 'No result yet.', 'lead')
+
+
+def sections_of(view: RunView, prefix: str = '') -> list[Section]:
+    """Those that have something to say.
+
+    Args:
+        view: of a run.
+        prefix: of the titles.
+    """
+    made = [
+        Section(f'{prefix}{title}', write(view))
+        for title, write in SECTIONS.items()
+    ]
+    return [section for section in made if section.html]
+
+
+def build_report(
+    folders: Sequence[Path],
+    out: Path,
+    predict: bool = True,
+    limit: int = 500,
+    device: str = 'cpu',
+) -> None:
+    """Writes the report.
+
+    Args:
+        folders: work_dirs.
+        out: HTML file.
+        predict: whether checkpoints may be run.
+        limit: validation images at most; 0 takes all.
+        device: to run them on.
+
+    Raises:
+        UserError: a folder is not of a run, or ``out`` cannot be written.
+    """
+    files = [read_run(folder) for folder in folders]
+    names = common_names(files)
+    views = [
+        view_run(one, name, predict, limit, device)
+        for one, name in zip(files, names, strict=True)
+    ]
+    if len(views) == 1:
+        title, said = f'Run {names[0]}', lead(views[0])
+        sections = sections_of(views[0])
+    else:
+        title, said = f'Runs {", ".join(names)}', ''
+        sections = [Section('Comparison', comparison(views))]
+        for view in views:
+            sections += sections_of(view, f'{view.name}: ')
+    text = page(title, said, sections)
+    with atomic_path(out) as part:
+        part.write_text(text, encoding='utf-8')

@@ -1,0 +1,44 @@
+"""Which class was taken for which."""
+
+import numpy as np
+
+from mmseg_plugin.reporting.html import paragraph, table
+from mmseg_plugin.reporting.matching import confusion
+from mmseg_plugin.reporting.view import KIND_WORDS, JudgedView, RunView
+
+_MOST = 15
+
+
+def confused(run: RunView) -> str:
+    """The most frequent mistakes of each kind of result."""
+    return ''.join(_mistakes(kind) for kind in run.kinds)
+
+
+def _mistakes(kind: JudgedView) -> str:
+    names = [*kind.judged.classes, 'nothing']
+    counts = confusion(kind.judged, kind.matched)
+    totals = counts.sum(1)
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind='stable')[:_MOST]
+    rows = []
+    for place in order:
+        truth, found = divmod(int(place), len(names))
+        if not wrong[truth, found]:
+            break
+        share = float(wrong[truth, found] / totals[truth])
+        if truth == len(names) - 1:
+            share = float('nan')
+        rows.append(
+            (names[truth], names[found], int(wrong[truth, found]), share)
+        )
+    word = KIND_WORDS[kind.judged.kind].capitalize()
+    if not rows:
+        return paragraph(f'{word}: no mistake.')
+    return table(
+        ('is', 'was taken for', 'objects', 'share of the class'),
+        rows,
+        f'{word}: the {len(rows)} most frequent mistakes; "nothing" is '
+        'missed on the right, invented on the left.',
+        digits=2,
+    )

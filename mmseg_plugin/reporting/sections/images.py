@@ -1,0 +1,88 @@
+"""The worst and the best images, drawn beside their truth."""
+
+import cv2
+import numpy as np
+
+from mmseg_plugin.apis.segments import Segment
+from mmseg_plugin.evaluation.pairing import Pairs
+from mmseg_plugin.reporting.html import paragraph, picture
+from mmseg_plugin.reporting.matching import shown
+from mmseg_plugin.reporting.records import ImageRecord, Region
+from mmseg_plugin.reporting.view import JudgedView, RunView
+from mmseg_plugin.visualization.panels import draw_panels
+
+WORST, BEST = 4, 2
+# Width of a picture, in pixels.
+_WIDTH = 1400
+
+
+def images(run: RunView) -> str:
+    """Of the main kind of result."""
+    kind = run.main
+    if kind is None:
+        return ''
+    ranked = sorted(
+        (
+            (one.quality, number)
+            for number, one in enumerate(kind.matched)
+            if one.quality is not None
+        ),
+    )
+    if not ranked:
+        return paragraph('No image has an object.', 'note')
+    worst = ranked[:WORST]
+    best = [pair for pair in ranked[::-1][:BEST] if pair not in worst]
+    parts = [
+        paragraph(
+            'An object has one colour on both sides. Dashed: missed on the '
+            'left; on the right no object, or one of another class. Quality '
+            'is the PQ of the image, its classes counted together.',
+            'soft',
+        )
+    ]
+    for title, chosen in (('Worst', worst), ('Best', best)):
+        if chosen:
+            parts.append(f'<h3>{title}</h3>')
+            parts += [_one(kind, number, value) for value, number in chosen]
+    return ''.join(parts)
+
+
+def _one(kind: JudgedView, number: int, quality: float) -> str:
+    record, pairs = kind.judged.images[number], kind.matched[number]
+    name = '/'.join(record.path.rsplit('/', 2)[-2:])
+    said = f'{name}: quality {quality:.2f}, {_words(pairs)}'
+    image = cv2.imread(record.path, cv2.IMREAD_COLOR)
+    if image is None or image.shape[:2] != tuple(record.size):
+        return paragraph(f'{said}; the image cannot be read any more', 'note')
+    return picture(draw(record, image, kind), said, said)
+
+
+def _words(pairs: Pairs) -> str:
+    counts = {
+        'right': len(pairs.right),
+        'of another class': len(pairs.confused),
+        'missed': len(pairs.missed),
+        'false': len(pairs.false),
+    }
+    return ', '.join(f'{n} {word}' for word, n in counts.items() if n)
+
+
+def draw(
+    record: ImageRecord, image: np.ndarray, kind: JudgedView
+) -> np.ndarray:
+    """Truth and results above the threshold, side by side."""
+    found = [record.found[i] for i in shown(record, kind.threshold)]
+    panels = {
+        'ground truth': _segments(record.truth),
+        'this model': _segments(found),
+    }
+    drawn = draw_panels(image, panels, kind.judged.classes, True)
+    scale = min(1.0, _WIDTH / drawn.shape[1])
+    return cv2.resize(
+        drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+    )
+
+
+def _segments(regions: list[Region]) -> list[Segment]:
+    found = [(region, region.segment()) for region in regions]
+    return [s._replace(crowd=r.crowd) for r, s in found if s is not None]
