@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from mmseg_plugin.apis.data_parts import given_truth
 from mmseg_plugin.apis.ground_truth import GroundTruth
 from mmseg_plugin.apis.predictor import Predictor, find_images
 from mmseg_plugin.apis.segments import Segment, segments_of
@@ -192,7 +193,8 @@ def main() -> None:
     meta = predictors[0].meta
     if set(predictors[1].meta['classes']) != set(meta['classes']):
         raise UserError('the two models have different classes')
-    truth = GroundTruth(args.ann, meta['classes'])
+    config = read_model_config(args.config1)
+    truth = given_truth(args.ann, config, meta['classes'])
     images = [p for p in find_images(args.input) if truth.find(p) is not None]
     if not images:
         raise UserError(f'{args.ann} has no image of {args.input}')

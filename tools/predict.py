@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
-from mmseg_plugin.apis.data_parts import data_parts
+from mmseg_plugin.apis.data_parts import data_parts, given_truth
 from mmseg_plugin.apis.ground_truth import GroundTruth
 from mmseg_plugin.apis.predictor import Predictor, find_images
 from mmseg_plugin.apis.segments import Segment, coco_results, segments_of
@@ -123,9 +123,7 @@ def ground_truths(
 ) -> list[GroundTruth]:
     """The given annotations; else those of the config's test data or none."""
     if ann is not None:
-        folders = [part.images for part in data_parts(config, 'test')]
-        folder = folders[0] if len(folders) == 1 else None
-        return [GroundTruth(ann, classes, folder)]
+        return [given_truth(ann, config, classes)]
     found = []
     for part in data_parts(config, 'test'):
         if part.ann_file.is_file():

@@ -60,3 +60,25 @@ def data_parts(config: Config, split: str) -> list[DataPart]:
                 )
             )
     return parts
+
+
+def given_truth(
+    ann: Path, config: Config, classes: Sequence[str]
+) -> GroundTruth:
+    """Annotations that the user names, for images that may lie anywhere.
+
+    Where the config has the file too, it says where images and maps are.
+
+    Args:
+        ann: the file.
+        config: of the model.
+        classes: see :class:`GroundTruth`.
+    """
+    tests = data_parts(config, 'test')
+    others = [s for s in ('val', 'train') if config.get(f'{s}_dataloader')]
+    parts = [part for split in others for part in data_parts(config, split)]
+    for part in [*tests, *parts]:
+        if part.ann_file.resolve() == ann.resolve():
+            return GroundTruth(ann, classes, part.images, maps=part.maps)
+    folder = tests[0].images if len(tests) == 1 else None
+    return GroundTruth(ann, classes, folder)

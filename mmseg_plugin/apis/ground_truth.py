@@ -98,7 +98,12 @@ class GroundTruth:
         self._annotations: dict[int | str, list[dict]] = {}
         if self._is_panoptic:
             entries = entries_by_image(content, self.ann_file)
-            self._annotations = {i: [entry] for i, entry in entries.items()}
+            for image in content['images']:
+                if image['id'] in entries:
+                    # As the data set finds maps that have no name.
+                    name = Path(image['file_name']).with_suffix('.png')
+                    entry = {'file_name': str(name), **entries[image['id']]}
+                    self._annotations[image['id']] = [entry]
             return
         for annotation in listed_annotations(content, self.ann_file):
             image = annotation['image_id']

@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
 
+from mmseg_plugin.apis.data_parts import given_truth
 from mmseg_plugin.apis.ground_truth import GroundTruth
 from mmseg_plugin.cli.cli import UserError
 from tests.test_tools.colour_model import (
@@ -298,3 +300,36 @@ def test_panoptic_files_that_are_not_complete(root, ids, monkeypatch):
             *('--device', 'cpu'),
         )
         assert (root / f'compared-{file.stem}' / 'panoptic' / 'a.png').exists()
+
+
+@pytest.mark.parametrize('split', ['test', 'train'])
+def test_the_config_says_where_maps_are(tmp_path, split):
+    """In folders of other names, and found without a name of their own."""
+    maps = tmp_path / 'masks' / 'left'
+    maps.mkdir(parents=True)
+    colours = np.zeros((*SIZE, 3), np.uint8)
+    colours[5:25, 5:15, 2] = 3
+    cv2.imwrite(str(maps / 'a.png'), colours)
+    entry = {'image_id': 1, 'segments_info': [{'id': 3, 'category_id': 7}]}
+    content = {
+        'images': [{'id': 1, 'file_name': 'left/a.jpeg'}],
+        'annotations': [entry],
+        'categories': [{'id': 7, 'name': 'red'}],
+    }
+    ann = tmp_path / 'panoptic.json'
+    ann.write_text(json.dumps(content))
+    data = {
+        'data_root': str(tmp_path),
+        'ann_file': 'other.json',
+        'data_prefix': {'img': 'images', 'seg': 'masks'},
+    }
+    loaders = {'test_dataloader': {'dataset': data}}
+    named = {**data, 'ann_file': ann.name}
+    loaders[f'{split}_dataloader'] = {'dataset': named}
+    loader = {'dataset': data}
+    truth = given_truth(ann, Config(loaders), ['red'])
+    assert truth.find(tmp_path / 'images' / 'left' / 'a.jpeg') == 1
+    (segment,) = truth.segments(1, SIZE)
+    assert segment.box.tolist() == [5, 5, 15, 25]
+    with pytest.raises(UserError, match='panoptic, but its maps are not in'):
+        given_truth(ann, Config({'test_dataloader': loader}), ['red'])
