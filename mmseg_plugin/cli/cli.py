@@ -3,6 +3,7 @@
 import contextlib
 import linecache
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -10,6 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
+_TOLD_BY_WORKER = re.compile(
+    r'^Caught \w+ in DataLoader worker.*File "(.+?)", line \d+, in [^\n]+\n'
+    r'\s+([^\n]+)\n(?:[\s^~]+\n)?\w+: (.+?)\s*$',
+    re.DOTALL,
+)
 
 
 class UserError(Exception):
@@ -32,19 +38,26 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except (UserError, ValueError, FileNotFoundError) as error:
-        if not isinstance(error, UserError) and not _is_sentence(error):
+        sentence = _sentence(error)
+        if sentence is None:
             raise
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {sentence}', file=sys.stderr)
         sys.exit(1)
 
 
-def _is_sentence(error: Exception) -> bool:
-    """Whether a ``raise`` of the package is where an error comes from."""
+def _sentence(error: Exception) -> str | None:
+    """What an error says, if a ``raise`` of the package is its cause."""
+    if isinstance(error, UserError):
+        return str(error)
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     path = Path(frame.f_code.co_filename)
-    return path.is_relative_to(_PACKAGE) and (
-        linecache.getline(str(path), line).lstrip().startswith('raise ')
-    )
+    code = linecache.getline(str(path), line).lstrip()
+    text = str(error)
+    # Torch passes on what a worker process says as the text of all of it.
+    if told := _TOLD_BY_WORKER.search(text):
+        path, code, text = Path(told[1]), told[2], told[3]
+    said = path.is_relative_to(_PACKAGE) and code.startswith('raise ')
+    return text if said else None
 
 
 @contextlib.contextmanager

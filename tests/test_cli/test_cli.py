@@ -1,7 +1,9 @@
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.datasets.annotation_files import category_ids
+from mmseg_plugin.datasets.annotations import checked_rle
 
 
 def test_user_error_is_one_line_and_exit_code_1(capsys):
@@ -25,6 +27,24 @@ def test_a_sentence_of_the_package_is_one_line_too(capsys):
     assert caught.value.code == 1
     assert capsys.readouterr().err.startswith(
         'error: a.json: two categories are named'
+    )
+
+
+class Refused(Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        checked_rle({'size': [1, 2]}, (3, 4), 'a.json: annotation 7')
+
+
+def test_a_sentence_of_a_worker_is_one_line_too(capsys):
+    loader = DataLoader(Refused(), num_workers=1)
+    with pytest.raises(SystemExit):
+        run(lambda: next(iter(loader)))
+    assert capsys.readouterr().err == (
+        'error: a.json: annotation 7: its RLE is of size [1, 2], the image '
+        'is 3 x 4 (height x width)\n'
     )
 
 

@@ -127,3 +127,8 @@ def test_missing_package_is_named(monkeypatch):
     )
     with pytest.raises(ImportError, match='pip install torch-linear'):
         SOLVERS['torch']([torch.zeros(1, 1, 1)], torch.zeros(1).long())
+
+
+@pytest.mark.parametrize('cost', [float('inf'), float('nan'), -float('inf')])
+def test_a_single_cost_becomes_finite_too(cost):
+    assert finite_costs(torch.full((1, 1, 1), cost)).isfinite().all()
