@@ -20,6 +20,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
 from mmengine.structures import InstanceData, PixelData
 
+from mmseg_plugin.structures.packed_masks import PackedMasks
 from tests.torchvision_operators import declare
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -163,6 +164,23 @@ def images_of_a_gpu(loader):
     return loader.batch_size * (2 if pairs else 1)
 
 
+@pytest.mark.parametrize(
+    'path', by_name(f for f in LEAVES if '-lsj-' in f.stem)
+)
+def test_jittered_data_are_loaded_by_pinning_workers(path, monkeypatch):
+    monkeypatch.setenv('NUM_WORKERS', '3')
+    loader = Config.fromfile(path).train_dataloader
+    assert loader.num_workers == 3
+    assert loader.pin_memory
+    assert loader.persistent_workers
+    assert load(path).train_dataloader.num_workers == 4
+    types = [step.type for step in loader.dataset.pipeline]
+    assert types[1:] == [
+        'mmseg_plugin.LargeScaleJitter',
+        'mmseg_plugin.PackMaskInputs',
+    ]
+
+
 @pytest.mark.parametrize('path', by_name(LEAVES))
 def test_batch_is_that_of_the_name(path):
     named = re.search(r'[_-](\d+)xb(\d+)[_-]', path.stem)
@@ -263,7 +281,10 @@ def detection_sample(things, stuff, boxes):
         gt_instances=InstanceData(
             bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
             labels=labels,
-            masks=BitmapMasks(masks, SIZE, SIZE),
+            # Both kinds that pipelines give.
+            masks=PackedMasks.from_ndarray(masks)
+            if len(boxes) == 1
+            else BitmapMasks(masks, SIZE, SIZE),
         ),
         ignored_instances=InstanceData(bboxes=torch.zeros(0, 4)),
         gt_sem_seg=PixelData(sem_seg=semantic),

@@ -5,7 +5,7 @@ _base_ = [
 ]
 model = _base_.mask2former
 data_root = _base_.coco_root
-train_dataloader = _base_.coco_loader
+train_dataloader = _base_.lsj_instance_train
 val_dataloader = test_dataloader = _base_.coco_loader
 val_evaluator = test_evaluator = _base_.instance_quality
 visualizer = dict(type='mmseg_plugin.SegmentVisualizer')

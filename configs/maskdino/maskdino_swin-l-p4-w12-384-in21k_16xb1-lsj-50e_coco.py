@@ -5,4 +5,4 @@ _base_ = [
 ]
 model = _base_.maskdino_swin_l
 optim_wrapper = _base_.swin_l_optimizer
-train_dataloader = dict(batch_size=1, num_workers=1)
+train_dataloader = dict(batch_size=1)

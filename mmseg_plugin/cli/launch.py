@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import pickle
 import runpy
 import sys
@@ -101,6 +102,17 @@ def positional_places() -> list[int]:
     return [int(word) for word in rest if not word.startswith('-')]
 
 
+def workers_of_cores() -> int:
+    """Processes that load data, of each process that trains.
+
+    Its share of the cores, within 1 and 8. Configs take it from the
+    environment variable NUM_WORKERS; whoever sets that has the last word.
+    """
+    cores = len(os.sched_getaffinity(0))
+    trainers = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
+    return max(1, min(8, cores // trainers))
+
+
 def run_installed_tool(
     tool: str, prepare: Callable[[], None] | None = None
 ) -> None:
@@ -118,6 +130,7 @@ def run_installed_tool(
             is missing.
     """
     check_stack()
+    os.environ.setdefault('NUM_WORKERS', str(workers_of_cores()))
     scope = 'mmdet'
     if places := positional_places():
         config = read_model_config(sys.argv[places[0]])

@@ -17,6 +17,7 @@ from peers.published_jitter import (
 )
 from PIL import Image
 from pycocotools import mask as mask_utils
+from torch.utils.data import DataLoader
 
 from mmseg_plugin.datasets.transforms.large_scale_jitter import (
     Jitter,
@@ -335,3 +336,13 @@ def test_workers_hand_over_bits_that_can_be_pinned(tmp_path, monkeypatch):
     assert any(p is instances.labels for p in pins)
     assert pinned.img_path == info['img_path']
     assert (pinned.gt_instances.masks.bits == instances.masks.bits).all()
+
+
+def test_bits_come_through_a_worker(tmp_path):
+    info = sample_info(np.random.default_rng(5), tmp_path, 6)
+    packed = build(INSTANCES)(info)
+    loader = DataLoader([packed], num_workers=1, collate_fn=pseudo_collate)
+    ((sample,),) = [batch['data_samples'] for batch in loader]
+    wanted = packed['data_samples'].gt_instances.masks.bits
+    assert torch.equal(sample.gt_instances.masks.bits, wanted)
+    assert sample.gt_instances.masks.bits.is_shared()

@@ -3,7 +3,7 @@
 Such a config has mmdet's data already, so it only says what is ours:
 `train_dataloader = _base_.lsj_panoptic_train` and so on. Panoptic files are
 read without panopticapi. The environment variable COCO_ROOT replaces the
-folder (end it with a slash).
+folder (end it with a slash), NUM_WORKERS the number of processes that load.
 """
 
 coco_root = '{{$COCO_ROOT:data/coco/}}'
@@ -50,31 +50,21 @@ panoptic_val = dict(
     )
 )
 
-# mmdet's large scale jittering, which its model zoo uses.
+# Large scale jittering exactly as published, which mmdet's is not.
+jittered = [
+    dict(type='mmseg_plugin.LargeScaleJitter', size=(1024, 1024)),
+    dict(type='mmseg_plugin.PackMaskInputs'),
+]
+workers = dict(num_workers={{'$NUM_WORKERS:4'}}, pin_memory=True)
+load_instances = dict(
+    type='mmseg_plugin.LoadDeferredAnnotations', with_bbox=True
+)
+load_panoptic = dict(type='mmseg_plugin.LoadDeferredPanoptic')
+lsj_instance_train = dict(
+    workers, dataset=dict(instance_set, pipeline=[load_instances, *jittered])
+)
 lsj_panoptic_train = dict(
-    dataset=dict(
-        panoptic_set,
-        pipeline=[
-            dict(type='LoadImageFromFile', to_float32=True),
-            dict(type='mmseg_plugin.LoadPanopticAnnotations'),
-            dict(type='mmdet.RandomFlip', prob=0.5),
-            dict(
-                type='RandomResize',
-                scale=(1024, 1024),
-                ratio_range=(0.1, 2.0),
-                resize_type='mmdet.Resize',
-                keep_ratio=True,
-            ),
-            dict(
-                type='mmdet.RandomCrop',
-                crop_size=(1024, 1024),
-                crop_type='absolute',
-                recompute_bbox=True,
-                allow_negative_crop=True,
-            ),
-            dict(type='mmdet.PackDetInputs'),
-        ],
-    )
+    workers, dataset=dict(panoptic_set, pipeline=[load_panoptic, *jittered])
 )
 
 resize = dict(
@@ -84,11 +74,12 @@ resize = dict(
     keep_ratio=True,
 )
 multi_scale_panoptic_train = dict(
+    workers,
     dataset=dict(
         panoptic_set,
         pipeline=[
             dict(type='LoadImageFromFile'),
-            dict(type='mmseg_plugin.LoadPanopticAnnotations'),
+            load_panoptic,
             dict(type='mmdet.RandomFlip', prob=0.5),
             dict(
                 type='RandomChoice',
@@ -111,7 +102,7 @@ multi_scale_panoptic_train = dict(
                     ],
                 ],
             ),
-            dict(type='mmdet.PackDetInputs'),
+            jittered[-1],
         ],
-    )
+    ),
 )

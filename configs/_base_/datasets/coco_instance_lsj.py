@@ -1,8 +1,9 @@
 """COCO instances with large scale jittering exactly as published.
 
-One offset for both axes of the crop, and padding with 128 before
-normalisation. The environment variable COCO_ROOT replaces the folder (end it
-with a slash). To assign in a config:
+Resized by Pillow, one offset for both axes of the crop, padding with 128
+before normalisation; masks are made of polygons at the last size. The
+environment variable COCO_ROOT replaces the folder (end it with a slash),
+NUM_WORKERS the number of processes that load. To assign in a config:
 
 - `train_dataloader = _base_.lsj_1280`: at 1280, one image for each process;
 - `test_dataloader = _base_.test_dev_loader` and `test_evaluator =
@@ -14,42 +15,18 @@ _base_ = 'mmdet::_base_/datasets/coco_instance.py'
 
 data_root = '{{$COCO_ROOT:data/coco/}}'
 
-load = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
-]
-flip = dict(type='mmdet.RandomFlip', prob=0.5)
-resize = dict(
-    type='RandomResize',
-    scale=(1024, 1024),
-    ratio_range=(0.1, 2.0),
-    resize_type='mmdet.Resize',
-    keep_ratio=True,
-)
-crop = dict(
-    type='mmseg_plugin.SharedOffsetCrop',
-    crop_size=(1024, 1024),
-    crop_type='absolute',
-    recompute_bbox=True,
-    allow_negative_crop=True,
-)
-visible = dict(
-    type='mmdet.FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), by_mask=True
-)
-pad = dict(
-    type='mmdet.Pad',
-    size=(1024, 1024),
-    pad_val=dict(img=128, seg=255, masks=0),
-)
-pack = dict(type='mmdet.PackDetInputs')
-train_pipeline = [*load, flip, resize, crop, visible, pad, pack]
+jitter = dict(type='mmseg_plugin.LargeScaleJitter', size=(1024, 1024))
+load = dict(type='mmseg_plugin.LoadDeferredAnnotations', with_bbox=True)
+pack = dict(type='mmseg_plugin.PackMaskInputs')
 
 train_dataloader = dict(
+    num_workers={{'$NUM_WORKERS:4'}},
+    pin_memory=True,
     dataset=dict(
         type='mmseg_plugin.CocoInstanceDataset',
         data_root=data_root,
-        pipeline=train_pipeline,
-    )
+        pipeline=[load, jitter, pack],
+    ),
 )
 val_dataloader = dict(
     dataset=dict(type='mmseg_plugin.CocoInstanceDataset', data_root=data_root)
@@ -63,18 +40,7 @@ test_evaluator = val_evaluator
 
 lsj_1280 = dict(
     batch_size=1,
-    num_workers=1,
-    dataset=dict(
-        pipeline=[
-            *load,
-            flip,
-            dict(resize, scale=(1280, 1280)),
-            dict(crop, crop_size=(1280, 1280)),
-            visible,
-            dict(pad, size=(1280, 1280)),
-            pack,
-        ]
-    ),
+    dataset=dict(pipeline=[load, dict(jitter, size=(1280, 1280)), pack]),
 )
 
 test_dev = 'annotations/image_info_test-dev2017.json'

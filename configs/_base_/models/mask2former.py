@@ -28,6 +28,7 @@ assigner = dict(
 )
 mask2former = dict(
     type='mmseg_plugin.QueryDetector',
+    data_preprocessor=dict(non_blocking=True),
     panoptic_head=dict(
         type='mmseg_plugin.Mask2FormerHead',
         pixel_decoder=dict(type='mmseg_plugin.MSDeformAttnPixelDecoder'),

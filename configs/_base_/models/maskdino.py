@@ -55,6 +55,7 @@ model = dict(
         pad_mask=True,
         pad_seg=True,
         seg_pad_value=255,
+        non_blocking=True,
     ),
     backbone=dict(
         type='mmdet.ResNet',

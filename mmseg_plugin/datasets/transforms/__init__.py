@@ -19,9 +19,6 @@ from mmseg_plugin.datasets.transforms.object_crop import (
     ResizeToObject,
 )
 from mmseg_plugin.datasets.transforms.pack_mask_inputs import PackMaskInputs
-from mmseg_plugin.datasets.transforms.shared_offset_crop import (
-    SharedOffsetCrop,
-)
 
 __all__ = [
     'CropAroundObject',
@@ -33,5 +30,4 @@ __all__ = [
     'LoadSemanticAnnotations',
     'NoisyMasks',
     'PackMaskInputs',
-    'SharedOffsetCrop',
 ]
