@@ -137,7 +137,7 @@ class Mask2FormerHead(MaskQueryHead):
             attention_features(mask_features, memory.shape[-2:])
             for memory in memories
         ]
-        batch_size = len(mask_features)
+        batch_size = mask_features.shape[0]
         query = self.query_feat.weight.expand(batch_size, -1, -1)
         query_pos = self.query_embed.weight.expand(batch_size, -1, -1)
         decoder = self.transformer_decoder
@@ -173,7 +173,8 @@ def attention_features(features: Tensor, size: Sequence[int]) -> Tensor:
     """
     step = features.shape[-1] // size[-1]
     exact = [step * length for length in size] == [*features.shape[-2:]]
-    if exact and step % 4 == 0:
+    # A trace has to fit other sizes too.
+    if exact and step % 4 == 0 and not torch.jit.is_tracing():
         # The mean of the four pixels in the middle. PyTorch's kernel for
         # small results on a CPU first transposes the whole map.
         first, second = (slice(step // 2 - i, None, step) for i in (1, 0))

@@ -171,8 +171,10 @@ class MaskDINOHead(MaskQueryHead):
             )
             query, box_logits = self._first_queries(selected, mask_features)
         else:
-            query = self.query_feat.weight.expand(len(memory), -1, -1)
-            box_logits = self.query_embed.weight.expand(len(memory), -1, -1)
+            query = self.query_feat.weight.expand(memory.shape[0], -1, -1)
+            box_logits = self.query_embed.weight.expand(
+                memory.shape[0], -1, -1
+            )
 
         noise, attn_mask, padded = None, None, 0
         if targets is not None and self.dn_query_generator is not None:

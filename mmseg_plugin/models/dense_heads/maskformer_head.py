@@ -144,7 +144,7 @@ class MaskFormerHead(MaskQueryHead):
         mask_features, memory = self.pixel_decoder(x, metas)
         pos = self.decoder_pe(padding).flatten(2).transpose(1, 2)
         memory = self.decoder_input_proj(memory).flatten(2).transpose(1, 2)
-        query_pos = self.query_embed.weight.expand(len(memory), -1, -1)
+        query_pos = self.query_embed.weight.expand(memory.shape[0], -1, -1)
         decoded = self.transformer_decoder(
             query=torch.zeros_like(query_pos),
             key=memory,

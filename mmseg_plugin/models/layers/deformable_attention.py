@@ -266,7 +266,7 @@ def encode_levels(
         level_start_index=starts,
         valid_ratios=None,
         reference_points=centres[:, None].expand(
-            len(query), -1, len(sizes), -1
+            query.shape[0], -1, len(sizes), -1
         ),
         sizes=sizes,
     )

@@ -110,7 +110,7 @@ class QuerySelection(BaseModule):
         count = min(self.num_queries, scores.shape[1])
         best = scores.topk(count, 1)[1][..., None]
         content = memory.gather(1, best.expand(-1, -1, memory.shape[-1]))
-        proposals = proposals.expand(len(memory), -1, -1)
+        proposals = proposals.expand(memory.shape[0], -1, -1)
         chosen = proposals.gather(1, best.expand(-1, -1, 4))
         return content, bbox_embed(content).float() + chosen
 
