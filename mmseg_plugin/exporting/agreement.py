@@ -88,11 +88,13 @@ def _instances(
     )
     compared = max(len(first), len(second))
     whole = 'masks' in first
-    overlap = (
-        mask_ious(masks_of(first), masks_of(second))
-        if whole
-        else box_ious(first.bboxes.numpy(), second.bboxes.numpy())
-    )
+    overlap = box_ious(first.bboxes.numpy(), second.bboxes.numpy())
+    if whole:
+        masks = masks_of(first), masks_of(second)
+        filled = [part.any(axis=(1, 2)) for part in masks]
+        # Empty masks have nothing but their boxes.
+        some = np.logical_or.outer(*filled)
+        overlap = np.where(some, mask_ious(*masks), overlap)
     same = first.labels.numpy()[:, None] == second.labels.numpy()
     pairs = _pairs(overlap * same)
     rows = [row for row, _ in pairs]

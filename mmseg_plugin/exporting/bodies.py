@@ -1,14 +1,18 @@
 """Which module exports which model."""
 
+from typing import Any
+
+from mmdet.models.detectors import TwoStageDetector
 from torch import nn
 
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.exporting.mask_rcnn import MaskRCNNResults
 from mmseg_plugin.exporting.networks import QueryResults
 from mmseg_plugin.exporting.segmentors import SegmentorResults
 from mmseg_plugin.models.detectors import QueryDetector
 
 
-def body_of(model: nn.Module, batch: bool) -> nn.Module:
+def body_of(model: Any, batch: bool) -> nn.Module:
     """From an input and a frame to results by name.
 
     Args:
@@ -21,6 +25,12 @@ def body_of(model: nn.Module, batch: bool) -> nn.Module:
     """
     if isinstance(model, QueryDetector):
         return QueryResults(model)
+    if isinstance(model, TwoStageDetector):
+        if batch:
+            raise UserError(
+                'Mask R-CNN is exported for one image: no --dynamic batch'
+            )
+        return MaskRCNNResults(model)
     names = [kind.__name__ for kind in type(model).__mro__]
     if 'EncoderDecoder' in names:
         if batch and _loops(model):
@@ -33,6 +43,6 @@ def body_of(model: nn.Module, batch: bool) -> nn.Module:
     )
 
 
-def _loops(segmentor: nn.Module) -> bool:
+def _loops(segmentor: Any) -> bool:
     """Whether its head goes through a batch image by image."""
     return type(segmentor.decode_head).__name__ == 'QueryDecodeHead'

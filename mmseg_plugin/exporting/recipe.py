@@ -17,10 +17,11 @@ class Recipe(NamedTuple):
     """Steps from the pixels of an image file to a network's input.
 
     Attributes:
-        resize: None; ``{'scale': [a, b]}``, with the longer side at most the
-            larger and the shorter side at most the smaller number, ``{'fixed':
-            [h, w]}``, ``{'factor': f}`` or ``{'shortest': s, 'longest': l}``.
-            Bilinear, without antialiasing.
+        resize: None or how, bilinear without antialiasing.
+            ``{'scale': [a, b]}``: the longer side at most the larger, the
+            shorter at most the smaller number. ``{'fit': [h, w]}``: height
+            and width at most those. ``{'fixed': [h, w]}``.
+            ``{'factor': f}``. ``{'shortest': s, 'longest': l}``.
         mean: of each channel, values 0 to 255.
         std: the same.
         channels: ``'rgb'`` or ``'bgr'``, the order that the network takes.
@@ -46,6 +47,8 @@ class Recipe(NamedTuple):
             return torch.tensor(self.resize['fixed'])
         if 'factor' in self.resize:
             factor = torch.tensor(self.resize['factor']).double()
+        elif 'fit' in self.resize:
+            factor = (torch.tensor(self.resize['fit']) / size).amin()
         elif 'scale' in self.resize:
             low, high = sorted(self.resize['scale'])
             factor = torch.minimum(high / size.amax(), low / size.amin())
@@ -131,7 +134,7 @@ def read_recipe(config: Config, size: tuple[int, int] | None) -> Recipe:
     known = config.model.data_preprocessor
     divisor, pad_value = _padding(known)
     if size is not None:
-        resize = {'scale': sorted(size)}
+        resize = {'fit': list(size)}
         if any(side % divisor for side in size):
             raise UserError(
                 f'--size must be multiples of {divisor}, which the model '

@@ -1,5 +1,7 @@
 """Segmentors of mmseg inside a graph."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,14 +19,14 @@ class SegmentorResults(nn.Module):
         UserError: it looks at crops of an image.
     """
 
-    def __init__(self, segmentor: nn.Module) -> None:
+    def __init__(self, segmentor: Any) -> None:
         super().__init__()
         if segmentor.test_cfg.get('mode', 'whole') != 'whole':
             raise UserError(
                 "model.test_cfg.mode is 'slide', which cannot be exported; "
                 "set it to 'whole' in the config"
             )
-        self.segmentor = segmentor
+        self.segmentor: Any = segmentor
 
     def forward(self, image: Tensor, frame: Frame) -> dict[str, Tensor]:
         """Results of a batch.

@@ -21,8 +21,10 @@ def _matrix_transpose(tensor: Tensor) -> Tensor:
 
 def _topk(tensor: Tensor, k: int, dim: int = -1) -> Any:
     # A small image may have fewer.
-    sides = torch.as_tensor(tensor.shape[dim])
-    return torch.topk(tensor, torch.minimum(torch.tensor(k), sides), dim)
+    most: Any = torch.minimum(
+        torch.tensor(k), torch.as_tensor(tensor.shape[dim])
+    )
+    return torch.topk(tensor, most, dim)
 
 
 def _cartesian_prod(*tensors: Tensor) -> Tensor:
