@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils.host import made_once
+
 
 def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
     """Tight boxes of bool masks.
@@ -17,15 +19,22 @@ def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
     spans = []
     for hit in (masks.any(1), masks.any(2)):
         size = hit.shape[1]
-        where = torch.arange(1, size + 1, device=hit.device)
+        rising, falling = _numbers(size, hit.device)
         if not size:
-            spans.append((where.new_zeros(len(hit)),) * 2)
+            spans.append((rising.new_zeros(len(hit)),) * 2)
             continue
-        last = (hit * where).amax(1)
-        first = (hit * where.flip(0)).amax(1)
+        last = (hit * rising).amax(1)
+        first = (hit * falling).amax(1)
         spans.append((torch.where(last > 0, size - first, 0), last))
     (x1, x2), (y1, y2) = spans
     return torch.stack([x1, y1, x2, y2], 1).float(), x2 > 0
+
+
+@made_once
+def _numbers(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """From 1 to ``size`` and from ``size`` to 1."""
+    rising = torch.arange(1, size + 1, device=device)
+    return rising, rising.flip(0)
 
 
 def normalized_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:

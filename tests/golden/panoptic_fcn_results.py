@@ -40,7 +40,7 @@ def run_kernel_fusion(case: Case) -> dict:
             fused = fuse_things(kernels, *_similarity(case))
         else:
             fused = fuse_regions(kernels, 1000)
-        got |= _named(f'out/{kind}', '', fused)
+        got |= _named(f'out/{kind}', '', _there(fused))
     return got
 
 
@@ -83,8 +83,8 @@ def run_inference(case: Case) -> dict:
         candidates = fusion.candidates(things, features)
         count = int(fusion.reach(candidates, 'score_thr', 0.05).sum())
         instances = fusion.instances(candidates, sizes, count)
-        every = torch.arange(len(stuff.labels))
-        regions = fusion.regions(stuff, features, sizes, every)
+        present = (stuff.scores > 0).cpu().nonzero()[:, 0]
+        regions = fusion.regions(stuff, features, sizes, present)
         shift = _shift(case)
         got = _level_candidates(head, maps, shift)
     for kind, before, fused in (
@@ -93,10 +93,11 @@ def run_inference(case: Case) -> dict:
     ):
         pixels = features.flatten(1)
         logits = (fused.embed @ pixels).unflatten(1, features.shape[1:])
-        got[f'out/{kind}_logits'] = logits[None]
+        got[f'out/{kind}_logits'] = logits[None][:, fused.scores > 0]
         if kind == 'stuff':
             before = before._replace(labels=before.labels + shift)
             fused = fused._replace(labels=fused.labels + shift)
+        before, fused = _there(before), _there(fused)
         before = before._replace(embed=before.embed[None])
         got |= _named(f'out/{kind}', '_before', before)
         got |= _named(f'out/{kind}', '_fused', fused)
@@ -115,6 +116,12 @@ def run_inference(case: Case) -> dict:
     most = int(fusion.reach(candidates, 'instance_thr', 0.2).sum())
     pasted = numbered(fusion.panoptic(instances, regions, most))
     return got | _segments(pasted, instances, shift)
+
+
+def _there(kernels: Kernels) -> Kernels:
+    """Without those of score zero, which fill up the list on a device."""
+    there = kernels.scores > 0
+    return Kernels(*(part[there] for part in kernels))
 
 
 def _shift(case: Case) -> int:
@@ -141,7 +148,7 @@ def _level_candidates(
         found = head.find_kernels(
             maps._replace(things=alone[0], regions=alone[1])
         )
-        things, stuff = found[0]
+        things, stuff = map(_there, found[0])
         got |= _named(f'out/level{i}_thing', '', things)
         stuff = stuff._replace(labels=stuff.labels + shift)
         got |= _named(f'out/level{i}_stuff', '', stuff)

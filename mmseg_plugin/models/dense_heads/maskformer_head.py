@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmcv.cnn import Conv2d, ConvModule
 from mmdet.models.layers import (
     DetrTransformerDecoder,
@@ -20,6 +19,10 @@ from mmseg_plugin.models.dense_heads.mask_query_head import (
     sine_encoding,
 )
 from mmseg_plugin.models.layers.fused_attention import fuse_attention
+from mmseg_plugin.models.layers.geometry import padded_positions, padding_of
+from mmseg_plugin.models.layers.transformer_pixel_decoder import (
+    keep_positions,
+)
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, QueryPredictions
 
@@ -77,6 +80,7 @@ class MaskFormerHead(MaskQueryHead):
             **kwargs,
         )
         self.padding_mask = padding_mask
+        keep_positions(self.pixel_decoder)
         self.transformer_decoder = decoder
         fuse_attention(self)
         encoded = isinstance(
@@ -99,36 +103,14 @@ class MaskFormerHead(MaskQueryHead):
             caffe2_xavier_init(self.decoder_input_proj, bias=0)
         super().init_weights()
 
-    def _padding(
+    def _metas(
         self, memory: Tensor, batch_data_samples: SampleList | None
-    ) -> tuple[Tensor, list[dict]]:
-        """Padding at the resolution of ``memory``.
-
-        Returns:
-            Bool (B, h, w), or (1, h, w) if there is none, True on padding;
-            and what the pixel decoder has to know of each image.
-        """
-        size = tuple(memory.shape[-2:])
+    ) -> list[dict]:
+        """Shapes of the images, or one for all if none is padded."""
         if not self.padding_mask or batch_data_samples is None:
-            unpadded = {'batch_input_shape': size, 'img_shape': size}
-            mask = memory.new_zeros((1, *size), dtype=torch.bool)
-            return mask, [unpadded] * len(memory)
-        metas = [sample.metainfo for sample in batch_data_samples]
-        rows, columns = (
-            F.interpolate(
-                torch.arange(full, device=memory.device).float()[None, None],
-                small,
-            ).flatten()
-            for full, small in zip(
-                metas[0]['batch_input_shape'], size, strict=True
-            )
-        )
-        inside = [
-            (rows < meta['img_shape'][0])[:, None]
-            & (columns < meta['img_shape'][1])
-            for meta in metas
-        ]
-        return ~torch.stack(inside), metas
+            size = tuple(memory.shape[-2:])
+            return [{'batch_input_shape': size, 'img_shape': size}]
+        return [sample.metainfo for sample in batch_data_samples]
 
     def forward(
         self, x: Sequence[Tensor], batch_data_samples: SampleList | None
@@ -140,9 +122,17 @@ class MaskFormerHead(MaskQueryHead):
             batch_data_samples: read for the images' shapes if padding is
                 masked.
         """
-        padding, metas = self._padding(x[-1], batch_data_samples)
-        mask_features, memory = self.pixel_decoder(x, metas)
-        pos = self.decoder_pe(padding).flatten(2).transpose(1, 2)
+        metas = self._metas(x[-1], batch_data_samples)
+        # mmdet's own decoders want those of each image.
+        every = metas if len(metas) > 1 else metas * len(x[-1])
+        mask_features, memory = self.pixel_decoder(x, every)
+        place = (
+            metas[0]['batch_input_shape'],
+            tuple(memory.shape[-2:]),
+            [meta['img_shape'][:2] for meta in metas],
+            memory.device,
+        )
+        pos = padded_positions(self.decoder_pe, *place)
         memory = self.decoder_input_proj(memory).flatten(2).transpose(1, 2)
         query_pos = self.query_embed.weight.expand(memory.shape[0], -1, -1)
         decoded = self.transformer_decoder(
@@ -151,7 +141,9 @@ class MaskFormerHead(MaskQueryHead):
             value=memory,
             query_pos=query_pos,
             key_pos=pos.to(memory),
-            key_padding_mask=padding.flatten(1) if self.padding_mask else None,
+            key_padding_mask=padding_of(*place).flatten(1)
+            if self.padding_mask
+            else None,
         )
         return QueryPredictions(
             self.cls_embed(decoded),

@@ -1,8 +1,10 @@
 """What depends on the sizes of maps only, made once for each of them."""
 
+import math
 from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F
 from mmdet.models.layers import SinePositionalEncoding
 from torch import Tensor
 
@@ -93,11 +95,14 @@ def sine_positions(
         size: height and width of the map.
         like: gives device and type.
     """
-    options = (
+    return _positions(_options(encoding), tuple(size), like.device, like.dtype)
+
+
+def _options(encoding: SinePositionalEncoding) -> tuple:
+    return (
         *(encoding.num_feats, encoding.temperature, encoding.normalize),
         *(encoding.scale, encoding.eps, encoding.offset),
     )
-    return _positions(options, tuple(size), like.device, like.dtype)
 
 
 @made_once
@@ -110,3 +115,85 @@ def _positions(
     no_padding = torch.zeros((1, *size), device=device)
     position = SinePositionalEncoding(*options)(no_padding)
     return position.to(dtype).flatten(2).mT
+
+
+@made_once
+def padding_of(
+    full: tuple[int, int],
+    size: tuple[int, int],
+    shapes: tuple[tuple[int, int], ...],
+    device: torch.device,
+) -> Tensor:
+    """Where maps show no image, bool (B, h, w).
+
+    Args:
+        full: height and width of the padded images.
+        size: of the maps.
+        shapes: of each image, at the top left.
+        device: to make it on.
+    """
+    rows, columns = (
+        F.interpolate(
+            torch.arange(length, device=device).float()[None, None], small
+        ).flatten()
+        for length, small in zip(full, size, strict=True)
+    )
+    inside = [
+        (rows < height)[:, None] & (columns < width)
+        for height, width in shapes
+    ]
+    return ~torch.stack(inside)
+
+
+def padded_positions(
+    encoding: SinePositionalEncoding,
+    full: tuple[int, int],
+    size: tuple[int, int],
+    shapes: tuple[tuple[int, int], ...],
+    device: torch.device,
+) -> Tensor:
+    """Positions (B, h * w, C) in maps, which count the pixels of the images.
+
+    Args:
+        encoding: mmdet's module, which has no state.
+        full: see :func:`padding_of`, and so the rest.
+        size: the same.
+        shapes: the same.
+        device: the same.
+    """
+    return _padded_positions(_options(encoding), full, size, shapes, device)
+
+
+@made_once
+def _padded_positions(
+    options: tuple,
+    full: tuple[int, int],
+    size: tuple[int, int],
+    shapes: tuple[tuple[int, int], ...],
+    device: torch.device,
+) -> Tensor:
+    padding = padding_of(full, size, shapes, device)
+    return SinePositionalEncoding(*options)(padding).flatten(2).mT
+
+
+def box_encoding(boxes: Tensor, num_feats: int) -> Tensor:
+    """Sine encoding (..., 4 * F) of boxes: of y, x, width and height.
+
+    The numbers of mmdet's ``coordinate_to_encoding``, by a third of its
+    operators.
+
+    Args:
+        boxes: (..., 4), (cx, cy, w, h) in [0, 1].
+        num_feats: F, of each number.
+    """
+    x, y, width, height = boxes.unbind(-1)
+    angles = torch.stack((y, x, width, height), -1) * (2 * math.pi)
+    angles = angles[..., None] / _wavelengths(num_feats, boxes.device)
+    pairs = (angles[..., 0::2].sin(), angles[..., 1::2].cos())
+    return torch.stack(pairs, -1).flatten(-3)
+
+
+@made_once
+def _wavelengths(num_feats: int, device: torch.device) -> Tensor:
+    number = torch.arange(num_feats, dtype=torch.float32, device=device)
+    return 10000 ** (2 * (number // 2) / num_feats)

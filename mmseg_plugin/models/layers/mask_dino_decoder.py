@@ -7,7 +7,6 @@ from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import (
     MLP,
     DeformableDetrTransformerDecoderLayer,
-    coordinate_to_encoding,
     inverse_sigmoid,
 )
 from mmdet.utils import OptMultiConfig
@@ -18,7 +17,10 @@ from mmseg_plugin.models.layers.deformable_attention import (
     use_deformable_attention,
 )
 from mmseg_plugin.models.layers.fused_attention import fuse_attention
-from mmseg_plugin.models.layers.geometry import level_geometry
+from mmseg_plugin.models.layers.geometry import (
+    box_encoding,
+    level_geometry,
+)
 from mmseg_plugin.utils.precision import at_least_float32, without_autocast
 
 
@@ -118,9 +120,7 @@ class MaskDINODecoder(BaseModule):
         boxes = reference = at_least_float32(box_logits).sigmoid()
         outputs, predicted = [], [reference]
         for layer in self.layers:
-            encoding = coordinate_to_encoding(
-                boxes, num_feats=self.embed_dims // 2
-            )
+            encoding = box_encoding(boxes, self.embed_dims // 2)
             query = layer(
                 query,
                 query_pos=self.ref_point_head(encoding),
