@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import torch
+from against import compare
 from clocks import cuda_clock, peak_growth
 from device_run import measure_device
 from growth import measure_growth
@@ -47,6 +48,12 @@ def main() -> None:
         help='with --device cuda: time for all, golden cases included',
     )
     parser.add_argument(
+        '--against',
+        type=Path,
+        metavar='CHECKOUT',
+        help='instead, our times and memory beside those of another checkout',
+    )
+    parser.add_argument(
         '--growth',
         action='store_true',
         help='instead, how the mask path grows: a plot for each size',
@@ -67,6 +74,9 @@ def main() -> None:
     if args.arm:
         name, arm = args.arm
         print(peak_growth(getattr(BENCHES[name].arms(CPU.device), arm)))
+        return
+    if args.against:
+        compare(choose(args.names), args.against)
         return
     if args.growth:
         measure_growth(args.out)
