@@ -41,7 +41,7 @@ class LabelMapDataset(SemanticDataset):
                 'img_path': str(images / image),
                 'seg_map_path': str(maps / label),
                 'label_map': self.label_map,
-                'reduce_zero_label': self.reduce_zero_label,
+                'reduce_zero_label': False,
                 'seg_fields': [],
             }
             for image, label in pairs
