@@ -47,8 +47,8 @@ def _child(parent: Registry, *locations: str) -> Registry:
 
 MODELS = _child(MMENGINE_MODELS, 'models')
 TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'models')
-DATASETS = _child(MMENGINE_DATASETS, 'datasets')
-FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'datasets')
+DATASETS = _child(MMENGINE_DATASETS, 'datasets.registered')
+FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'datasets.registered')
 TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets.transforms')
 METRICS = _child(MMENGINE_METRICS, 'evaluation')
 VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')

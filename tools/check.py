@@ -1,24 +1,20 @@
 """Checks a data set: what would stop training, or spoil it in silence."""
 
 import argparse
-import contextlib
 import json
 import sys
 from pathlib import Path
 
+from mmseg_plugin.checks import (
+    CHECKS,
+    Selection,
+    format_report,
+    run_checks,
+)
+from mmseg_plugin.checks.fixed_files import write_fixed
+from mmseg_plugin.checks.reading import read_target
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, run
-
-# What mmdet prints when it is imported is no part of the findings.
-with contextlib.redirect_stdout(sys.stderr):
-    from mmseg_plugin.checks import (
-        CHECKS,
-        Selection,
-        format_report,
-        run_checks,
-    )
-    from mmseg_plugin.checks.fixed_files import write_fixed
-    from mmseg_plugin.checks.reading import read_target
 
 
 def parse_args() -> argparse.Namespace:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmseg_plugin.cli.cli import UserError
-from mmseg_plugin.cli.configs import read_config
 from mmseg_plugin.datasets.formats import (
     READERS,
     DataError,
@@ -119,7 +118,8 @@ def read_target(
 
 
 def _of_config(name: str, images: bool) -> tuple[str, list[Snapshot], Options]:
-    from mmseg_plugin.cli.configs import find_config
+    # Imports torch, which checks of data do without.
+    from mmseg_plugin.cli.configs import find_config, read_config
 
     config = read_config(find_config(name))
     splits = config_splits(config)

@@ -1,21 +1,12 @@
-from mmseg_plugin.datasets.category_crop_pairs import (
-    CategoryCropPairs,
-    collate_pairs,
-)
-from mmseg_plugin.datasets.coco_by_name import (
-    CocoInstanceDataset,
-    CocoPanopticDataset,
-)
-from mmseg_plugin.datasets.label_maps import LabelMapDataset
-from mmseg_plugin.datasets.semantic import SemanticDataset
-from mmseg_plugin.datasets.street_panoptic import (
-    CityscapesPanopticDataset,
-    MapillaryInstanceDataset,
-    MapillaryPanopticDataset,
-)
-from mmseg_plugin.datasets.tt100k import TT100KDataset
+"""Data sets, and what reads annotation files.
 
-__all__ = [
+The data sets are imported when they are asked for: readers and checks of
+files need neither torch nor mmdet, which take seconds.
+"""
+
+from typing import Any
+
+NAMES = (
     'CategoryCropPairs',
     'CityscapesPanopticDataset',
     'CocoInstanceDataset',
@@ -26,4 +17,12 @@ __all__ = [
     'SemanticDataset',
     'TT100KDataset',
     'collate_pairs',
-]
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in NAMES:
+        raise AttributeError(f'module {__name__} has no attribute {name}')
+    from mmseg_plugin.datasets import registered
+
+    return getattr(registered, name)
