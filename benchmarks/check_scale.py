@@ -44,7 +44,7 @@ def annotation(rng: np.random.Generator, number: int, image: int) -> dict:
     if crowd:
         runs = [300 * 480, 20, 460, 20, 640 * 480 - 300 * 480 - 500]
         shape: object = {'size': [480, 640], 'counts': runs}
-        box, area = [300, 0, 2, 20], 40.0
+        box, area = [300.0, 0.0, 2.0, 20.0], 40.0
     else:
         turn = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
         rows = [

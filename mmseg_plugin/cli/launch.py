@@ -16,7 +16,7 @@ from mmseg_plugin.cli.arguments import nearest
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.config_keys import check_keys
 from mmseg_plugin.cli.configs import read_model_config
-from mmseg_plugin.cli.preflight import check_classes
+from mmseg_plugin.cli.preflight import check_classes, check_files
 from mmseg_plugin.stack import (
     STACKS,
     active_stack,
@@ -137,6 +137,8 @@ def run_installed_tool(
         sys.argv[places[0]] = config.filename
         scope = config.get('default_scope', scope)
         check_config(config)
+        if tool == 'train':
+            check_files(config)
     path = _installed_tool(scope, f'{tool}.py')
     check_options(path)
     # The plugin's checkpoint loaders replace MMEngine's from the start.

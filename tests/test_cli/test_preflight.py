@@ -3,7 +3,7 @@ from mmengine.config import Config
 
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import shipped_configs
-from mmseg_plugin.cli.preflight import check_classes
+from mmseg_plugin.cli.preflight import check_classes, check_files
 
 CONFIGS = shipped_configs()
 WITHOUT_MAP = 'maskdino_tiny_demo_scenes-panoptic'
@@ -77,3 +77,14 @@ def test_train_refuses_before_it_reads_data(run_tool):
     assert done.returncode == 1
     assert 'bbox_head.num_classes says 3' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_files_that_are_not_there_are_named(tmp_path):
+    config = changed('mask-rcnn_tiny_fpn_demo_scenes')
+    config.train_dataloader.dataset.data_root = str(tmp_path)
+    with pytest.raises(UserError, match=r'train\.json cannot be found; set'):
+        check_files(config)
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations' / 'instances_train.json').touch()
+    with pytest.raises(UserError, match=r'or data_prefix.img of'):
+        check_files(config)
