@@ -9,10 +9,8 @@ TORCH ?= torch==2.13.0
 OPS ?= plain
 PYTEST_ARGS ?=
 KILLS ?= 200
-# What `make matrix` tries; each needs its interpreter on PATH.
-MATRIX_PYTHONS ?= python3.10 python3.11 python3.12 python3.13
-MATRIX_TORCH ?= 2.13.0 2.14.1
-MATRIX_TESTS ?= -m 'not slow'
+# What `make matrix` tries, see tests/matrix.py; all by default.
+MATRIX ?=
 
 VENV := .venv/$(STACK)$(if $(filter compiled,$(OPS)),-compiled)
 PY := $(VENV)/bin/python
@@ -78,18 +76,10 @@ bench: $(READY)
 mutants: $(READY)
 	$(SINGLE) $(PY) tests/mutants.py $(MUTANTS)
 
-# Every interpreter and torch by itself; not part of CI. Prints a line each.
+# Every interpreter, torch and numpy by itself, on both stacks; not part of CI.
+# Each interpreter has to be on PATH. `make matrix MATRIX='--pythons 3.13'`.
 matrix:
-	@for python in $(MATRIX_PYTHONS); do for torch in $(MATRIX_TORCH); do \
-	  name=$(STACK)-$$python-torch$$torch; mkdir -p work_dirs/matrix; \
-	  start=$$(date +%s); \
-	  if $(MAKE) --no-print-directory test PYTHON=$$python TORCH="torch==$$torch" \
-	    VENV=.venv/$$name PYTEST_ARGS="$(MATRIX_TESTS)" \
-	    > work_dirs/matrix/$$name.log 2>&1; \
-	  then result=passed; else result=FAILED; fi; \
-	  echo "$$name $$result in $$(($$(date +%s) - start)) s:" \
-	    "$$(tail -n 1 work_dirs/matrix/$$name.log)"; \
-	done; done
+	$(PYTHON) tests/matrix.py $(MATRIX)
 
 clean:
 	rm -rf .venv work_dirs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

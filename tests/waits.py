@@ -18,11 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import mmseg_plugin
-from mmseg_plugin.models.layers import (
-    deformable_attention,
-    deformable_attention_cpu,
-)
+from mmseg_plugin.models.layers import deformable_attention
 from mmseg_plugin.models.losses import point_sampler
+from mmseg_plugin.ops import ms_deform_attn
 from mmseg_plugin.utils.host import to_host
 
 PACKAGE = Path(mmseg_plugin.__file__).parent
@@ -30,7 +28,7 @@ LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmseg'}
 # Run on a CPU only.
 CPU_CODE = {
     deformable_attention.DeformableAttention._attend.__code__,
-    deformable_attention_cpu._GradientOfTable.backward.__wrapped__.__code__,
+    ms_deform_attn.gradients.__code__,
     point_sampler._nearest_zero.__code__,
 }
 WAITING = {

@@ -42,6 +42,32 @@ def zero_padded(position: Tensor, length: int | Tensor) -> Pair:
     return Pair(index, weight, sign * inside)
 
 
+def neighbours(
+    position: Tensor, length: int | Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pixels before and after a position; zero outside of the map.
+
+    Those of :func:`zero_padded` with both in front, so that what follows is
+    vectorised, and differentiable.
+
+    Args:
+        position: (...), the first pixel's centre is at 0. The gradient flows
+            into the weights.
+        length: of the axis, or tensors that broadcast with ``position``.
+
+    Returns:
+        Pixels, int32 (2, ...), their weights (2, ...), and whether they are
+        inside of the map, bool (2, ...).
+    """
+    first = position.detach().floor()
+    share = position - first
+    pixels = torch.stack((first, first + 1))
+    inside = (pixels >= 0) & (pixels < length)
+    # A coordinate that is no number must not read outside either.
+    index = pixels.where(inside, 0).int()
+    return index, torch.stack((1 - share, share)) * inside, inside
+
+
 def edge_padded(position: Tensor, length: int) -> Pair:
     """Between pixels; the edge's value up to one pixel outside, then zero.
 

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils.precision import at_least_float32
+
 from .bilinear import Pair, corners, edge_padded, outer
-from .rows import as_table, at_least_float32, gather_rows
+from .rows import as_table, gather_rows
 
 
 def border_align_forward(

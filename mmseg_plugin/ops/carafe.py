@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .rows import at_least_float32
+from mmseg_plugin.utils.precision import at_least_float32
 
 
 def carafe_forward(

@@ -23,7 +23,12 @@ from mmseg_plugin.ops.deform_conv import (
     deform_conv_backward_parameters,
     deform_conv_forward,
 )
+from mmseg_plugin.ops.deform_roi_pool import (
+    deform_roi_pool_backward,
+    deform_roi_pool_forward,
+)
 from mmseg_plugin.ops.finder import COMPILE
+from mmseg_plugin.ops.line_nms import line_nms_forward
 from mmseg_plugin.ops.masked_conv import (
     masked_col2im_forward,
     masked_im2col_forward,
@@ -50,6 +55,13 @@ from mmseg_plugin.ops.softmax_focal_loss import (
     softmax_focal_loss_forward,
 )
 from mmseg_plugin.ops.softnms import softnms
+from mmseg_plugin.ops.sync_bn import (
+    sync_bn_backward_data,
+    sync_bn_backward_param,
+    sync_bn_forward_mean,
+    sync_bn_forward_output,
+    sync_bn_forward_var,
+)
 
 __all__ = [
     'PLAIN',
@@ -63,8 +75,11 @@ __all__ = [
     'deform_conv_backward_input',
     'deform_conv_backward_parameters',
     'deform_conv_forward',
+    'deform_roi_pool_backward',
+    'deform_roi_pool_forward',
     'get_compiler_version',
     'get_compiling_cuda_version',
+    'line_nms_forward',
     'masked_col2im_forward',
     'masked_im2col_forward',
     'modulated_deform_conv_backward',
@@ -84,6 +99,11 @@ __all__ = [
     'softmax_focal_loss_backward',
     'softmax_focal_loss_forward',
     'softnms',
+    'sync_bn_backward_data',
+    'sync_bn_backward_param',
+    'sync_bn_forward_mean',
+    'sync_bn_forward_output',
+    'sync_bn_forward_var',
 ]
 
 # By which these operators are told from the compiled ones.

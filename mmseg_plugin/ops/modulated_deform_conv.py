@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from mmseg_plugin.utils.precision import at_least_float32
+
 from .deform_columns import (
     Columns,
     Geometry,
@@ -9,7 +11,6 @@ from .deform_columns import (
     samples_gradient,
     weight_gradient,
 )
-from .rows import at_least_float32
 
 
 def modulated_deform_conv_forward(

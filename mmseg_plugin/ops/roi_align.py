@@ -5,6 +5,9 @@ one for columns, so that a bin costs as many pixels as it covers, however
 many samples it has.
 """
 
+from collections.abc import Iterable
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -12,8 +15,9 @@ from .bilinear import corners, edge_padded, outer
 from .roi_bins import Spread, region, samples, spread
 from .rows import as_maps, as_table, gather_rows, scatter_rows
 
-# Indices of pixels that are made at once.
-_CHUNK = 2**22
+# Indices of pixels that are made at once, and channels that are copied.
+_CHUNK = 2**20
+_CHANNELS = 64
 
 
 def roi_align_forward(
@@ -52,7 +56,7 @@ def roi_align_forward(
         *(spatial_scale, sampling_ratio, aligned),
     )
     if pool_mode == 1:
-        output.copy_(mean_of_bins(input, rois, *options))
+        write_means(output, input, rois, *options)
         return
     best = _largest_samples(input, rois, *options)
     for target, found in zip((output, argmax_y, argmax_x), best, strict=True):
@@ -88,12 +92,14 @@ def roi_align_backward(
         *(aligned_height, aligned_width),
         *(spatial_scale, sampling_ratio, aligned),
     )
-    size = list(grad_input.shape)
-    grad_input.copy_(gradient_of_mean(grad_output, rois, size, *options))
+    write_gradient(grad_input, grad_output, rois, *options)
 
 
-@torch.library.custom_op('mmseg_plugin::roi_align_mean', mutates_args=())
-def mean_of_bins(
+@torch.library.custom_op(
+    'mmseg_plugin::roi_align_mean', mutates_args=('output',)
+)
+def write_means(
+    output: Tensor,
     input: Tensor,
     rois: Tensor,
     height: int,
@@ -101,45 +107,34 @@ def mean_of_bins(
     spatial_scale: float,
     sampling_ratio: int,
     aligned: bool,
-) -> Tensor:
-    """The mean of the samples of each bin, (R, C, h, w), float32 at least."""
+) -> None:
+    """The mean of the samples of each bin, (R, C, h, w), to ``output``."""
     bins = _Bins(
-        *(rois, list(input.shape), (height, width)),
+        *(rois, input.shape, (height, width)),
         *(spatial_scale, sampling_ratio, aligned),
     )
-    return bins.means(input)
+    bins.means(input, output)
 
 
-@mean_of_bins.register_fake
-def _(input, rois, height, width, *_):  # type: ignore[no-untyped-def]
-    like = torch.promote_types(input.dtype, torch.float32)
-    shape = (rois.shape[0], input.shape[1], height, width)
-    return input.new_empty(shape, dtype=like)
-
-
-@torch.library.custom_op('mmseg_plugin::roi_align_grad', mutates_args=())
-def gradient_of_mean(
+@torch.library.custom_op(
+    'mmseg_plugin::roi_align_grad', mutates_args=('output',)
+)
+def write_gradient(
+    output: Tensor,
     grad: Tensor,
     rois: Tensor,
-    size: list[int],
     height: int,
     width: int,
     spatial_scale: float,
     sampling_ratio: int,
     aligned: bool,
-) -> Tensor:
-    """Gradient of :func:`mean_of_bins` by its input, of shape ``size``."""
+) -> None:
+    """Gradient of the means by their input, (B, C, H, W), to ``output``."""
     bins = _Bins(
-        *(rois, size, (height, width)),
+        *(rois, output.shape, (height, width)),
         *(spatial_scale, sampling_ratio, aligned),
     )
-    return bins.gradient(grad)
-
-
-@gradient_of_mean.register_fake
-def _(grad, rois, size, *_):  # type: ignore[no-untyped-def]
-    like = torch.promote_types(grad.dtype, torch.float32)
-    return grad.new_empty(size, dtype=like)
+    bins.gradient(grad, output)
 
 
 class _Bins:
@@ -157,7 +152,7 @@ class _Bins:
     def __init__(
         self,
         rois: Tensor,
-        size: list[int],
+        size: torch.Size,
         bins: tuple[int, int],
         spatial_scale: float,
         sampling_ratio: int,
@@ -187,48 +182,55 @@ class _Bins:
         rows = down * (width * channels + 8)
         return rows + self.bins[1] * along * (channels + 8) < at_once
 
-    def means(self, maps: Tensor) -> Tensor:
+    def means(self, maps: Tensor, output: Tensor) -> None:
         """(B, C, H, W) to (R, C, h, w)."""
-        table = as_table(maps)
-        shape = (len(self.image), *self.bins, self.size[1])
         if self.in_two_steps():
             lines = gather_rows(
-                table.view(-1, self.size[3] * self.size[1]),
+                as_table(maps).view(-1, self.size[3] * self.size[1]),
                 *_flat(self._lines()),
             )
-            table = lines.view(-1, self.size[1])
-            means = gather_rows(table, *_flat(self._along()))
-        else:
-            parts = [gather_rows(table, *part) for part in self._chunks()]
-            means = (
-                parts[0] if len(parts) == 1 else torch.cat([table[:0], *parts])
-            )
-        return means.view(shape).permute(0, 3, 1, 2)
+            rows = lines.view(-1, self.size[1])
+            means = gather_rows(rows, *_flat(self._along()))
+            output.copy_(self._unfolded(means))
+            return
+        chunks, channels = self._chunks()
+        for group in channels:
+            table = as_table(maps[:, group])
+            for regions, *part in chunks:
+                means = gather_rows(table, *part)
+                output[regions, group] = self._unfolded(means).to(output)
 
-    def gradient(self, grad: Tensor) -> Tensor:
+    def gradient(self, grad: Tensor, output: Tensor) -> None:
         """(R, C, h, w) to (B, C, H, W)."""
-        rows = as_table(grad)
         batch, channels, height, width = self.size
         if self.in_two_steps():
             lines = scatter_rows(
-                rows,
+                as_table(grad),
                 *_flat(self._along()),
                 len(self.image) * self.bins[0] * width,
             )
             lines = lines.view(-1, width * channels)
             table = scatter_rows(lines, *_flat(self._lines()), batch * height)
-        else:
-            num_rows = batch * height * width
-            chunks = self._chunks()
-            parts = rows.split([len(index) for index, _ in chunks])
+            output.copy_(as_maps(table, output))
+            return
+        chunks, groups = self._chunks()
+        for group in groups:
+            found = (
+                scatter_rows(
+                    as_table(grad[regions, group]),
+                    *part,
+                    batch * height * width,
+                )
+                for regions, *part in chunks
+            )
             # None of them is added to zeros, which would be one map more.
-            table = None
-            for part, chunk in zip(parts, chunks, strict=True):
-                found = scatter_rows(part, *chunk, num_rows)
-                table = found if table is None else table.add_(found)
-            if table is None:
-                table = rows.new_zeros(num_rows, channels)
-        return table.view(batch, height, width, channels).permute(0, 3, 1, 2)
+            table = reduce(Tensor.add_, found)
+            target = output[:, group]
+            target.copy_(as_maps(table, target))
+
+    def _unfolded(self, rows: Tensor) -> Tensor:
+        """(R * h * w, C) to (R, C, h, w)."""
+        return rows.view(-1, *self.bins, rows.shape[1]).permute(0, 3, 1, 2)
 
     def _lines(self) -> Spread:
         """Rows of maps that each row of bins takes."""
@@ -244,14 +246,28 @@ class _Bins:
         weight = self.columns.weight[:, None].expand(index.shape)
         return Spread(index.flatten(1, 2), weight.flatten(1, 2))
 
-    def _chunks(self) -> list[tuple[Tensor, Tensor]]:
-        """Pixels of each bin and their shares, some regions at a time."""
+    def _chunks(
+        self,
+    ) -> tuple[Iterable[tuple[slice, Tensor, Tensor]], list[slice]]:
+        """Regions with the pixels of their bins and these' shares.
+
+        Returns:
+            Some regions at a time; and the channels to take at a time: some
+            if all regions are taken at once, else all of them, so that
+            neither the pixels nor copies of maps take much memory.
+        """
         per_bin = self.rows.pixel.shape[2] * self.columns.pixel.shape[2]
         per_region = self.bins[0] * self.bins[1] * per_bin
         step = max(1, _CHUNK // max(per_region, 1))
-        return [
-            self._pixels(slice(start, start + step))
-            for start in range(0, len(self.image), step)
+        count, channels = len(self.image), self.size[1]
+        if count > step:
+            parts = [slice(i, i + step) for i in range(0, count, step)]
+            return ((part, *self._pixels(part)) for part in parts), [
+                slice(0, channels)
+            ]
+        every = slice(0, count)
+        return [(every, *self._pixels(every))], [
+            slice(i, i + _CHANNELS) for i in range(0, channels, _CHANNELS)
         ]
 
     def _pixels(self, part: slice) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils.precision import at_least_float32
+
 from .bilinear import edge_padded
-from .rows import at_least_float32
 
 
 class Spread(NamedTuple):

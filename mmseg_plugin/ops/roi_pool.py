@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from .rows import as_table, at_least_float32
+from mmseg_plugin.utils.precision import at_least_float32
+
+from .rows import as_table
 
 
 def roi_pool_forward(

@@ -11,11 +11,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-
-def at_least_float32(tensor: Tensor) -> Tensor:
-    """Half and bfloat16 to float32; float32 and float64 as they are."""
-    half = tensor.dtype in (torch.float16, torch.bfloat16)
-    return tensor.float() if half else tensor
+from mmseg_plugin.utils.precision import at_least_float32
 
 
 def as_table(maps: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .rows import at_least_float32
+from mmseg_plugin.utils.precision import at_least_float32
 
 _TINY = torch.finfo(torch.float32).tiny
 

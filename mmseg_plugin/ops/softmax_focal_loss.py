@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from .rows import at_least_float32
+from mmseg_plugin.utils.precision import at_least_float32
+
 from .sigmoid_focal_loss import class_weights
 
 _TINY = torch.finfo(torch.float32).tiny

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_plugin.ops.bilinear import neighbours
 from mmseg_plugin.structures.map_chunks import map_budget
 
 
@@ -31,26 +32,12 @@ def bilinear_corners(
         weight (4, ...), zero where the corner lies outside the map.
     """
     # Each coordinate by itself: a last dimension of two cannot be vectorised.
-    (column, width), (row, height) = (
-        _neighbours(position, length)
+    (column, width, _), (row, height, _) = (
+        neighbours(position * length - 0.5, length)
         for position, length in zip(points.unbind(-1), size[::-1], strict=True)
     )
     index = row[:, None] * size[1] + column
     return index.flatten(0, 1), (height[:, None] * width).flatten(0, 1)
-
-
-def _neighbours(
-    position: Tensor, length: int | Tensor
-) -> tuple[Tensor, Tensor]:
-    """Pixels (2, ...) before and after a position, and their weights."""
-    position = position * length - 0.5
-    first = position.detach().floor()
-    share = position - first
-    pixels = torch.stack((first, first + 1))
-    weights = torch.stack((1 - share, share))
-    inside = (pixels >= 0) & (pixels < length)
-    # A coordinate that is no number must not read outside either.
-    return pixels.where(inside, 0).int(), weights * inside
 
 
 def sample_features(features: Tensor, points: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mmseg_plugin.models
-from mmseg_plugin.models.layers.deformable_attention_cpu import (
+from mmseg_plugin.models.layers.deformable_attention import (
     deformable_attention,
 )
 from mmseg_plugin.models.losses import IntraBatchLoss, PointMaskLoss
@@ -93,7 +93,8 @@ CASES = {
     ),
     'negatives at points': ('LossesOfMaps', lambda: negative_loss(20)),
     'negatives everywhere': ('LossesOfMaps', lambda: negative_loss(None)),
-    'attention': ('_GradientOfTable', attention),
+    # A node of graphs, as no such function is.
+    'attention': (None, attention),
 }
 
 
@@ -125,4 +126,4 @@ def test_every_function_of_the_package_is_among_the_cases():
         for kind in torch.autograd.Function.__subclasses__()
         if kind.__module__.startswith('mmseg_plugin.')
     }
-    assert written == {name for name, _ in CASES.values()}
+    assert written == {name for name, _ in CASES.values()} - {None}

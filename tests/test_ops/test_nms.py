@@ -106,3 +106,34 @@ def test_batched_and_numpy(compiled, run_with):
         ours, theirs = (run_with('nms', e, call) for e in (ext, compiled))
         for our, their in zip(ours, theirs, strict=True):
             assert np.array_equal(our, their)
+
+
+def test_lanes_beside_a_better_one_are_dropped():
+    """Distances of columns, over the rows that two lanes share."""
+
+    def lane(start, length, column):
+        columns = torch.full((72,), float(column))
+        return torch.cat([torch.tensor([0, 0, start, 0, length]), columns])
+
+    lanes = torch.stack(
+        [
+            lane(0, 40, 100),
+            lane(0, 72, 130),
+            lane(0, 72, 109),
+            lane(41 / 71, 20, 108),
+            lane(0, 10, 139),
+        ]
+    )
+    scores = torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5])
+    flipped = torch.arange(4, -1, -1)
+    for order in (torch.arange(5), flipped):
+        keep, count, parent = ext.line_nms_forward(
+            lanes[order], scores[order], overlap=10, top_k=4
+        )
+        assert order[keep[:count]].tolist() == [0, 1, 3]
+        assert parent[order].tolist() == [1, 2, 1, 3, 2]
+    keep, count, parent = ext.line_nms_forward(lanes, scores, 10, 1)
+    assert (count.item(), keep[0].item()) == (1, 0)
+    assert parent.tolist() == [1, 0, 1, 0, 0]
+    _, count, _ = ext.line_nms_forward(lanes[:0], scores[:0], 10, 4)
+    assert count == 0

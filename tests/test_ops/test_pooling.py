@@ -68,3 +68,79 @@ def test_border_align_samples_each_side(run_with):
     found = run_with('border_align', ext, call)
     for our, exact in zip(found, expected, strict=True):
         torch.testing.assert_close(our, exact)
+
+
+@pytest.mark.parametrize('ratio', [0, 2])
+def test_bins_without_offsets_are_those_of_roi_align(run_with, ratio):
+    torch.manual_seed(0)
+    maps = torch.randn(2, 3, 9, 12, dtype=torch.float64, requires_grad=True)
+    rois = torch.tensor(
+        [[0, 2, 1, 9, 7], [1, -3, 0, 30, 3], [0, 5, 5, 2, 2.0]]
+    ).to(maps)
+
+    def call(part):
+        if hasattr(part, 'deform_roi_pool'):
+            pooled = part.deform_roi_pool(maps, rois, None, (2, 3), 0.5, ratio)
+        else:
+            pooled = part.roi_align(
+                maps, rois, (2, 3), 0.5, ratio, 'avg', True
+            )
+        return gradients(pooled, maps)
+
+    found = [
+        run_with(module, ext, call)
+        for module in ('deform_roi_pool', 'roi_align')
+    ]
+    for ours, exact in zip(*found, strict=True):
+        torch.testing.assert_close(ours, exact)
+
+
+def test_each_bin_of_a_region_moves_by_its_offset(run_with):
+    """As bilinear samples of a map that is padded by its edge, one a bin."""
+    torch.manual_seed(0)
+    maps = torch.randn(1, 3, 9, 12, dtype=torch.float64, requires_grad=True)
+    rois = torch.tensor([[0, 2, 2, 8, 6.0]]).to(maps)
+    offset = torch.rand(1, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+
+    def call(part):
+        pooled = part.deform_roi_pool(maps, rois, offset, (2, 3), 1, 1, 0.2)
+        return gradients(pooled, maps, offset)
+
+    x = torch.tensor([3, 5, 7.0]) - 0.5 + 0.2 * 6 * offset[0, 0]
+    y = torch.tensor([[3], [5.0]]) - 0.5 + 0.2 * 4 * offset[0, 1]
+    grid = torch.stack([2 * x / 11 - 1, 2 * y / 8 - 1], -1)[None]
+    exact = F.grid_sample(maps, grid, align_corners=True)
+    theirs = gradients(exact, maps, offset)
+    found = run_with('deform_roi_pool', ext, call)
+    for ours, other in zip(found, theirs, strict=True):
+        torch.testing.assert_close(ours, other)
+
+
+@pytest.mark.parametrize('name', ['Deform', 'ModulatedDeform'])
+def test_the_layers_of_configs_train(run_with, name):
+    torch.manual_seed(0)
+    maps = torch.randn(2, 4, 9, 12, requires_grad=True)
+    rois = torch.tensor([[0, 1, 1, 10, 10], [1, 4, 2, 7, 16.0]])
+
+    def call(part):
+        kind = getattr(part, f'{name}RoIPoolPack')
+        layer = kind((3, 3), 4, deform_fc_channels=8, spatial_scale=0.5)
+        torch.nn.init.normal_(layer.offset_fc[-1].weight)
+        return gradients(layer(maps, rois), maps, layer.offset_fc[0].weight)
+
+    pooled, *grads = run_with('deform_roi_pool', ext, call)
+    assert pooled.shape == (2, 4, 3, 3)
+    assert all(grad.isfinite().all() and grad.any() for grad in grads)
+
+
+def test_no_region_pools_nothing(run_with):
+    maps = torch.randn(2, 4, 9, 12, requires_grad=True)
+    offset = torch.zeros(0, 2, 3, 3)
+
+    def call(part):
+        rois = maps.new_zeros(0, 5)
+        return gradients(part.deform_roi_pool(maps, rois, offset, 3), maps)
+
+    pooled, grad = run_with('deform_roi_pool', ext, call)
+    assert pooled.shape == (0, 4, 3, 3)
+    assert not grad.any()

@@ -45,16 +45,20 @@ def test_targets_of_masks(same):
     same('roi_align', call)
 
 
-def test_chunks_make_no_difference(monkeypatch):
-    from mmseg_plugin.ops import roi_align
+def test_chunks_make_no_difference(monkeypatch, run_with):
+    from mmseg_plugin.ops import ext, roi_align
 
-    maps, rois = torch.randn(2, 8, 30, 30), make_rois(9, 30, 1.0, seed=1)
-    options = (7, 7, 1.0, 2, True)
-    whole = roi_align.mean_of_bins(maps, rois, *options)
-    monkeypatch.setattr(roi_align, '_CHUNK', 1)
-    torch.testing.assert_close(
-        roi_align.mean_of_bins(maps, rois, *options), whole
-    )
+    maps = torch.randn(2, 8, 30, 30, requires_grad=True)
+    rois = make_rois(9, 30, 1.0, seed=1)
+
+    def call(part):
+        return gradients(part.RoIAlign(7, 1.0, 2)(maps, rois), maps)
+
+    whole = run_with('roi_align', ext, call)
+    # Some channels at a time, then some regions.
+    for name, most in (('_CHANNELS', 3), ('_CHUNK', 1)):
+        monkeypatch.setattr(roi_align, name, most)
+        torch.testing.assert_close(run_with('roi_align', ext, call), whole)
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])

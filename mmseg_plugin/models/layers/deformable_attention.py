@@ -11,15 +11,13 @@ from mmcv.ops.multi_scale_deform_attn import (
 )
 from torch import Tensor, nn
 
-from mmseg_plugin.models.layers.deformable_attention_cpu import (
-    deformable_attention,
-)
 from mmseg_plugin.models.layers.geometry import (
     Sizes,
     level_geometry,
     level_sides,
     pixel_centres,
 )
+from mmseg_plugin.ops.ms_deform_attn import attend
 from mmseg_plugin.utils.precision import at_least_float32
 
 # Kinds of devices that mmcv's operator is written for.
@@ -150,6 +148,33 @@ class DeformableAttention(MultiScaleDeformableAttention):
         return MultiScaleDeformableAttnFunction.apply(
             *inputs, self.im2col_step
         )
+
+
+def deformable_attention(
+    value: Tensor, sizes: Sizes, locations: Tensor, weights: Tensor
+) -> Tensor:
+    """Weighted sums of values at points of several levels, on a CPU.
+
+    Args:
+        value: (B, N, heads, C), all levels flattened.
+        sizes: height and width of each of the L levels.
+        locations: (B, Q, heads, L, P, 2), (x, y) in [0, 1]; outside of it
+            values are zero.
+        weights: (B, Q, heads, L, P).
+
+    Returns:
+        (B, Q, heads * C).
+
+    Raises:
+        ValueError: the levels have not N pixels in all.
+    """
+    sizes = tuple(map(tuple, sizes))
+    if sum(height * width for height, width in sizes) != value.shape[1]:
+        raise ValueError(
+            f'{value.shape[1]} values for levels of sizes {sizes}'
+        )
+    geometry = level_geometry(sizes, value.device)
+    return attend(value, *geometry, locations, weights)
 
 
 @torch.library.custom_op('mmseg_plugin::deformable_attention', mutates_args=())

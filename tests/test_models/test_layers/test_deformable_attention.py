@@ -14,10 +14,7 @@ from mmseg_plugin.models.layers.deformable_attention import (
     deformable_attention,
     level_geometry,
 )
-from mmseg_plugin.models.layers.deformable_attention_cpu import (
-    rows_in_graph,
-    weighted_rows,
-)
+from mmseg_plugin.ops.ms_deform_attn import attend
 
 SIZES = [(2, 3), (5, 4), (1, 7)]
 PIXELS = sum(height * width for height, width in SIZES)
@@ -201,19 +198,11 @@ def test_a_level_without_pixels_shows_nothing(empty):
     torch.testing.assert_close(got.detach(), want.detach())
 
 
-def test_nodes_of_compiled_graphs():
-    """Fakes, gradients and schemas, on the CPU and of mmcv's operator."""
-    torch.manual_seed(0)
-    table = torch.randn(12, 5, requires_grad=True)
-    index = torch.randint(0, 12, (7, 4), dtype=torch.int32)
-    weight = torch.rand(7, 4, requires_grad=True)
-    torch.library.opcheck(rows_in_graph, (table, index, weight))
-    seed = torch.randn(7, 5)
-    grads = [
-        torch.autograd.grad(rows(table, index, weight), (table, weight), seed)
-        for rows in (rows_in_graph, weighted_rows)
-    ]
-    torch.testing.assert_close(*grads)
+def test_is_a_node_of_compiled_graphs():
+    """Fakes, gradients and schemas."""
+    value, locations, weights = inputs(torch.float32)
+    shapes, starts = level_geometry(SIZES, value.device)
+    torch.library.opcheck(attend, (value, shapes, starts, locations, weights))
 
 
 class StandIn(torch.autograd.Function):
