@@ -39,7 +39,7 @@ demo-mask-dino: $(READY)
 	$(PY) -m mmseg_plugin demo --config maskdino_tiny_demo_scenes-panoptic --epochs 8 --out work_dirs/demo-mask-dino
 
 test: $(READY)
-	$(SINGLE) $(PY) -m pytest -n auto $(PYTEST_ARGS)
+	$(SINGLE) $(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 # Against transformers, which is kept out of the environment: where it is
 # installed, onedl's mmdet imports it in every process.

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from types import ModuleType
 
 import torch
+from bench_deformable_attention import make_inputs
 from harness import Arms, bench
+from mmcv.ops.multi_scale_deform_attn import (
+    MultiScaleDeformableAttnFunction,
+    multi_scale_deformable_attn_pytorch,
+)
+from operators import COMPARABLE, compiled, operators
 from torch import Tensor
 
 from mmseg_plugin.ops import ext
-
-compiled = importlib.import_module('mmcv._ext')
 
 
 def arms(module: str, call: Callable[[ModuleType], list[Tensor]]) -> Arms:
@@ -20,15 +24,11 @@ def arms(module: str, call: Callable[[ModuleType], list[Tensor]]) -> Arms:
         module: of mmcv.ops.
         call: runs the operator with that module's code.
     """
-    importlib.import_module('mmcv.ops')
     part = importlib.import_module(f'mmcv.ops.{module}')
 
-    def run(operators: object) -> list[Tensor]:
-        part.ext_module = operators  # type: ignore[attr-defined]
-        try:
+    def run(found: object) -> list[Tensor]:
+        with operators(found):
             return call(part)
-        finally:
-            part.ext_module = compiled  # type: ignore[attr-defined]
 
     both = Arms(lambda: run(ext), lambda: run(compiled))
     for ours, peer in zip(both.ours(), both.peer(), strict=True):
@@ -94,13 +94,37 @@ def deform_conv() -> Arms:
     return arms('modulated_deform_conv', call)
 
 
-# Without compiled operators there is nothing to compare with.
-if not hasattr(compiled, 'PLAIN'):
+def ms_deform_attn() -> Arms:
+    """An encoder's layer at 512 x 512.
+
+    mmcv compiles it for GPUs alone; on a CPU its layer takes a fallback.
+    """
+    sizes, inputs, grad = make_inputs(512)
+    shapes = torch.tensor(sizes)
+    starts = shapes.prod(1).cumsum(0) - shapes.prod(1)
+    value, *others = inputs
+
+    def ours() -> list[Tensor]:
+        with operators(ext):
+            out = MultiScaleDeformableAttnFunction.apply(
+                value, shapes, starts, *others, 64
+            )
+            return [out, *torch.autograd.grad(out, inputs, grad)]
+
+    def peer() -> list[Tensor]:
+        out = multi_scale_deformable_attn_pytorch(value, shapes, *others)
+        return [out, *torch.autograd.grad(out, inputs, grad)]
+
+    return Arms(ours, peer)
+
+
+if COMPARABLE:
     for function, target in (
         (roi_align, 0.7),
         (mask_targets, 0.7),
         (nms, 0.5),
         (deform_conv, 0.5),
+        (ms_deform_attn, 4),
     ):
         name = f'ops_{function.__name__}'
         bench(name, 'mmcv, compiled', target)(function)

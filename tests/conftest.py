@@ -1,8 +1,7 @@
-import subprocess
-import sys
-
 import pytest
 from mmengine.registry import DefaultScope
+
+from tests import warm
 
 
 @pytest.fixture(autouse=True)
@@ -13,15 +12,24 @@ def no_scope_left_behind():
 
 
 @pytest.fixture
-def run_tool(tmp_path):
+def run_tool(tmp_path, tmp_path_factory):
     """Runs ``python -m mmseg_plugin ...`` in an empty folder."""
+    scratch = tmp_path_factory.mktemp('printed')
 
-    def run(*arguments, **kwargs):
-        return subprocess.run(
-            [sys.executable, '-m', 'mmseg_plugin', *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            **{'cwd': tmp_path, **kwargs},
-        )
+    def run(*arguments):
+        return warm.run_tool(list(map(str, arguments)), tmp_path, scratch)
 
     return run
+
+
+def pytest_collection_modifyitems(items):
+    """What shares caches and fixtures runs in one process of xdist.
+
+    The tests of a file do, but for those of configs, which are many: of
+    these, the ones of a folder.
+    """
+    for item in items:
+        parameters = getattr(item, 'callspec', None)
+        path = parameters and parameters.params.get('path')
+        group = getattr(path, 'parent', item.path)
+        item.add_marker(pytest.mark.xdist_group(str(group)))

@@ -136,7 +136,16 @@ class Trial:
             f'PYTHON={shutil.which(f"python{cell.python}")}',
             f'TORCH=torch=={cell.torch}',
         )
-        test = (python, '-m', 'pytest', '-q', '-n', 'auto')
+        test = (
+            python,
+            '-m',
+            'pytest',
+            '-q',
+            '-n',
+            'auto',
+            '--dist',
+            'loadgroup',
+        )
         return [
             ('set-up', setup),
             ('doctor', (python, '-m', 'mmseg_plugin', 'doctor')),

@@ -17,7 +17,7 @@ from .rows import as_maps, as_table, gather_rows, scatter_rows
 
 # Indices of pixels that are made at once, and channels that are copied.
 _CHUNK = 2**20
-_CHANNELS = 64
+_CHANNELS = 16
 
 
 def roi_align_forward(

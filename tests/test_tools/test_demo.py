@@ -1,17 +1,8 @@
 """``python -m mmseg_plugin demo``."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-
-
-def _demo(*args):
-    command = [sys.executable, '-m', 'mmseg_plugin', 'demo', *args]
-    return subprocess.run(
-        [str(c) for c in command], capture_output=True, text=True, check=False
-    )
 
 
 @pytest.mark.slow
@@ -20,13 +11,13 @@ def _demo(*args):
     ['maskdino_tiny_demo_scenes', 'maskdino_tiny_demo_scenes-panoptic'],
 )
 def test_leaves_everything_it_promises_and_replaces_an_earlier_demo(
-    tmp_path, config
+    run_tool, tmp_path, config
 ):
     out = tmp_path / 'demo'
     (out / 'predictions').mkdir(parents=True)
     (out / 'predictions' / 'stale').touch()
     size = ['--train', 16, '--val', 8, '--epochs', 1]
-    done = _demo('--config', config, '--out', out, *size)
+    done = run_tool('demo', '--config', config, '--out', out, *size)
     assert done.returncode == 0, done.stderr[-2000:]
     metrics = json.loads((out / 'metrics.json').read_text())
     assert 0 <= metrics['segm_mAP_50'] <= 1
@@ -43,50 +34,50 @@ def test_leaves_everything_it_promises_and_replaces_an_earlier_demo(
         assert f'{out}/{path}\n' in done.stdout
 
 
-def test_never_removes_a_folder_of_something_else(tmp_path):
+def test_never_removes_a_folder_of_something_else(run_tool, tmp_path):
     (tmp_path / 'scenes').mkdir()
     (tmp_path / 'precious.txt').write_text('kept')
-    done = _demo('--out', tmp_path)
+    done = run_tool('demo', '--out', tmp_path)
     assert done.returncode == 1
     assert 'holds precious.txt' in done.stderr
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_out_is_a_file(tmp_path):
+def test_out_is_a_file(run_tool, tmp_path):
     path = tmp_path / 'file'
     path.touch()
-    done = _demo('--out', path)
+    done = run_tool('demo', '--out', path)
     assert done.returncode == 1
     assert f'{path} is not a folder' in done.stderr
 
 
-def test_too_few_images(tmp_path):
-    done = _demo('--out', tmp_path / 'demo', '--val', 3)
+def test_too_few_images(run_tool, tmp_path):
+    done = run_tool('demo', '--out', tmp_path / 'demo', '--val', 3)
     assert done.returncode == 1
     assert '--val must be at least 8, got 3' in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_no_epoch(tmp_path):
-    done = _demo('--out', tmp_path / 'demo', '--epochs', 0)
+def test_no_epoch(run_tool, tmp_path):
+    done = run_tool('demo', '--out', tmp_path / 'demo', '--epochs', 0)
     assert done.returncode == 1
     assert '--epochs must be at least 1, got 0' in done.stderr
 
 
 @pytest.mark.slow
-def test_another_model(tmp_path):
+def test_another_model(run_tool, tmp_path):
     out = tmp_path / 'demo'
     few = ('--train', 16, '--val', 8, '--epochs', 1)
     config = 'mask-rcnn_tiny_fpn_demo_scenes'
-    done = _demo('--out', out, *few, '--config', config)
+    done = run_tool('demo', '--out', out, *few, '--config', config)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'segm_mAP_50' in json.loads((out / 'metrics.json').read_text())
     assert (out / 'run' / f'{config}.py').is_file()
     assert (out / 'run' / 'epoch_1.pth').is_file()
 
 
-def test_a_failing_step_is_named(tmp_path):
-    done = _demo('--out', tmp_path / 'demo', '--seed', -1)
+def test_a_failing_step_is_named(run_tool, tmp_path):
+    done = run_tool('demo', '--out', tmp_path / 'demo', '--seed', -1)
     assert done.returncode == 1
     assert '--seed must not be negative' in done.stderr
     assert done.stderr.endswith(
@@ -97,9 +88,11 @@ def test_a_failing_step_is_named(tmp_path):
 @pytest.mark.parametrize(
     'config', ['absent', 'mask-rcnn_mobilenetv2_fpn_bce_nuclei']
 )
-def test_another_config_leaves_an_earlier_demo_alone(tmp_path, config):
+def test_another_config_leaves_an_earlier_demo_alone(
+    run_tool, tmp_path, config
+):
     (tmp_path / 'metrics.json').write_text('{}')
-    done = _demo('--out', tmp_path, '--config', config)
+    done = run_tool('demo', '--out', tmp_path, '--config', config)
     assert done.returncode == 1
     assert f'{config} ' in done.stderr
     assert 'Traceback' not in done.stderr
