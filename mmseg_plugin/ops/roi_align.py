@@ -190,8 +190,9 @@ class _Bins:
                 *_flat(self._lines()),
             )
             rows = lines.view(-1, self.size[1])
-            means = gather_rows(rows, *_flat(self._along()))
-            output.copy_(self._unfolded(means))
+            for part in self._parts(self.columns.pixel.shape[2], _CHUNK // 4):
+                means = gather_rows(rows, *_flat(self._along(part)))
+                output[part] = self._unfolded(means).to(output)
             return
         chunks, channels = self._chunks()
         for group in channels:
@@ -237,14 +238,22 @@ class _Bins:
         first = self.image[:, None, None] * self.size[2]
         return Spread(first + self.rows.pixel, self.rows.weight)
 
-    def _along(self) -> Spread:
-        """Pixels of its line that each bin takes, (R, h * w, K)."""
+    def _along(self, part: slice = slice(None)) -> Spread:
+        """Pixels of its line that each bin of regions takes, (R, h * w, K)."""
         count = len(self.image) * self.bins[0]
         line = torch.arange(count, device=self.image.device, dtype=torch.int32)
-        first = (line * self.size[3]).view(-1, self.bins[0], 1, 1)
-        index = first + self.columns.pixel[:, None]
-        weight = self.columns.weight[:, None].expand(index.shape)
+        first = (line * self.size[3]).view(-1, self.bins[0], 1, 1)[part]
+        index = first + self.columns.pixel[part, None]
+        weight = self.columns.weight[part, None].expand(index.shape)
         return Spread(index.flatten(1, 2), weight.flatten(1, 2))
+
+    def _parts(self, per_bin: int, most: int) -> list[slice]:
+        """Some regions at a time, with at most so many pixels of bins."""
+        per_region = self.bins[0] * self.bins[1] * per_bin
+        step = max(1, most // max(per_region, 1))
+        count = len(self.image)
+        # One if there is none.
+        return [slice(i, i + step) for i in range(0, max(count, 1), step)]
 
     def _chunks(
         self,
@@ -257,15 +266,12 @@ class _Bins:
             neither the pixels nor copies of maps take much memory.
         """
         per_bin = self.rows.pixel.shape[2] * self.columns.pixel.shape[2]
-        per_region = self.bins[0] * self.bins[1] * per_bin
-        step = max(1, _CHUNK // max(per_region, 1))
-        count, channels = len(self.image), self.size[1]
-        if count > step:
-            parts = [slice(i, i + step) for i in range(0, count, step)]
-            return ((part, *self._pixels(part)) for part in parts), [
-                slice(0, channels)
-            ]
-        every = slice(0, count)
+        parts = self._parts(per_bin, _CHUNK)
+        channels = self.size[1]
+        if len(parts) > 1:
+            chunks = ((part, *self._pixels(part)) for part in parts)
+            return chunks, [slice(0, channels)]
+        every = parts[0]
         return [(every, *self._pixels(every))], [
             slice(i, i + _CHANNELS) for i in range(0, channels, _CHANNELS)
         ]
