@@ -1,10 +1,12 @@
 """Segmentation methods for OpenMMLab: see README.md."""
 
+from typing import Any
+
 from mmseg_plugin.ops.finder import install
 
 __version__ = '0.1.0'
 
-__all__ = ['__version__', 'check_stack']
+__all__ = ['Segmenter', '__version__', 'check_stack']
 
 # Every Python that has the package starts with this import: nothing here
 # may take time.
@@ -16,3 +18,11 @@ def check_stack() -> None:
     from mmseg_plugin.stack import check_stack as check
 
     check()
+
+
+def __getattr__(name: str) -> Any:
+    if name == 'Segmenter':
+        from mmseg_plugin.segmenter import Segmenter
+
+        return Segmenter
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -2,26 +2,30 @@
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import mmcv
 import numpy as np
-import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
 from mmseg_plugin.apis.data_parts import data_parts, given_truth
 from mmseg_plugin.apis.ground_truth import GroundTruth
-from mmseg_plugin.apis.predictor import Predictor, find_images
-from mmseg_plugin.apis.segments import Segment, coco_results, segments_of
-from mmseg_plugin.apis.tiling import TiledPredictor
+from mmseg_plugin.apis.predictor import find_images
+from mmseg_plugin.apis.segments import Segment, coco_results
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.segmenter import Segmentation, Segmenter, check_tiles
 from mmseg_plugin.visualization.panels import draw_panels
+from mmseg_plugin.visualization.video import (
+    VIDEO_SUFFIXES,
+    Video,
+    video_sink,
+)
 
-_LEAST_TILE = 32
 # Images that are named one by one in what is printed.
 _MOST_REASONS = 5
 
@@ -34,11 +38,15 @@ def parse_args() -> argparse.Namespace:
         'OUT/instances.json, OUT/panoptic.json and OUT/semantic.json: lists '
         'in the COCO results format with compressed RLE. Image and category '
         'ids are those of the annotations where there are any, else file '
-        'names and class indices; a segment without a score has score 1.',
+        'names and class indices; a segment without a score has score 1. Of '
+        'a video OUT/<video>.mp4 is drawn, and image ids are numbers of '
+        'frames, from 0.',
     )
     parser.add_argument('config', help='path or name of a shipped config')
     parser.add_argument('checkpoint', help='weights, file or URL')
-    parser.add_argument('input', type=Path, help='image or folder of images')
+    parser.add_argument(
+        'input', type=Path, help='image, folder of images, or video'
+    )
     parser.add_argument(
         '--out', type=Path, required=True, help='new or empty folder'
     )
@@ -73,8 +81,12 @@ def parse_args() -> argparse.Namespace:
         'are whole in some tile (default: a quarter of the tile)',
     )
     parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
+        '--batch-size', type=int, default=1, help='images of one size at once'
     )
+    parser.add_argument(
+        '--half', action='store_true', help='16 bits where autocast allows'
+    )
+    parser.add_argument('--device', help='default: a GPU where there is one')
     return parser.parse_args()
 
 
@@ -87,35 +99,6 @@ def input_images(source: Path, limit: int | None, out: Path) -> list[Path]:
             'would be taken for input the next time'
         )
     return find_images(source)[:limit]
-
-
-def segmenter(
-    args: argparse.Namespace, predictor: Predictor
-) -> Callable[[np.ndarray], dict[str, list[Segment]]]:
-    """Gives the segments of an image, in tiles if the user wants that."""
-    num_classes = len(predictor.meta['classes'])
-    if args.tile is None:
-        return lambda image: segments_of(predictor(image), num_classes)
-    return TiledPredictor(predictor, num_classes, args.tile, args.overlap)
-
-
-def check_tiles(args: argparse.Namespace) -> None:
-    """Refuses tiles that cannot be, and sets the default overlap."""
-    if args.tile is None:
-        if args.overlap is not None:
-            raise UserError('--overlap is for tiles: give --tile SIZE too')
-        return
-    if args.tile < _LEAST_TILE:
-        raise UserError(
-            f'--tile must be {_LEAST_TILE} pixels or more, got {args.tile}'
-        )
-    if args.overlap is None:
-        args.overlap = args.tile // 4
-    if not 0 <= args.overlap < args.tile:
-        raise UserError(
-            f'--overlap must be from 0 to {args.tile - 1}, less than --tile, '
-            f'got {args.overlap}'
-        )
 
 
 def ground_truths(
@@ -230,40 +213,88 @@ class Results:
         mmcv.imwrite(drawn, str(self.folder / name))
 
 
-def main() -> None:
-    args = parse_args()
-    check_tiles(args)
+def predict_images(
+    args: argparse.Namespace, segmenter: Segmenter, folder: Path
+) -> str:
+    """Draws and collects the results of images; what to print of it."""
     images = input_images(args.input, args.limit, args.out)
-    if args.out.exists() and (
-        args.out.is_file() or next(args.out.iterdir(), None)
-    ):
-        raise UserError(f'--out {args.out} exists and is not an empty folder')
-    config = read_model_config(args.config)
-    predictor = Predictor(config, args.checkpoint, args.device)
-    classes = list(predictor.meta['classes'])
-    truths = ground_truths(args.ann, config, classes)
-    segment = segmenter(args, predictor)
+    classes = list(segmenter.classes)
+    results = Results(
+        folder / 'drawn',
+        classes,
+        ground_truths(args.ann, segmenter.config, classes),
+        args.score_thr,
+        asked=args.ann is not None,
+    )
     root = args.input if args.input.is_dir() else args.input.parent
-    with atomic_path(args.out) as part:
-        results = Results(
-            part / 'drawn',
-            classes,
-            truths,
-            args.score_thr,
-            asked=args.ann is not None,
-        )
-        for path in tqdm(images, desc='predict', unit='image'):
-            image = predictor.read(path)
-            name = path.relative_to(root).as_posix()
-            results.add(path, name, image, segment(image))
-        for kind, rows in results.rows.items():
-            (part / f'{kind}.json').write_text(json.dumps(rows))
+    found = segmenter.stream(images, args.tile, args.overlap, args.batch_size)
+    for path, one in zip(
+        images, tqdm(found, 'predict', len(images), unit='image'), strict=True
+    ):
+        name = path.relative_to(root).as_posix()
+        results.add(path, name, one.image, one.segments)
+    write_rows(folder, results.rows)
     for name, reason in list(results.without_truth.items())[:_MOST_REASONS]:
         print(f'{name} is drawn without ground truth: {reason}')
     more = len(results.without_truth) - _MOST_REASONS
     if more > 0:
         print(f'... and {more} more images without ground truth')
-    print(f'{len(images)} images: {args.out}')
+    return f'{len(images)} images'
+
+
+def predict_video(
+    args: argparse.Namespace, segmenter: Segmenter, folder: Path
+) -> str:
+    """Draws and collects the results of a video; what to print of it."""
+    video = Video(args.input)
+    rows: dict[str, list[dict]] = {}
+    classes, ids = segmenter.classes, range(len(segmenter.classes))
+    total = len(video) if args.limit is None else args.limit
+    frames = islice(video.frames(), args.limit)
+    count = 0
+    with video_sink(folder / f'{args.input.stem}.mp4', video.fps) as sink:
+        for frame in tqdm(frames, 'predict', total, unit='frame'):
+            one = segmenter(frame, args.tile, args.overlap)
+            assert isinstance(one, Segmentation)
+            for kind, segments in one.segments.items():
+                rows.setdefault(kind, []).extend(
+                    coco_results(segments, count, ids, classes, one.size)
+                )
+            picture = one.plot(score_thr=args.score_thr)
+            sink.add(np.ascontiguousarray(picture[..., ::-1]))
+            count += 1
+    write_rows(folder, rows)
+    return f'{count} frames'
+
+
+def write_rows(folder: Path, found: dict[str, list[dict]]) -> None:
+    """Writes one JSON file a kind of result."""
+    for kind, rows in found.items():
+        (folder / f'{kind}.json').write_text(json.dumps(rows))
+
+
+def main() -> None:
+    args = parse_args()
+    if args.tile is not None or args.overlap is not None:
+        check_tiles(args.tile, args.overlap)
+    is_video = args.input.suffix.lower() in VIDEO_SUFFIXES
+    if is_video and args.ann:
+        raise UserError('--ann is for images; a video has no annotations')
+    if is_video:
+        Video(args.input)
+    else:
+        input_images(args.input, args.limit, args.out)
+    if args.out.exists() and (
+        args.out.is_file() or next(args.out.iterdir(), None)
+    ):
+        raise UserError(f'--out {args.out} exists and is not an empty folder')
+    config = read_model_config(args.config)
+    segmenter = Segmenter(config, args.checkpoint, args.device, args.half)
+    predict = predict_video if is_video else predict_images
+    with atomic_path(args.out) as part:
+        part.mkdir()
+        done = predict(args, segmenter, part)
+    print(f'{done}: {args.out}')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Runs a trained model on image files, of mmdet as well as of mmseg."""
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -170,13 +171,25 @@ class Predictor:
         }
 
     @torch.no_grad()
+    def run(self, prepared: Sequence[dict]) -> list[BaseDataElement]:
+        """Results for images, each at its size, on the CPU.
+
+        Args:
+            prepared: what :meth:`prepare` gives for each.
+        """
+        batch = {
+            key: [item for data in prepared for item in data[key]]
+            for key in ('inputs', 'data_samples')
+        }
+        return [found.cpu() for found in self.model.test_step(batch)]
+
     def __call__(self, image: np.ndarray) -> BaseDataElement:
-        """Results for one image, at its size, on the CPU.
+        """Results for one image, see :meth:`run`.
 
         Args:
             image: see :meth:`read`.
         """
-        return self.model.test_step(self.prepare(image))[0].cpu()
+        return self.run([self.prepare(image)])[0]
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> tuple[str, ...] | None:

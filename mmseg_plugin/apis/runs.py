@@ -60,6 +60,12 @@ class Run:
                 f'run {folder} is not finished: it has no checkpoint'
             )
 
+    @property
+    def best(self) -> Path | None:
+        """Newest of the checkpoints that were the best, if any was kept."""
+        found = [*self.folder.glob('best_*.pth')]
+        return max(found, key=lambda p: p.stat().st_mtime, default=None)
+
     def scalars(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Steps and values of one logged training value, each shape (n,).
 
