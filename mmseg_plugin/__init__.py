@@ -1,5 +1,6 @@
 """Segmentation methods for OpenMMLab: see README.md."""
 
+from importlib import import_module
 from typing import Any
 
 from mmseg_plugin.ops.finder import install
@@ -22,7 +23,5 @@ def check_stack() -> None:
 
 def __getattr__(name: str) -> Any:
     if name == 'Segmenter':
-        from mmseg_plugin.segmenter import Segmenter
-
-        return Segmenter
+        return import_module('mmseg_plugin.segmenter').Segmenter
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

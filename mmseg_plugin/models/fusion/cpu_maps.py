@@ -130,7 +130,9 @@ class _Part(NamedTuple):
         bits; those of the second resize are picked before there are many
         rows, which changes no number.
         """
-        maps = self.first[0].blend(maps[(..., *self.low)].mT.contiguous())
+        rows, columns = self.low
+        low = maps[..., rows, columns]
+        maps = self.first[0].blend(low.mT.contiguous())
         maps = self.first[1].blend(maps.mT.contiguous())
         if self.columns is not None:
             near, far = maps.chunk(2, -1)

@@ -90,7 +90,7 @@ class Pairs(NamedTuple):
 
     def to_copy(self, rle: bool) -> list[Tensor]:
         """What the host has to know beside ``keep``."""
-        if self.masks is None or not rle:
+        if self.masks is None or self.which is None or not rle:
             return []
         return [self.which, *self.masks.to_copy()]
 

@@ -263,11 +263,11 @@ class QueryFusionHead(BaseModule):
     ) -> dict:
         """Results of one image, by one synchronisation."""
         if maps is None:
-            pairs = self._pairs(cls_logits, None, boxes)
-            return {'ins_results': self._instances(pairs)}
+            found = self._instances(self._pairs(cls_logits, None, boxes))
+            return {'ins_results': found}
         panoptic_on = self.test_cfg.get('panoptic_on', True)
         copied = [self._sure(cls_logits)] if panoptic_on else []
-        pairs = None
+        pairs: Pairs | None = None
         if self.test_cfg.get('instance_on', False):
             pairs = self._pairs(cls_logits, maps, boxes)
             copied += self._to_copy(pairs)
