@@ -57,5 +57,5 @@ VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'engine.optim'
 )
-HOOKS = _child(MMENGINE_HOOKS, 'engine.hooks', 'engine.logs')
+HOOKS = _child(MMENGINE_HOOKS, 'engine.hooks', 'engine.logs', 'visualization')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'engine.logs')

@@ -9,13 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+from mmseg_plugin.cli.after_training import NO_REPORT
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
 
 CONFIG = 'maskdino_tiny_demo_scenes'
 DRAWN_IMAGES = 8
-PARTS = ('scenes', 'run', 'predictions', 'curves', 'metrics')
+PARTS = ('scenes', 'run', 'predictions', 'curves', 'metrics', 'report')
 
 
 def parse_args() -> argparse.Namespace:
@@ -137,11 +138,12 @@ def main() -> None:
             'param_scheduler.1.T_max',
         )
     ]
-    call('train', args.config, '--work-dir', work_dir, *options)
+    call('train', args.config, '--work-dir', work_dir, NO_REPORT, *options)
     checkpoint = (work_dir / 'last_checkpoint').read_text()
     drawing = ['--out', out / 'predictions', '--limit', DRAWN_IMAGES]
     call('predict', args.config, checkpoint, root / 'val', *drawing)
     call('compare_runs', work_dir, '--out', out / 'curves')
+    call('report', work_dir, '--out', out / 'report.html')
     metrics = read_metrics(work_dir)
     seconds = time.monotonic() - start
     with atomic_path(out / 'metrics.json') as path:
@@ -154,6 +156,7 @@ def main() -> None:
         f'box AP {metrics["bbox_mAP"]:.3f}{panoptic}\n'
         f'results beside the ground truth:  {args.out}/predictions/drawn\n'
         f'loss and precision-recall curves: {args.out}/curves\n'
+        f'report of the run:                {args.out}/report.html\n'
         f'all figures:                      {args.out}/metrics.json'
     )
 

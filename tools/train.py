@@ -1,11 +1,16 @@
-"""Trains a config, or a folder of data: new, check and train in one."""
+"""Trains a config, or a folder of data: new, check, train and report."""
 
 import sys
 from pathlib import Path
 
+from mmseg_plugin.cli.after_training import NO_REPORT, report_run, take_flag
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, run
-from mmseg_plugin.cli.launch import run_installed_tool
+from mmseg_plugin.cli.launch import (
+    positional_places,
+    run_installed_tool,
+    work_dir_of,
+)
 
 
 def config_of_data() -> None:
@@ -41,7 +46,10 @@ def main() -> None:
     # A config is a file or a name, so that a folder can only be data.
     if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
         config_of_data()
+    without_report = take_flag(NO_REPORT)
     run_installed_tool('train')
+    if not without_report:
+        report_run(work_dir_of(sys.argv[positional_places()[0]]))
 
 
 if __name__ == '__main__':

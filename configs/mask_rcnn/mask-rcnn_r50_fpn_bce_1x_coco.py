@@ -6,6 +6,7 @@ _base_ = [
 ]
 default_hooks = dict(
     progress=dict(type='mmseg_plugin.ProgressHook'),
+    pictures=dict(type='mmseg_plugin.PicturesHook'),
     checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
 )
 log_processor = dict(type='mmseg_plugin.LogLines')

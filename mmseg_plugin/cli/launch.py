@@ -113,6 +113,17 @@ def workers_of_cores() -> int:
     return max(1, min(8, cores // trainers))
 
 
+def work_dir_of(config: str) -> Path:
+    """Where the command line, or else the config, puts the run.
+
+    Args:
+        config: path of the config, as the command line has it.
+    """
+    given = _own_parser().parse_known_args(sys.argv[1:])[0].work_dir
+    own = given or read_model_config(config).get('work_dir')
+    return Path(own or Path('work_dirs', Path(config).stem))
+
+
 def run_installed_tool(
     tool: str, prepare: Callable[[], None] | None = None
 ) -> None:

@@ -16,9 +16,13 @@ from mmseg_plugin.reporting.run_files import (
 from mmseg_plugin.reporting.sections import SECTIONS
 from mmseg_plugin.reporting.sections.outcome import headline
 from mmseg_plugin.reporting.view import JudgedView, RunView
+from mmseg_plugin.visualization.browsing import browse
+from mmseg_plugin.visualization.pictures_hook import FIRST_BATCH, FOLDER
 
 # Training samples that queries are looked at on.
 _SAMPLES = 32
+# Those that are drawn.
+_DRAWN = 4
 
 
 def view_run(
@@ -41,6 +45,9 @@ def view_run(
             judged = evaluate(files, limit, device)
             view.kinds = [JudgedView(one) for one in judged]
             view.queries = measure_queries(files, _SAMPLES, device)
+            if not (files.folder / FOLDER / FIRST_BATCH).is_file():
+                drawn = browse(files.config, 'train', _DRAWN)
+                view.samples = [picture for _, picture in drawn]
         except (UserError, FileNotFoundError) as error:
             view.notes.append(f'Not all could be predicted: {error}')
     return view
@@ -52,16 +59,15 @@ def lead(view: RunView) -> str:
     return paragraph(found or 'No result yet.', 'lead')
 
 
-def sections_of(view: RunView, prefix: str = '') -> list[Section]:
+def sections_of(view: RunView, name: str = '') -> list[Section]:
     """Those that have something to say.
 
     Args:
         view: of a run.
-        prefix: of the titles.
+        name: of the run; empty where there is one.
     """
     made = [
-        Section(f'{prefix}{title}', write(view))
-        for title, write in SECTIONS.items()
+        Section(title, write(view), name) for title, write in SECTIONS.items()
     ]
     return [section for section in made if section.html]
 
@@ -98,7 +104,7 @@ def build_report(
         title, said = f'Runs {", ".join(names)}', ''
         sections = [Section('Comparison', comparison(views))]
         for view in views:
-            sections += sections_of(view, f'{view.name}: ')
+            sections += sections_of(view, view.name)
     text = page(title, said, sections)
     with atomic_path(out) as part:
         part.write_text(text, encoding='utf-8')

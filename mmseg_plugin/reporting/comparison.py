@@ -7,7 +7,7 @@ import numpy as np
 
 from mmseg_plugin.reporting.bootstrap import paired_difference, resampled
 from mmseg_plugin.reporting.html import curves, paragraph, table
-from mmseg_plugin.reporting.records import Judged
+from mmseg_plugin.reporting.records import ImageRecord, Judged
 from mmseg_plugin.reporting.sections.outcome import setting
 from mmseg_plugin.reporting.view import KIND_WORDS, JudgedView, RunView
 from mmseg_plugin.visualization.plots import Curve, Panel
@@ -28,7 +28,7 @@ def comparison(runs: Sequence[RunView]) -> str:
             for view in run.kinds
             if view.judged.kind == kind
         }
-        if views:
+        if len(views) > 1:
             parts.append(_kind(kind, views))
     parts += [_loss(runs), _settings(runs)]
     return ''.join(parts)
@@ -46,31 +46,55 @@ def _kind(kind: str, views: dict[str, JudgedView]) -> str:
     return said + _differences(kind, views) + _classes(views, measure)
 
 
-def same_images(one: Judged, two: Judged) -> tuple[Judged, Judged] | None:
-    """Both on the images that both have, in one order; None without any.
+def in_common(one: Judged, two: Judged) -> tuple[Judged, Judged] | None:
+    """Both on the images and classes that both have, in one order.
 
-    Classes have to be the same, too.
+    Returns:
+        None without such an image or class.
     """
-    if tuple(one.classes) != tuple(two.classes):
+    classes = [name for name in one.classes if name in set(two.classes)]
+    places = {record.path: record for record in two.images}
+    pairs = [(r, places[r.path]) for r in one.images if r.path in places]
+    if not classes or not pairs:
         return None
-    known = {record.path: record for record in two.images}
-    kept = [r for r in one.images if r.path in known]
-    if not kept:
-        return None
-    others = [known[record.path] for record in kept]
-    first = Judged(one.kind, one.classes, kept, one.max_dets)
-    return first, Judged(two.kind, two.classes, others, two.max_dets)
+    first, second = (
+        Judged(
+            judged.kind,
+            classes,
+            [_of_classes(pair[side], judged, classes) for pair in pairs],
+            judged.max_dets,
+        )
+        for side, judged in enumerate((one, two))
+    )
+    return first, second
+
+
+def _of_classes(
+    record: ImageRecord, judged: Judged, classes: Sequence[str]
+) -> ImageRecord:
+    """An image with some of the classes, numbered by them."""
+    number = {name: i for i, name in enumerate(classes)}
+    labels = [number.get(name) for name in judged.classes]
+    truth, found = (
+        [
+            region._replace(label=label)
+            for region in regions
+            if (label := labels[region.label]) is not None
+        ]
+        for regions in (record.truth, record.found)
+    )
+    return ImageRecord(record.id, record.path, record.size, truth, found)
 
 
 def _differences(kind: str, views: dict[str, JudgedView]) -> str:
     rows, notes = [], []
     for one, two in list(combinations(views, 2))[: _MOST * 2]:
-        both = same_images(views[one].judged, views[two].judged)
+        both = in_common(views[one].judged, views[two].judged)
         if both is None:
             notes.append(
                 paragraph(
-                    f'{one} and {two} have no image, or not the same '
-                    'classes, in common: their difference means nothing.',
+                    f'{one} and {two} have no image or no class in common: '
+                    'their difference means nothing.',
                     'note',
                 )
             )
@@ -86,18 +110,19 @@ def _differences(kind: str, views: dict[str, JudgedView]) -> str:
                 f'{two} − {one}',
                 *(100 * value for value in found),
                 len(first.images),
+                len(first.classes),
                 'yes' if sure else 'no',
             )
         )
     if not rows:
         return ''.join(notes)
     heads = (
-        *('difference', 'points', '2.5 %', '97.5 %', 'images'),
+        *('difference', 'points', '2.5 %', '97.5 %', 'images', 'classes'),
         'more than chance of images',
     )
     caption = (
-        'Differences in points of percent, with the interval that holds 95 % '
-        'of them where images are drawn anew, the same for both runs. Other '
+        'On the images and classes in common: differences in points of '
+        'percent, with the interval that holds 95 % of them where images are drawn anew, the same for both runs. Other '
         'seeds of training are not in it.'
     )
     return ''.join([*notes, table(heads, rows, caption, digits=1)])

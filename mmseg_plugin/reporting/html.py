@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
-from itertools import count, zip_longest
+from itertools import count, groupby, zip_longest
 from typing import Any, NamedTuple
 
 import cv2
@@ -28,10 +28,17 @@ class Section(NamedTuple):
     Attributes:
         title: its heading.
         html: what is below.
+        run: whose it is; empty where there is one run.
     """
 
     title: str
     html: str
+    run: str = ''
+
+    @property
+    def heading(self) -> str:
+        """The title, with the run."""
+        return f'{self.run}: {self.title}' if self.run else self.title
 
 
 def anchor(title: str) -> str:
@@ -171,6 +178,11 @@ def preformatted(text: str) -> str:
     return f'<pre>{escape(text)}</pre>'
 
 
+def _link(section: Section) -> str:
+    place = anchor(section.heading)
+    return f'<li><a href="#{place}">{escape(section.title)}</a></li>'
+
+
 def page(title: str, lead: str, sections: Sequence[Section]) -> str:
     """The whole page, which needs no other file.
 
@@ -183,12 +195,13 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> str:
     style = files.joinpath('page.css').read_text(encoding='utf-8')
     script = files.joinpath('page.js').read_text(encoding='utf-8')
     links = ''.join(
-        f'<li><a href="#{anchor(s.title)}">{escape(s.title)}</a></li>'
-        for s in sections
+        f'<ul>{f"<li>{escape(run)}</li>" if run else ""}'
+        f'{"".join(_link(section) for section in own)}</ul>'
+        for run, own in groupby(sections, lambda section: section.run)
     )
     body = ''.join(
-        f'<section id="{anchor(s.title)}"><h2>{escape(s.title)}</h2>{s.html}'
-        '</section>'
+        f'<section id="{anchor(s.heading)}"><h2>{escape(s.heading)}</h2>'
+        f'{s.html}</section>'
         for s in sections
     )
     return (
@@ -197,6 +210,6 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> str:
         'initial-scale=1"><link rel="icon" href="data:,">'
         f'<title>{escape(title)}</title><style>{style}</style></head><body>'
         f'<header><h1>{escape(title)}</h1>{lead}</header>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
+        f'<nav aria-label="Sections">{links}</nav>'
         f'<main>{body}</main><script>{script}</script></body></html>\n'
     )

@@ -12,8 +12,8 @@ from mmseg_plugin.apis.runs import run_config
 from mmseg_plugin.cli.cli import UserError
 
 _STEPS = re.compile(r'\d+')
-# Where hooks leave pictures, and reports what they computed.
-PICTURES, REPORT = 'pictures', 'report'
+# Where reports keep what they computed.
+REPORT = 'report'
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from mmseg_plugin.evaluation.pairing import Pairs
 from mmseg_plugin.reporting.matching import (
     ScoredHits,
@@ -63,6 +65,7 @@ class RunView:
         kinds: its results, the main kind first; none if nothing could be
             predicted.
         queries: None unless it is a query model.
+        samples: drawn training samples, where a hook saved none.
         notes: what is missing, in sentences.
     """
 
@@ -70,6 +73,7 @@ class RunView:
     name: str
     kinds: list[JudgedView] = field(default_factory=list)
     queries: QueryFacts | None = None
+    samples: list[np.ndarray] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -128,6 +128,8 @@ def test_train_takes_a_folder(run_tool, tmp_path):
     assert '8 images / batch 4 = 2 iterations an epoch' in done.stdout
     assert (tmp_path / 'run' / 'data_mask-rcnn.py').is_file()
     assert list((tmp_path / 'run').glob('best_coco_segm_mAP*.pth'))
+    assert (tmp_path / 'run' / 'report.html').is_file()
+    assert 'faster_coco_eval' not in done.stdout + done.stderr
 
 
 def roboflow_root(root, used=False):

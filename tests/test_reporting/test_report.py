@@ -134,3 +134,12 @@ def _sorts_by_keyboard(page):
     page.keyboard.press('Space')
     assert head.get_attribute('aria-sort') == 'descending'
     assert column() == sorted(column(), reverse=True)
+
+
+def test_the_run_left_pictures_that_are_in_the_report(report):
+    folder = report.parent / 'pictures'
+    assert (folder / 'first_batch.jpg').is_file()
+    assert len(list((folder / 'iter_2').iterdir())) == 4
+    text = report.read_text(encoding='utf-8')
+    assert 'The first batch after augmentation' in text
+    assert 'What was found in one image after 2 iterations' in text

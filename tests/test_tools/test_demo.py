@@ -30,6 +30,7 @@ def test_leaves_everything_it_promises_and_replaces_an_earlier_demo(
     assert not (out / 'predictions' / 'stale').exists()
     curves = {p.suffix for p in (out / 'curves').iterdir()}
     assert curves == {'.png', '.csv', '.json'}
+    assert '<h2>Outcome</h2>' in (out / 'report.html').read_text()
     for path in ('metrics.json', 'curves', 'predictions/drawn'):
         assert f'{out}/{path}\n' in done.stdout
 

@@ -26,6 +26,7 @@ param_scheduler = [
 ]
 default_hooks = dict(
     progress=dict(type='mmseg_plugin.ProgressHook'),
+    pictures=dict(type='mmseg_plugin.PicturesHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',
         by_epoch=False,

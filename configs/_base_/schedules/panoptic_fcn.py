@@ -30,6 +30,7 @@ param_scheduler = [warmup, poly]
 
 default_hooks = dict(
     progress=dict(type='mmseg_plugin.ProgressHook'),
+    pictures=dict(type='mmseg_plugin.PicturesHook'),
     matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',

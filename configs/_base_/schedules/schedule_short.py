@@ -35,6 +35,7 @@ optim_wrapper = dict(
 
 default_hooks = dict(
     progress=dict(type='mmseg_plugin.ProgressHook'),
+    pictures=dict(type='mmseg_plugin.PicturesHook'),
     checkpoint=dict(
         type='mmseg_plugin.SafeCheckpointHook',
         by_epoch=False,

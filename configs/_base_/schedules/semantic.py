@@ -11,6 +11,7 @@ env_cfg = dict(
 )
 default_hooks = dict(
     progress=dict(type='mmseg_plugin.ProgressHook'),
+    pictures=dict(type='mmseg_plugin.PicturesHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),

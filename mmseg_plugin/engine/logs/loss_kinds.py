@@ -36,7 +36,7 @@ def kind_of(name: str) -> tuple[str, str] | None:
     if name == 'loss' or found is None:
         return None
     group = (found['group'] or '').rstrip('_') or found['aux'] or ''
-    kind = WORDS.get(found['kind'], found['kind'].replace('_', ' '))
+    kind = ' '.join(WORDS.get(w, w) for w in found['kind'].split('_'))
     part = found['part'].strip('_.').replace('_', ' ')
     return GROUPS.get(group, ''), ' '.join(w for w in (part, kind) if w)
 

@@ -11,7 +11,7 @@ from mmseg_plugin.engine.logs.loss_kinds import kind_of, sum_losses
         ('d0.dn_loss_bbox', 'denoising', 'box'),
         ('dn_loss_dice', 'denoising', 'dice'),
         ('enc_loss_iou', 'encoder', 'giou'),
-        ('loss_rpn_cls', '', 'rpn cls'),
+        ('loss_rpn_cls', '', 'rpn class'),
         ('loss_ibs', '', 'ibs'),
         ('s0.loss_mask', '', 'mask'),
         ('decode.d2.loss_dice', '', 'dice'),

@@ -1,0 +1,34 @@
+import pytest
+
+from mmseg_plugin.reporting.comparison import in_common
+from mmseg_plugin.reporting.measures import measure
+from mmseg_plugin.reporting.records import Judged
+from tests.test_reporting.drawn import judged
+
+
+def test_classes_in_another_order_are_the_same_classes():
+    run = judged(1)
+    order = [2, 0, 1]
+    names = [run.classes[i] for i in order]
+    turned = judged(1)
+    for record in turned.images:
+        record.truth, record.found = (
+            [r._replace(label=order.index(r.label)) for r in regions]
+            for regions in (record.truth, record.found)
+        )
+    other = Judged(run.kind, names, turned.images[::-1])
+    first, second = in_common(run, other)
+    assert list(first.classes) == list(second.classes) == ['a', 'b', 'c']
+    assert measure(second).total == pytest.approx(measure(run).total)
+    assert [r.path for r in first.images] == [r.path for r in second.images]
+
+
+def test_only_what_both_have_is_compared():
+    run = judged(1)
+    other = Judged(run.kind, ('b', 'x', 'a'), judged(2).images[:3])
+    first, second = in_common(run, other)
+    assert len(first.images) == len(second.images) == 3
+    assert first.classes == second.classes == ['a', 'b']
+    assert {r.label for i in second.images for r in i.truth} <= {0, 1}
+    assert in_common(run, Judged(run.kind, ('x',), run.images)) is None
+    assert in_common(run, Judged(run.kind, run.classes, [])) is None
