@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,9 @@ def measure_step(config: Config, batch: int, steps: int = STEPS) -> StepTime:
         # Weights of a backbone take as long as random ones.
         config.model.backbone.init_cfg = None
         config.load_from = None
-        config.visualizer.vis_backends = []
+        # A visualiser is kept by its name: the run would log into this one.
+        config.visualizer = None
+        config.experiment_name = Path(folder).name
         return _measure(Runner.from_cfg(config), steps, workers)
 
 

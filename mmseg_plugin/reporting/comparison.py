@@ -122,8 +122,9 @@ def _differences(kind: str, views: dict[str, JudgedView]) -> str:
     )
     caption = (
         'On the images and classes in common: differences in points of '
-        'percent, with the interval that holds 95 % of them where images are drawn anew, the same for both runs. Other '
-        'seeds of training are not in it.'
+        'percent, with the interval that holds 95 % of them where images '
+        'are drawn anew, the same for both runs. Other seeds of training '
+        'are not in it.'
     )
     return ''.join([*notes, table(heads, rows, caption, digits=1)])
 
