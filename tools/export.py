@@ -17,11 +17,15 @@ from mmseg_plugin.exporting.parity import (
     Parity,
     merged_csv,
     run_parity,
+    training_images,
     validation_cases,
 )
+from mmseg_plugin.exporting.quantizing import KINDS, quantize
 from mmseg_plugin.exporting.session import OnnxModel, onnx_packages
 
 _DYNAMIC = ('batch', 'size')
+# Images that static quantisation looks at.
+_CALIBRATION = 16
 _TOLERANCE = {'float32': 1e-3, 'float16': 2e-2}
 
 
@@ -71,6 +75,13 @@ def parse_args() -> argparse.Namespace:
         '--half', action='store_true', help='weights and network in float16'
     )
     parser.add_argument(
+        '--int8',
+        choices=KINDS,
+        help='network in 8-bit integers: dynamic changes linear layers, '
+        'static convolutions too, by what they see in 16 images of the '
+        'training set (or in --images)',
+    )
+    parser.add_argument(
         '--sampling',
         choices=SAMPLING,
         default='grid',
@@ -89,7 +100,7 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help='most mean difference of scores; ten times that is the largest '
         'share of instances and pixels that may differ (default: 1e-3, with '
-        '--half 2e-2)',
+        '--half 2e-2, with --int8 any)',
     )
     return parser.parse_args()
 
@@ -113,6 +124,8 @@ def read_options(args: argparse.Namespace) -> Options:
         raise UserError(f'--size must be positive, got {args.size}')
     if args.size is None and 'size' not in dynamic and not args.preprocess:
         raise UserError('give --size HEIGHT WIDTH or --dynamic size')
+    if args.half and args.int8 is not None:
+        raise UserError('give --half or --int8, not both')
     if batch and args.preprocess:
         raise UserError('--preprocess takes one image: no --dynamic batch')
     if batch and args.results == 'original':
@@ -177,14 +190,19 @@ def main() -> None:
     predictor = Predictor(config, checkpoint, 'cpu')
     cases = comparison_cases(args, config, predictor)
     tolerance = args.tolerance
-    if tolerance is None:
+    if tolerance is None and args.int8 is None:
         tolerance = _TOLERANCE['float16' if args.half else 'float32']
     with atomic_path(out) as part:
         write_onnx(predictor.model, predictor.meta, config, options, part)
+        if args.int8 is not None:
+            images = [case.image for case in cases]
+            if args.int8 == 'static' and args.images is None:
+                images = training_images(config, predictor, _CALIBRATION)
+            quantize(part, args.int8, images)
         parity = run_parity(predictor.model, OnnxModel(part), cases, config)
         table = write_csv(out, parity)
         print(*parity.lines(), sep='\n')
-        faults = parity.faults(tolerance)
+        faults = [] if tolerance is None else parity.faults(tolerance)
         if faults:
             raise UserError(
                 f'{out} was not written, it differs from the model by more '

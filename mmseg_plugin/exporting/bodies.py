@@ -8,8 +8,12 @@ from torch import nn
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.exporting.mask_rcnn import MaskRCNNResults
 from mmseg_plugin.exporting.networks import QueryResults
+from mmseg_plugin.exporting.panoptic_fcn import PanopticFCNResults
 from mmseg_plugin.exporting.segmentors import SegmentorResults
-from mmseg_plugin.models.detectors import QueryDetector
+from mmseg_plugin.models.detectors import PanopticFCN, QueryDetector
+
+# What chooses what it looks at image by image.
+_SINGLE = {TwoStageDetector: MaskRCNNResults, PanopticFCN: PanopticFCNResults}
 
 
 def body_of(model: Any, batch: bool) -> nn.Module:
@@ -25,12 +29,14 @@ def body_of(model: Any, batch: bool) -> nn.Module:
     """
     if isinstance(model, QueryDetector):
         return QueryResults(model)
-    if isinstance(model, TwoStageDetector):
-        if batch:
-            raise UserError(
-                'Mask R-CNN is exported for one image: no --dynamic batch'
-            )
-        return MaskRCNNResults(model)
+    for kind, body in _SINGLE.items():
+        if isinstance(model, kind):
+            if batch:
+                raise UserError(
+                    f'{type(model).__name__} is exported for one image: no '
+                    '--dynamic batch'
+                )
+            return body(model)
     names = [kind.__name__ for kind in type(model).__mro__]
     if 'EncoderDecoder' in names:
         if batch and _loops(model):

@@ -83,6 +83,7 @@ def write_onnx(
     _trace(network, inputs, _dynamic_axes(network, options), path)
     proto = onnx.load(str(path))
     description = describe(model, meta, config, recipe, options)
+    _free_shapes(proto, options)
     onnx.helper.set_model_props(proto, {KEY: json.dumps(description)})
     if options.half:
         from mmseg_plugin.exporting.half import to_half
@@ -138,6 +139,19 @@ def _trace(
             opset_version=OPSET,
             dynamo=False,
         )
+
+
+def _free_shapes(proto: Any, options: Options) -> None:
+    """Takes back what the exporter says of sizes: those of the example."""
+    del proto.graph.value_info[:]
+    for output in proto.graph.output:
+        sides = output.type.tensor_type.shape.dim
+        for i, side in enumerate(sides):
+            side.Clear()
+            if i == 0 and not options.batch:
+                side.dim_value = 1
+            else:
+                side.dim_param = f'{output.name}_{i}'
 
 
 def _check_weights(model: nn.Module) -> None:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-# What modules of a network are named in a graph.
-_NETWORK = ('/backbone/', '/neck/', '/panoptic_head/', '/decode_head/')
+from mmseg_plugin.exporting.quantizing import NETWORK
 
 
 def to_half(proto: Any) -> Any:
@@ -17,7 +16,7 @@ def to_half(proto: Any) -> Any:
     rest = [
         node.name
         for node in proto.graph.node
-        if not any(part in node.name for part in _NETWORK)
+        if not any(part in node.name for part in NETWORK)
     ]
     model = OnnxModel(
         convert_float_to_float16(

@@ -75,7 +75,8 @@ class Parity(NamedTuple):
             for name, found in self.outputs.items()
         ]
         return lines + [
-            f'{name}: {first:.4f} by torch, {second:.4f} by the file'
+            f'{name}: {first:.4f} by torch, {second:.4f} by the file '
+            f'({second - first:+.4f})'
             for name, (first, second) in self.metrics.items()
             if name.rpartition('/')[2] in _HEADLINES
             or name.endswith(('segm_mAP', 'bbox_mAP'))
@@ -170,6 +171,29 @@ def validation_cases(
         Case(predictor.read(Path(sample.img_path)), sample)
         for sample in samples
     ]
+
+
+def training_images(
+    config: Config, predictor: Predictor, limit: int
+) -> list[np.ndarray]:
+    """The first images of the training set.
+
+    Raises:
+        UserError: its files cannot be read.
+    """
+    data = next(plain_data_sets(config.train_dataloader.dataset))
+    try:
+        dataset = DATASETS.build({**data, 'pipeline': []})
+        paths = [
+            dataset.get_data_info(i)['img_path']
+            for i in range(min(limit, len(dataset)))
+        ]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f'the training set of {config.filename} cannot be read '
+            f'({error}); start where it can be, or give --images'
+        ) from error
+    return [predictor.read(Path(path)) for path in paths]
 
 
 def reference(
