@@ -63,8 +63,10 @@ def test_draws_every_image_beside_its_ground_truth(run, root):
         picture = mmcv.imread(out / 'drawn' / name)
         scale = round(768 / SIZE[1])
         # Truth and results, both with a title bar above.
-        assert picture.shape == (SIZE[0] * scale + 22, 2 * 60 * scale, 3)
-    left, right = np.split(mmcv.imread(out / 'drawn' / 'a.png'), 2, axis=1)
+        assert picture.shape == (SIZE[0] * scale + 22, 2 * 60 * scale + 6, 3)
+    # Six white columns are between them.
+    picture = mmcv.imread(out / 'drawn' / 'a.png')
+    left, right = picture[:, : 60 * scale], picture[:, 60 * scale + 6 :]
     # The middle of the green square: same place in both panels.
     y, x = 20 * scale + 22, 40 * scale
     assert (left[y, x] != left[-1, -1]).any()
@@ -117,7 +119,7 @@ def test_panoptic_and_semantic_results(run, root):
     assert all(r['score'] == 1 for r in semantic)
     assert mask_utils.area(semantic[2]['segmentation']) == 128
     picture = mmcv.imread(out / 'drawn' / 'empty.png')
-    assert picture.shape[1] == 4 * 60 * round(768 / 60)
+    assert picture.shape[1] == 4 * 60 * round(768 / 60) + 3 * 6
 
 
 def test_tiles_give_what_the_whole_image_gives(run, root):
