@@ -1,4 +1,4 @@
-"""How the time from mask embeddings to gradients grows with the problem."""
+"""How times grow: from mask embeddings to gradients, and of loading."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ SERIES = {
     'queries': (50, 100, 300, 600, 900),
     'points': (784, 3136, 12544, 50176),
 }
+INSTANCES = (5, 20, 50, 100, 200, 500, 1000)
 LABELS = {
+    'instances': 'instances an image, four images to load',
     'targets': 'targets',
     'image': 'height and width of the image',
     'queries': 'queries',
@@ -61,7 +63,7 @@ def _times(lines: Path, name: str, value: int) -> tuple[float, float]:
         'peer': peer,
         'ratio': peer / ours,
         'unit': 's',
-        'peer_name': 'mmdet head',
+        'peer_name': 'mmdet',
         'threads': torch.get_num_threads(),
     }
     write_line(lines, result)

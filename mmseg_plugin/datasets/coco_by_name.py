@@ -1,6 +1,7 @@
 """COCO's instance and panoptic files; names alone tie labels to categories."""
 
 import os.path as osp
+import pickle
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from mmseg_plugin.datasets.panoptic_files import (
 )
 from mmseg_plugin.datasets.trainable import check_isthing, check_trainable
 from mmseg_plugin.registry import DATASETS
+from mmseg_plugin.utils.memory import release_memory, without_collection
 
 
 class _ByName:
@@ -172,6 +174,29 @@ class _PanopticFile(_ByName, COCOPanoptic):
         return [self.imgToAnns[image][i] for image, i in ids]
 
 
+class _Compact:
+    """Leaves little behind of the file once it is read.
+
+    mmdet keeps which images have a class, in numbers that were made while
+    the file was read. Spread over the memory of all its objects, they keep
+    that from being given back: 250 MB for a file of 40 MB.
+    """
+
+    cat_img_map: dict[int, list[int]]
+
+    def full_init(self) -> None:
+        """Reads the file, then tidies up."""
+        if getattr(self, '_fully_initialized', False):
+            return
+        with without_collection():
+            super().full_init()  # type: ignore[misc]
+        self.cat_img_map = {
+            number: pickle.loads(pickle.dumps(images))
+            for number, images in self.cat_img_map.items()
+        }
+        release_memory()
+
+
 def _loads_masks(transforms: Iterable[object]) -> bool:
     return any(getattr(t, 'with_mask', False) for t in transforms)
 
@@ -203,7 +228,7 @@ class _SameSize:
 
 
 @DATASETS.register_module()
-class CocoInstanceDataset(CocoDataset):
+class CocoInstanceDataset(_Compact, CocoDataset):
     """COCO instance files, with labels by the names in the metainfo.
 
     mmdet's data set numbers labels as the file lists its categories. Here
@@ -252,7 +277,7 @@ class CocoInstanceDataset(CocoDataset):
 
 
 @DATASETS.register_module()
-class CocoPanopticDataset(_CocoPanopticDataset):
+class CocoPanopticDataset(_Compact, _CocoPanopticDataset):
     """COCO panoptic files, with labels by the names in the metainfo.
 
     As :class:`CocoInstanceDataset`; things come first in ``classes``, as

@@ -1,6 +1,8 @@
 """Labels, ids and faults of COCO files, as data sets read them."""
 
+import gc
 import json
+import os
 from pathlib import Path
 
 import mmcv
@@ -142,6 +144,16 @@ def test_ids_are_free(tmp_path, ids):
         ],
     )
     assert labels(data_set(path, tmp_path)) == [[1], [0, 1]]
+
+
+def test_reading_leaves_what_mmdet_leaves(tmp_path):
+    found = data_set(instances(tmp_path), tmp_path)
+    assert found.cat_img_map == {5: [1], 90: [0, 1]}
+    assert gc.isenabled()
+    # A second call reads nothing.
+    os.remove(found.ann_file)
+    found.full_init()
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize('mask', [None, [], [[]], [[1, 2, 3, 4]]])
