@@ -22,7 +22,8 @@ IMAGES = 9700
 def annotation_file() -> Path:
     """A COCO file of about 40 million bytes."""
     rng = np.random.default_rng(0)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image in range(1, IMAGES + 1):
         name = f'{image:012d}.jpg'
         images.append(
