@@ -35,7 +35,7 @@ def box_as_mask(snapshot: Snapshot, options: Options) -> Hits:
 def box_short(snapshot: Snapshot, options: Options) -> Hits:
     from pycocotools import mask as coder
 
-    from .rle import is_sound
+    from .runs import is_sound
 
     found = []
     for place in np.flatnonzero(snapshot.mask_kind == RLE):

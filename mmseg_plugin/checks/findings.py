@@ -32,6 +32,8 @@ class Options:
         stride: of the finest feature map, in pixels of the image.
         classes: names that the config gives, in its order.
         few: a class with fewer objects is reported.
+        scale: to which the config resizes images, in pixels, keeping their
+            ratio.
     """
 
     num_queries: int | None = None
@@ -39,6 +41,7 @@ class Options:
     stride: int = 4
     classes: tuple[str, ...] | None = None
     few: int = 10
+    scale: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

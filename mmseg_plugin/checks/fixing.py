@@ -14,7 +14,7 @@ from mmseg_plugin.datasets.annotations import object_rle
 from .categories import is_root, plain
 from .findings import FIXES, Finding, fixes
 from .masks import same_objects
-from .rle import is_sound
+from .runs import is_sound
 from .snapshot import Snapshot
 
 # Repairs of masks come before boxes from masks, new numbers last.

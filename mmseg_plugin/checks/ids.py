@@ -114,3 +114,17 @@ def unknown_image(snapshot: Snapshot, options: Options) -> Hits:
 )
 def unknown_category(snapshot: Snapshot, options: Options) -> Hits:
     return hits(snapshot.category_of < 0, snapshot.name_annotation)
+
+
+@check(
+    'ids.sparse',
+    'note',
+    'ids of categories have gaps: programs that index by them are wrong',
+    'nothing here; number them 1, 2, 3, ... for other programs',
+    kinds=ALL,
+)
+def sparse(snapshot: Snapshot, options: Options) -> Hits:
+    found = [c.get('id') for c in snapshot.categories]
+    numbers = sorted({i for i in found if type(i) is int})
+    gaps = np.flatnonzero(np.diff(numbers) > 1)
+    return hits(gaps, lambda i: f'{numbers[i + 1]} follows {numbers[i]}')

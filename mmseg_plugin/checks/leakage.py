@@ -97,3 +97,26 @@ def categories(snapshot: Snapshot, options: Options) -> Hits:
         if there.get(c.get('name'), c.get('id')) != c.get('id')
     ]
     return listed(found)
+
+
+@check(
+    'leakage.things',
+    'error',
+    'classes are things in one split and stuff in the other',
+    'give them one value of isthing',
+    kinds=('panoptic',),
+)
+def things(snapshot: Snapshot, options: Options) -> Hits:
+    reference = snapshot.reference
+    if reference is None:
+        return listed([])
+    there = {
+        c.get('name'): bool(c.get('isthing')) for c in reference.categories
+    }
+    found = [
+        str(c.get('name'))
+        for c in snapshot.categories
+        if there.get(c.get('name'), bool(c.get('isthing')))
+        != bool(c.get('isthing'))
+    ]
+    return listed(found)

@@ -53,9 +53,40 @@ def many_parts(snapshot: Snapshot, options: Options) -> Hits:
     parts = np.bincount(
         snapshot.polygons.owner, minlength=len(snapshot.annotations)
     )
+    rle = snapshot.topology
+    parts[rle.place] = rle.parts
     return hits(
         (parts > MANY_PARTS) & ~snapshot.crowd, snapshot.name_annotation
     )
+
+
+@check(
+    'masks.holes',
+    'note',
+    'masks have holes, which polygons and YOLO cannot hold',
+    'keep them as RLE; convert to no format of polygons',
+)
+def holes(snapshot: Snapshot, options: Options) -> Hits:
+    rle = snapshot.topology
+    return hits(rle.place[rle.holes], snapshot.name_annotation)
+
+
+@check(
+    'masks.vanish-resized',
+    'warning',
+    "objects are smaller than one cell after the config's resize",
+    'train on larger images, or on crops or tiles',
+)
+def vanish_resized(snapshot: Snapshot, options: Options) -> Hits:
+    if options.scale is None:
+        return hits(np.zeros(0, dtype=bool), snapshot.name_annotation)
+    sides = np.sort(snapshot.size_of, 1)
+    short, long = sorted(options.scale)
+    factor = np.fmin(short / sides[:, 0], long / sides[:, 1])
+    cell = options.stride**2
+    seen = snapshot.areas * factor**2
+    found = (snapshot.areas >= cell) & (seen < cell)
+    return hits(found & ~snapshot.crowd, snapshot.name_annotation)
 
 
 @check(

@@ -1,7 +1,9 @@
 """Polygons."""
 
+import cv2
 import numpy as np
 
+from .crossings import crossing_owners
 from .findings import Hits, Options, check, hits
 from .polygons_table import MIN_VALUES
 from .snapshot import POLYGONS, Snapshot
@@ -74,3 +76,54 @@ def flat(snapshot: Snapshot, options: Options) -> Hits:
 )
 def many_points(snapshot: Snapshot, options: Options) -> Hits:
     return _owners(snapshot, snapshot.polygons.values > MANY_VALUES)
+
+
+@check(
+    'polygons.crossing',
+    'warning',
+    'polygons cross themselves: what is inside depends on the reader',
+    'draw them again, or split them into parts',
+)
+def crossing(snapshot: Snapshot, options: Options) -> Hits:
+    polygons = snapshot.polygons
+    sound = np.setdiff1d(
+        polygons.owner, polygons.owner[~polygons.usable]
+    ).astype(np.int64)
+    found = crossing_owners(snapshot.annotations, sound)
+    return hits(found, snapshot.name_annotation)
+
+
+@check(
+    'polygons.inside',
+    'warning',
+    'a part lies inside another one: readers fill what was meant as a hole',
+    'store objects with holes as RLE, or take the inner part out',
+)
+def inside(snapshot: Snapshot, options: Options) -> Hits:
+    table = snapshot.polygons
+    owners, starts, counts = np.unique(
+        table.owner, return_index=True, return_counts=True
+    )
+    several = counts > 1
+    rows = zip(owners[several], starts[several], counts[several], strict=True)
+    found = [
+        int(owner)
+        for owner, start, count in rows
+        if _holds_another(snapshot, start, start + count)
+    ]
+    return hits(np.array(found, dtype=np.int64), snapshot.name_annotation)
+
+
+def _holds_another(snapshot: Snapshot, start: int, end: int) -> bool:
+    """Whether one part of an annotation is within another."""
+    boxes = snapshot.polygons.box[start:end]
+    parts = snapshot.annotations[snapshot.polygons.owner[start]]
+    low = (boxes[:, None, :2] < boxes[None, :, :2]).all(-1)
+    high = (boxes[:, None, 2:] > boxes[None, :, 2:]).all(-1)
+    for outer, inner in np.argwhere(low & high):
+        around = np.array(parts['segmentation'][outer], np.float32)
+        x, y = parts['segmentation'][inner][:2]
+        place = (float(x), float(y))
+        if cv2.pointPolygonTest(around.reshape(-1, 2), place, False) > 0:
+            return True
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,8 +134,19 @@ def _of_config(name: str, images: bool) -> tuple[str, list[Snapshot], Options]:
     options = Options(
         num_queries=_queries(config.get('model', {})),
         classes=tuple(names) if names else None,
+        scale=_scale(dataset_of(config, 'train').get('pipeline') or ()),
     )
     return found.sentence(), snapshots_of_data(found, images), options
+
+
+def _scale(pipeline: Sequence[dict]) -> tuple[int, int] | None:
+    """What images are resized to, where that is one size."""
+    for step in pipeline:
+        scale = step.get('scale')
+        kind = str(step.get('type')).rpartition('.')[2]
+        if kind == 'Resize' and isinstance(scale, list | tuple):
+            return int(scale[0]), int(scale[1])
+    return None
 
 
 def _kind(config: Config) -> str:

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from mmseg_plugin.datasets.annotations import run_lengths
-
 from .findings import Hits, Options, check, hits
+from .runs import counts_of, is_sound
 from .snapshot import RLE, Snapshot
 
 
@@ -13,23 +12,8 @@ def _runs(snapshot: Snapshot) -> list[tuple[int, dict, np.ndarray | None]]:
     found = []
     for place in np.flatnonzero(snapshot.mask_kind == RLE):
         rle = snapshot.annotations[place]['segmentation']
-        found.append((int(place), rle, _counts(rle['counts'])))
+        found.append((int(place), rle, counts_of(rle['counts'])))
     return found
-
-
-def _counts(counts: str | bytes | list) -> np.ndarray | None:
-    try:
-        return run_lengths(counts, '')
-    except (TypeError, ValueError, UnicodeEncodeError):
-        return None
-
-
-def is_sound(rle: dict) -> bool:
-    """Whether the runs fill exactly the stated size."""
-    runs = _counts(rle['counts'])
-    if runs is None:
-        return False
-    return int(runs.sum()) == int(np.prod(rle['size']))
 
 
 @check(
@@ -73,3 +57,19 @@ def empty(snapshot: Snapshot, options: Options) -> Hits:
         if counts is not None and counts[1::2].sum() == 0
     ]
     return hits(np.array(found, dtype=np.int64), snapshot.name_annotation)
+
+
+@check(
+    'rle.kinds',
+    'note',
+    'compressed and uncompressed RLE are mixed: some readers take one only',
+    'write all of them in one form',
+)
+def kinds(snapshot: Snapshot, options: Options) -> Hits:
+    rows = _runs(snapshot)
+    plain = [
+        place for place, rle, _ in rows if isinstance(rle['counts'], list)
+    ]
+    mixed = 0 < len(plain) < len(rows)
+    found = np.array(plain if mixed else [], dtype=np.int64)
+    return hits(found, snapshot.name_annotation)

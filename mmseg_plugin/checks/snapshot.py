@@ -13,6 +13,8 @@ import numpy as np
 from mmseg_plugin.checks.images import ImageFacts, read_facts
 from mmseg_plugin.checks.maps import MapFacts, read_maps
 from mmseg_plugin.checks.polygons_table import Polygons, polygon_table
+from mmseg_plugin.checks.runs import is_sound
+from mmseg_plugin.checks.topology import Topology, topology
 
 # Kinds of `segmentation`.
 MISSING, EMPTY, POLYGONS, RLE, BROKEN = range(5)
@@ -122,6 +124,13 @@ class Snapshot:
         """All polygons of the file, one row each."""
         chosen = np.flatnonzero(self.mask_kind == POLYGONS)
         return polygon_table(self.annotations, chosen)
+
+    @cached_property
+    def topology(self) -> Topology:
+        """Parts and holes of RLE masks."""
+        chosen = np.flatnonzero((self.mask_kind == RLE) & ~self.crowd)
+        sound = [is_sound(self.annotations[i]['segmentation']) for i in chosen]
+        return topology(self.annotations, chosen[np.array(sound, dtype=bool)])
 
     @cached_property
     def facts(self) -> list[ImageFacts]:

@@ -30,7 +30,7 @@ def objects():
             {
                 'id': number + 1,
                 'image_id': 7 + number % 2,
-                'category_id': 3 if number % 3 else 5,
+                'category_id': 4 if number % 3 else 5,
                 'bbox': [x, y, 8.0, 8.0],
                 'area': 64.0,
                 'iscrowd': 0,
@@ -68,7 +68,7 @@ def clean(folder):
         'images': images,
         'annotations': objects(),
         'categories': [
-            {'id': 3, 'name': 'cat', 'supercategory': 'animal'},
+            {'id': 4, 'name': 'cat', 'supercategory': 'animal'},
             {'id': 5, 'name': 'dog', 'supercategory': 'animal'},
         ],
     }
@@ -259,6 +259,26 @@ def two_pieces(snapshot):
     segments[0]['category_id'] = 2
 
 
+def ring(snapshot):
+    mask = np.zeros((SIZE, SIZE), np.uint8, order='F')
+    mask[2:12, 2:12] = 1
+    mask[5:9, 5:9] = 0
+    found = coder.encode(mask)
+    shape = {'size': [SIZE] * 2, 'counts': found['counts'].decode()}
+    snapshot.annotations[0].update(segmentation=shape)
+
+
+def mixed_rle(snapshot):
+    whole = {'size': [SIZE] * 2, 'counts': [0, SIZE * SIZE]}
+    snapshot.annotations[0]['segmentation'] = rle(1)
+    snapshot.annotations[1]['segmentation'] = whole
+
+
+def other_things(snapshot):
+    snapshot.reference = replace(snapshot, data=copy.deepcopy(snapshot.data))
+    snapshot.reference.categories[1]['isthing'] = 1
+
+
 def crowd_rle(snapshot):
     for annotation in snapshot.annotations[:10]:
         annotation.update(segmentation=rle(1), iscrowd=1)
@@ -301,11 +321,16 @@ INSTANCES = {
     'polygons.many-points': polygon(*square(1, 2, 8) * 1200),
     'rle.size': first(segmentation=rle(1, (SIZE, SIZE + 1))),
     'rle.runs': first(segmentation={'size': [SIZE] * 2, 'counts': [3, 5]}),
+    'polygons.crossing': polygon(1, 2, 9, 10, 9, 2, 1, 9),
+    'polygons.inside': first(segmentation=[square(1, 2, 8), square(3, 4, 3)]),
+    'rle.kinds': mixed_rle,
+    'ids.sparse': category(id=2),
     'rle.empty': first(segmentation=rle(0)),
     'masks.missing': first(segmentation=[]),
     'masks.one-pixel': first(area=1),
     'masks.vanish': first(area=15),
     'masks.many-parts': first(segmentation=[square(1, 2, 8)] * 21),
+    'masks.holes': ring,
     'masks.twice': doubled,
     'crowd.all': every(iscrowd=1),
     'crowd.class': crowd_class,
@@ -319,12 +344,13 @@ INSTANCES = {
     'leakage.same-file': leaking(0),
     'leakage.near': leaking(1),
     'leakage.new-class': one_class,
-    'leakage.categories': lambda s: s.reference.categories[0].update(id=4),
+    'leakage.categories': lambda s: s.reference.categories[0].update(id=3),
     'exports.box-as-mask': boxes,
     'exports.box-short': first(segmentation=rle(1), bbox=[4, 4, 3, 3]),
     'exports.crowd-area': first(iscrowd=1, area=0),
 }
 PANOPTIC = {
+    'leakage.things': other_things,
     'panoptic.missing': lambda s: (s.seg_dir / 'a.png').unlink(),
     'panoptic.mode': pixels([2] * 8, grey=True),
     'panoptic.no-pixels': segment(id=9),
@@ -349,6 +375,7 @@ SEMANTIC = {
 OPTIONS = {
     'categories.not-in-file': {'classes': ('cat', 'cow', 'dog')},
     'categories.order': {'classes': ('dog', 'cat')},
+    'masks.vanish-resized': {'scale': (12, 12)},
     'balance.queries': {'num_queries': 14},
     'balance.detections': {'max_dets': 14},
 }

@@ -97,7 +97,8 @@ def read_json(path: Path) -> dict:
     collects = gc.isenabled()
     gc.disable()
     try:
-        data = json.loads(path.read_bytes())
+        # Not of bytes: those and the text would be in memory together.
+        data = json.loads(path.read_text(encoding='utf-8-sig'))
     except (OSError, ValueError) as error:
         raise DataError(f'{path} cannot be read as JSON: {error}') from error
     finally:
