@@ -12,9 +12,10 @@ from mmseg_plugin.checks import (
     run_checks,
 )
 from mmseg_plugin.checks.fixed_files import write_fixed
+from mmseg_plugin.checks.page import page
 from mmseg_plugin.checks.reading import read_target
 from mmseg_plugin.cli.arguments import ToolParser
-from mmseg_plugin.cli.cli import UserError, run
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,6 +32,12 @@ def parse_args() -> argparse.Namespace:
         metavar='OUT',
         help='write corrected annotation files into the folder OUT, which '
         'can be trained on as DATA',
+    )
+    parser.add_argument(
+        '--html',
+        type=Path,
+        metavar='OUT',
+        help='write the report as a page, with examples drawn',
     )
     parser.add_argument(
         '--strict', action='store_true', help='warnings are errors'
@@ -65,6 +72,9 @@ def main() -> None:
         print(json.dumps([finding.as_dict() for finding in together]))
     else:
         print(format_report(together, words))
+    if args.html:
+        with atomic_path(args.html) as part:
+            part.write_text(page(words, snapshots, findings))
     if args.fix:
         for line in write_fixed(args.fix, snapshots, findings):
             print(line, file=sys.stderr)

@@ -46,10 +46,19 @@ class Options:
 
 @dataclass(frozen=True)
 class Hits:
-    """How often something was found, and the first places."""
+    """How often something was found, and the first places.
+
+    Attributes:
+        count: how often.
+        places: names of the first.
+        rows: their indices among annotations or images.
+        kind: ``'annotation'``, ``'image'`` or ``''``.
+    """
 
     count: int
     places: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    kind: str = ''
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,14 @@ class Finding:
     file: str
     places: tuple[str, ...] = ()
     can_fix: bool = False
+    rows: tuple[int, ...] = ()
+    kind: str = ''
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        """For programs; rows and their kind are for drawing."""
+        found = asdict(self)
+        del found['rows'], found['kind']
+        return found
 
 
 @dataclass(frozen=True)
@@ -127,8 +141,12 @@ def hits(where: np.ndarray | np.bool_, name: Callable[[int], str]) -> Hits:
     """
     array = np.asarray(where)
     found = np.flatnonzero(array) if array.dtype == bool else array
-    places = tuple(name(int(index)) for index in found[:MAX_PLACES])
-    return Hits(len(found), places)
+    rows = tuple(int(index) for index in found[:MAX_PLACES])
+    places = tuple(name(row) for row in rows)
+    kind = getattr(name, '__name__', '').removeprefix('name_')
+    if kind not in ('annotation', 'image'):
+        return Hits(len(found), places)
+    return Hits(len(found), places, rows, kind)
 
 
 def listed(places: Sequence[str]) -> Hits:
@@ -196,4 +214,6 @@ def _finding(one: Check, found: Hits, path: Path) -> Finding:
         file=str(path),
         places=found.places,
         can_fix=one.id in FIXES,
+        rows=found.rows,
+        kind=found.kind,
     )

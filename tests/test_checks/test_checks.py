@@ -124,7 +124,11 @@ def test_a_file_of_the_command_line(run_tool, tmp_path):
     snapshot = broken.clean(tmp_path / 'data')
     snapshot.annotations[0]['id'] = 0
     snapshot.path.write_text(json.dumps(snapshot.data))
-    done = run_tool('check', snapshot.path, '--fix', tmp_path / 'out')
+    done = run_tool(
+        *('check', snapshot.path, '--fix', tmp_path / 'out'),
+        *('--html', tmp_path / 'page.html'),
+    )
+    assert 'src="data:' in (tmp_path / 'page.html').read_text()
     assert done.returncode == 1
     assert 'ids.annotation-zero (1)' in done.stdout
     again = run_tool(
