@@ -42,7 +42,28 @@ def config_of_data() -> None:
     sys.argv[1:] = [str(config), '--work-dir', str(args.work_dir), *rest]
 
 
+def train_more() -> None:
+    """Goes on with a finished run; see :func:`extend_run` for the rule."""
+    from mmseg_plugin.apis.extend import extend_run
+
+    parser = ToolParser(description=__doc__)
+    parser.add_argument('run', type=Path, metavar='WORK_DIR')
+    parser.add_argument('--extend', type=int, required=True, metavar='N')
+    args, rest = parser.parse_known_args()
+    made = extend_run(args.run, args.extend)
+    print(made.words)
+    sys.argv[1:] = [str(made.config), '--work-dir', str(args.run)]
+    sys.argv += ['--resume', str(made.checkpoint), *rest]
+    try:
+        run_installed_tool('train')
+    finally:
+        made.checkpoint.unlink(missing_ok=True)
+
+
 def main() -> None:
+    if any(word.partition('=')[0] == '--extend' for word in sys.argv[1:]):
+        train_more()
+        return
     # A config is a file or a name, so that a folder can only be data.
     if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
         config_of_data()

@@ -190,7 +190,7 @@ def _schedule_lines(facts: DataFacts, made: Choice) -> list[str]:
         f'max_epochs={made.epochs}, val_interval={every})',
         f'optim_wrapper = dict(optimizer=dict(lr={made.lr:.3g}))',
         "param_scheduler = [dict(type='LinearLR', start_factor=0.05, "
-        f'by_epoch=False, end={max(1, min(100, total // 10))}), '
+        f'by_epoch=False, end={1 + max(1, min(100, total // 10))}), '
         "dict(type='CosineAnnealingLR', "
         f'T_max={made.epochs}, convert_to_iter_based=True)]',
         'log_processor = dict(by_epoch=True)',
