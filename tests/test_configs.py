@@ -202,6 +202,15 @@ def test_intra_batch_supervision_never_gets_one_image(path):
             assert loader.batch_sampler.drop_last
 
 
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_products_are_as_exact_as_published(path):
+    """TF32 on GPUs that have it, whatever schedule a leaf has."""
+    cfg = load(path)
+    hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
+    types = {hook['type'] for hook in hooks if hook}
+    assert 'mmseg_plugin.MatmulPrecisionHook' in types
+
+
 ROOTS = {
     'coco': ('COCO_ROOT', 'data/coco'),
     'cityscapes': ('CITYSCAPES_ROOT', 'data/cityscapes'),

@@ -5,6 +5,7 @@ _base_ = [
     'mmdet::_base_/default_runtime.py',
 ]
 default_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     progress=dict(type='mmseg_plugin.ProgressHook'),
     pictures=dict(type='mmseg_plugin.PicturesHook'),
     checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),

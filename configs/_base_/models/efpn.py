@@ -68,3 +68,6 @@ tiny_efpn_mask_rcnn = dict(
 extension_optimizer = dict(
     _delete_=True, type='AdamW', lr=0.0002, weight_decay=0.0001
 )
+
+# Beside mmdet's schedules, which say nothing of it.
+custom_hooks = [dict(type='mmseg_plugin.MatmulPrecisionHook')]

@@ -62,3 +62,6 @@ query_head = dict(
 )
 query_decode_head = dict(_delete_=True, type='mmseg_plugin.QueryDecodeHead')
 segmentor = dict(type='mmseg_plugin.SegmentorPixelDecoder')
+
+# Beside mmdet's schedules, which say nothing of it.
+custom_hooks = [dict(type='mmseg_plugin.MatmulPrecisionHook')]

@@ -25,6 +25,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False),
 ]
 default_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     progress=dict(type='mmseg_plugin.ProgressHook'),
     pictures=dict(type='mmseg_plugin.PicturesHook'),
     checkpoint=dict(

@@ -25,6 +25,7 @@ param_scheduler = [
 ]
 
 default_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     progress=dict(type='mmseg_plugin.ProgressHook'),
     pictures=dict(type='mmseg_plugin.PicturesHook'),
     checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),

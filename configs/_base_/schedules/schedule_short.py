@@ -34,6 +34,7 @@ optim_wrapper = dict(
 )
 
 default_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     progress=dict(type='mmseg_plugin.ProgressHook'),
     pictures=dict(type='mmseg_plugin.PicturesHook'),
     checkpoint=dict(

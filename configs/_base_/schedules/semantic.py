@@ -10,6 +10,7 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),
 )
 default_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
     progress=dict(type='mmseg_plugin.ProgressHook'),
     pictures=dict(type='mmseg_plugin.PicturesHook'),
     timer=dict(type='IterTimerHook'),
