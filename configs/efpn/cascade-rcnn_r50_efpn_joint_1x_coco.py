@@ -8,5 +8,5 @@ _base_ = [
 efpn = _base_.efpn_faster_rcnn
 kind = 'mmseg_plugin.EFPNCascadeRoIHead'
 model = dict(efpn, roi_head=dict(efpn.roi_head, type=kind))
-default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))
+default_hooks = _base_.hooks
 log_processor = dict(type='mmseg_plugin.LogLines')

@@ -6,5 +6,5 @@ _base_ = [
     'mmdet::_base_/default_runtime.py',
 ]
 model = _base_.efpn_faster_rcnn
-default_hooks = dict(checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'))
+default_hooks = _base_.hooks
 log_processor = dict(type='mmseg_plugin.LogLines')

@@ -69,5 +69,8 @@ extension_optimizer = dict(
     _delete_=True, type='AdamW', lr=0.0002, weight_decay=0.0001
 )
 
-# Beside mmdet's schedules, which say nothing of it.
-custom_hooks = [dict(type='mmseg_plugin.MatmulPrecisionHook')]
+# Beside mmdet's schedules, which know of neither.
+hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
+    checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
+)

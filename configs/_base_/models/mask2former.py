@@ -71,5 +71,5 @@ mask2former_swin_l = dict(
     panoptic_head=dict(in_channels=[192, 384, 768, 1536], num_queries=200),
 )
 
-# Beside mmdet's schedules, which say nothing of it.
+# Beside mmdet's schedules, whose default_hooks no other base may have.
 custom_hooks = [dict(type='mmseg_plugin.MatmulPrecisionHook')]

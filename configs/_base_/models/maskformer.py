@@ -63,5 +63,5 @@ query_head = dict(
 query_decode_head = dict(_delete_=True, type='mmseg_plugin.QueryDecodeHead')
 segmentor = dict(type='mmseg_plugin.SegmentorPixelDecoder')
 
-# Beside mmdet's schedules, which say nothing of it.
+# Beside mmdet's schedules, whose default_hooks no other base may have.
 custom_hooks = [dict(type='mmseg_plugin.MatmulPrecisionHook')]
