@@ -9,12 +9,13 @@ from mmengine.logging import logger
 # onedl's mmdet and mmseg print this at the import, as they cannot find a
 # package that nobody else has.
 _SAID = 'Could not import OneDL'
-_WARNED = 'faster_coco_eval is not installed'
+_WARNED = ('faster_coco_eval is not installed', 'The draw is False')
 
 
 def calm_imports() -> None:
-    """Silences two sentences that mmdet has for every process."""
-    warnings.filterwarnings('ignore', message=_WARNED)
+    """Silences sentences that mmdet has for every process."""
+    for start in _WARNED:
+        warnings.filterwarnings('ignore', message=start)
     # print_log prints, whatever its level, where it has no logger.
     logger.print = _print  # type: ignore[attr-defined]
 

@@ -143,21 +143,28 @@ def measure_panoptic(judged: Judged) -> Measured:
     return Measured('PQ', panoptic_quality(counts).pq, rows, {})
 
 
-def semantic_counts(record: ImageRecord, num_classes: int) -> np.ndarray:
-    """Pixels (C, 2) of one image: in both maps, in either; void left out."""
+def pixel_confusion(record: ImageRecord, num_classes: int) -> np.ndarray:
+    """Pixels (C + 1, C + 1) of one image, truth by result; the last is void.
+
+    Void of the truth is left out.
+    """
     maps = []
     for regions in (record.truth, record.found):
         ids = label_map(regions, record.size)
-        labels = np.array([*(r.label for r in regions), -1], int)
-        maps.append(labels[ids])
+        labels = [*(region.label for region in regions), num_classes]
+        maps.append(np.array(labels)[ids])
     truth, found = maps
-    known = truth >= 0
-    both = truth[known & (truth == found)]
-    either = np.bincount(truth[known], minlength=num_classes)
-    seen = found[known & (found >= 0)]
-    either += np.bincount(seen, minlength=num_classes)
-    shared = np.bincount(both, minlength=num_classes)
-    return np.stack((shared, either - shared), 1).astype(float)
+    size = num_classes + 1
+    places = (truth * size + found)[truth < num_classes]
+    return np.bincount(places, minlength=size**2).reshape(size, size)
+
+
+def semantic_counts(record: ImageRecord, num_classes: int) -> np.ndarray:
+    """Pixels (C, 2) of one image: in both maps, in either; void left out."""
+    pixels = pixel_confusion(record, num_classes)
+    shared = np.diag(pixels)
+    either = pixels.sum(1) + pixels.sum(0) - shared
+    return np.stack((shared, either), 1)[:num_classes].astype(float)
 
 
 def measure_semantic(judged: Judged) -> Measured:

@@ -8,8 +8,13 @@ from mmseg_plugin.reporting.matching import (
     match,
     scored_hits,
 )
-from mmseg_plugin.reporting.measures import measure, objects_by_class
-from mmseg_plugin.reporting.records import Judged
+from mmseg_plugin.reporting.measures import (
+    measure,
+    objects_by_class,
+    pixel_confusion,
+    semantic_counts,
+)
+from mmseg_plugin.reporting.records import Judged, label_map
 from mmseg_plugin.reporting.sections.calibration import (
     expected_error,
     reliability,
@@ -101,3 +106,14 @@ def test_calibration_of_honest_scores():
     assert expected_error(reliability(honest)) < 0.02
     bold = hits._replace(scores=scores, hits=rng.random(20000) < scores / 2)
     assert expected_error(reliability(bold)) == pytest.approx(0.25, abs=0.02)
+
+
+def test_pixels_of_a_semantic_result_are_counted_by_class():
+    run = judged(2, kind='semantic')
+    for record in run.images:
+        counts = pixel_confusion(record, 3)
+        assert counts[3].sum() == 0
+        known = (label_map(record.truth, record.size) >= 0).sum()
+        assert counts.sum() == known
+        shared = semantic_counts(record, 3)[:, 0]
+        assert shared.tolist() == np.diag(counts)[:3].tolist()

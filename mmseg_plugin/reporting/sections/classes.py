@@ -1,7 +1,5 @@
 """AP, PQ or IoU of each class, with how often it occurs."""
 
-from collections.abc import Sequence
-
 from mmseg_plugin.reporting.html import paragraph, table
 from mmseg_plugin.reporting.matching import confusion
 from mmseg_plugin.reporting.measures import objects_by_class
@@ -19,20 +17,21 @@ def _table(kind: JudgedView) -> str:
     there = objects_by_class(judged.images, count)
     pairs = confusion(judged, kind.matched)
     columns = list(rows[0]) if rows else []
-    body: list[Sequence[str | int | float]] = []
+    # Regions of a map are no objects.
+    objects = judged.kind != 'semantic'
+    body: list[list[str | int | float]] = []
     for i, name in enumerate(judged.classes):
-        right = int(pairs[i, i])
-        found = int(pairs[:, i].sum())
-        body.append(
-            (
-                *(name, int(there[i, 0]), int(there[i, 1])),
-                *(rows[i][column] for column in columns),
-                *(right, found - right, int(pairs[i].sum()) - right),
-            )
-        )
-    body.sort(key=lambda row: (row[1] == 0, row[3]))
-    heads = ['class', 'objects', 'images', *columns]
-    heads += ['right', 'wrong', 'missed']
+        row: list[str | int | float] = [name, int(there[i, 1])]
+        row += [rows[i][column] for column in columns]
+        if objects:
+            right, found = int(pairs[i, i]), int(pairs[:, i].sum())
+            missed = int(pairs[i].sum()) - right
+            row += [int(there[i, 0]), right, found - right, missed]
+        body.append(row)
+    body.sort(key=lambda row: (row[1] == 0, row[2]))
+    heads = ['class', 'images', *columns]
+    if objects:
+        heads += ['objects', 'right', 'wrong', 'missed']
     word = KIND_WORDS[judged.kind].capitalize()
     said = table(heads, body, f'{word}, the worst class first.')
     if kind.threshold:

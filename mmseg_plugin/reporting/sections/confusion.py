@@ -4,6 +4,7 @@ import numpy as np
 
 from mmseg_plugin.reporting.html import paragraph, table
 from mmseg_plugin.reporting.matching import confusion
+from mmseg_plugin.reporting.measures import pixel_confusion
 from mmseg_plugin.reporting.view import KIND_WORDS, JudgedView, RunView
 
 _MOST = 15
@@ -14,9 +15,19 @@ def confused(run: RunView) -> str:
     return ''.join(_mistakes(kind) for kind in run.kinds)
 
 
+def _counts(kind: JudgedView) -> np.ndarray:
+    """Objects, or pixels of a semantic result; see :func:`confusion`."""
+    if kind.judged.kind != 'semantic':
+        return confusion(kind.judged, kind.matched)
+    size = len(kind.judged.classes)
+    images = (pixel_confusion(r, size) for r in kind.judged.images)
+    return sum(images, np.zeros((size + 1, size + 1), int))
+
+
 def _mistakes(kind: JudgedView) -> str:
     names = [*kind.judged.classes, 'nothing']
-    counts = confusion(kind.judged, kind.matched)
+    unit = 'pixels' if kind.judged.kind == 'semantic' else 'objects'
+    counts = _counts(kind)
     totals = counts.sum(1)
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
@@ -36,7 +47,7 @@ def _mistakes(kind: JudgedView) -> str:
     if not rows:
         return paragraph(f'{word}: no mistake.')
     return table(
-        ('is', 'was taken for', 'objects', 'share of the class'),
+        ('is', 'was taken for', unit, 'share of the class'),
         rows,
         f'{word}: the {len(rows)} most frequent mistakes; "nothing" is '
         'missed on the right, invented on the left.',

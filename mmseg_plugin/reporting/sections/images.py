@@ -9,9 +9,18 @@ from mmseg_plugin.reporting.html import paragraph, picture
 from mmseg_plugin.reporting.matching import shown
 from mmseg_plugin.reporting.records import ImageRecord, Region
 from mmseg_plugin.reporting.view import JudgedView, RunView
+from mmseg_plugin.visualization.colours import PALETTE
+from mmseg_plugin.visualization.drawing import Style, draw_segments
 from mmseg_plugin.visualization.panels import draw_panels
 
 WORST, BEST = 4, 2
+_HOW = {
+    False: 'An object has one colour on both sides. Dashed: missed on the '
+    'left; on the right no object, or one of another class. Quality is the '
+    'PQ of the image, its classes counted together.',
+    True: 'A class has one colour on both sides. Quality is the PQ of the '
+    'regions of the image.',
+}
 # Width of a picture, in pixels.
 _WIDTH = 1400
 
@@ -32,14 +41,7 @@ def images(run: RunView) -> str:
         return paragraph('No image has an object.', 'note')
     worst = ranked[:WORST]
     best = [pair for pair in ranked[::-1][:BEST] if pair not in worst]
-    parts = [
-        paragraph(
-            'An object has one colour on both sides. Dashed: missed on the '
-            'left; on the right no object, or one of another class. Quality '
-            'is the PQ of the image, its classes counted together.',
-            'soft',
-        )
-    ]
+    parts = [paragraph(_HOW[kind.judged.kind == 'semantic'], 'soft')]
     for title, chosen in (('Worst', worst), ('Best', best)):
         if chosen:
             parts.append(f'<h3>{title}</h3>')
@@ -50,7 +52,9 @@ def images(run: RunView) -> str:
 def _one(kind: JudgedView, number: int, quality: float) -> str:
     record, pairs = kind.judged.images[number], kind.matched[number]
     name = '/'.join(record.path.rsplit('/', 2)[-2:])
-    said = f'{name}: quality {quality:.2f}, {_words(pairs)}'
+    said = f'{name}: quality {quality:.2f}'
+    if kind.judged.kind != 'semantic':
+        said += f', {_words(pairs)}'
     image = cv2.imread(record.path, cv2.IMREAD_COLOR)
     if image is None or image.shape[:2] != tuple(record.size):
         return paragraph(f'{said}; the image cannot be read any more', 'note')
@@ -76,7 +80,21 @@ def draw(
         'ground truth': _segments(record.truth),
         'this model': _segments(found),
     }
-    drawn = draw_panels(image, panels, kind.judged.classes, True)
+    classes = kind.judged.classes
+    if kind.judged.kind == 'semantic':
+        # A class is a colour, and a region no object to be missed.
+        drawn = np.concatenate(
+            [
+                draw_segments(
+                    *(image, some, classes, title),
+                    [Style(s.label % len(PALETTE)) for s in some],
+                )
+                for title, some in panels.items()
+            ],
+            axis=1,
+        )
+    else:
+        drawn = draw_panels(image, panels, classes, True)
     scale = min(1.0, _WIDTH / drawn.shape[1])
     return cv2.resize(
         drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
