@@ -1,11 +1,14 @@
 """How times grow: from mask embeddings to gradients, and of loading."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from harness import race, write_line
+from bench_input_pipeline import input_pipeline
+from harness import Arms, race, write_line
 from mask_path import Size, mask_path
 
 from mmseg_plugin.cli.cli import atomic_path
@@ -38,21 +41,40 @@ def measure_growth(out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     for name, values in SERIES.items():
-        times = [_times(out / 'growth.jsonl', name, value) for value in values]
-        curves = [
-            Curve(label, np.array(values), seconds)
-            for label, seconds in zip(NAMES, np.array(times).T, strict=True)
-        ]
-        panel = Panel('', LABELS[name], 'CPU seconds', curves)
-        with atomic_path(out / f'growth_{name}.png') as path:
-            save_plot([panel], path)
+        changes: list[dict[str, Any]] = [{name: value} for value in values]
+        sizes = [BASE._replace(**change) for change in changes]
+        _plot(out, name, values, [partial(mask_path, s) for s in sizes])
+    images = [
+        partial(input_pipeline, 'instances', v, 'pillow') for v in INSTANCES
+    ]
+    _plot(out, 'instances', INSTANCES, images)
 
 
-def _times(lines: Path, name: str, value: int) -> tuple[float, float]:
+def _plot(
+    out: Path,
+    name: str,
+    values: Sequence[int],
+    arms: Sequence[Callable[[], Arms]],
+) -> None:
+    """Races the arms of each value and plots both curves."""
+    times = [
+        _times(out / 'growth.jsonl', name, value, make())
+        for value, make in zip(values, arms, strict=True)
+    ]
+    curves = [
+        Curve(label, np.array(values), seconds)
+        for label, seconds in zip(NAMES, np.array(times).T, strict=True)
+    ]
+    panel = Panel('', LABELS[name], 'CPU seconds', curves)
+    with atomic_path(out / f'growth_{name}.png') as path:
+        save_plot([panel], path)
+
+
+def _times(
+    lines: Path, name: str, value: int, arms: Arms
+) -> tuple[float, float]:
     """CPU seconds of both, also printed and written to ``lines``."""
-    change: dict[str, Any] = {name: value}
-    size = BASE._replace(**change)
-    ours, peer = race(mask_path(size), budget=0)
+    ours, peer = race(arms, budget=0)
     print(
         f'{name:8} {value:6} {ours:8.3f} {peer:8.3f} s  {peer / ours:6.1f}x',
         flush=True,

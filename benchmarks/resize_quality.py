@@ -16,7 +16,7 @@ from mmseg_plugin.datasets.transforms.large_scale_jitter import (
 )
 
 FACTORS = (0.1, 0.2, 0.3, 0.4, 0.5)
-WAYS = {
+WAYS: dict[str, dict] = {
     'cv2': {'backend': 'cv2'},
     'pillow, reduced decoding': {'reduced_decoding': True},
 }
@@ -27,7 +27,8 @@ def jittered(path: Path, factor: float, **options: object) -> np.ndarray:
     height, width = cv2.imread(str(path)).shape[:2]  # type: ignore[union-attr]
     size = round(height * factor), round(width * factor)
     step = LargeScaleJitter(size=size[::-1], **options)  # type: ignore[arg-type]
-    step.draw = lambda _: Jitter(False, size, (0, 0))  # type: ignore[method-assign]
+    # Nothing is drawn.
+    step.__dict__['draw'] = lambda _: Jitter(False, size, (0, 0))
     info = {'img_path': str(path), 'height': height, 'width': width}
     return step.transform(info)['img'].astype(np.int16)
 
