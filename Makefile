@@ -23,7 +23,7 @@ SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test test-hf test-timm soak check format bench mutants matrix clean
+.PHONY: setup demo demo-mask-dino test test-hf test-timm soak soak-data check format bench mutants matrix clean
 
 setup: $(READY)
 
@@ -50,6 +50,10 @@ test-hf: $(READY)
 # Kills runs at random moments and resumes them.
 soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
+
+# Writes random data sets and trains on each what `new` chooses.
+soak-data: $(READY)
+	$(SINGLE) $(PY) -m tests.soak.data_sets --count 30
 
 # timm imports torchvision; its operators are not used and need not work.
 test-timm: $(READY)

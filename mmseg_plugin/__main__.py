@@ -39,6 +39,10 @@ def main() -> None:
     del sys.argv[1]
     try:
         runpy.run_path(str(tools[name]), run_name='__main__')
+    except KeyboardInterrupt:
+        # As shells report a command that SIGINT ended.
+        print('\ninterrupted', file=sys.stderr)
+        sys.exit(130)
     except StackError as error:
         sys.exit(f'error: {error}')
     except ModuleNotFoundError as error:

@@ -2,6 +2,10 @@ import argparse
 import ast
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +23,7 @@ from mmseg_plugin.apis.new_pipelines import Scale, choose_scale
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import find_config
 from mmseg_plugin.registry import DATASETS
+from tests.soak.data_sets import try_one
 from tests.test_datasets.test_formats import writers
 
 
@@ -248,3 +253,31 @@ def test_hours_are_kept(tmp_path, capsys):
     hours = float(re.search(r'about (\S+) hours here', said).group(1))
     assert 0.02 < hours <= 0.1
     assert Config.fromfile(path).train_cfg.max_epochs > 1
+
+
+# More of them: make soak-data
+@pytest.mark.parametrize('seed', [0, 1, 2])
+def test_random_data_sets(seed, tmp_path):
+    try_one(seed, tmp_path)
+
+
+@pytest.mark.parametrize('tool', ['check', 'new', 'train'])
+def test_an_interrupted_tool_leaves_nothing_half_written(tool, tmp_path):
+    writers.write_yolo(tmp_path / 'data')
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'mmseg_plugin', tool, 'data'],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode in (130, -signal.SIGINT)
+    names = {path.name for path in tmp_path.rglob('*')}
+    assert not any(name.startswith('.') for name in names)
+    if FOLDER in names:
+        assert 'record.json' in names
+    if process.returncode == 130:
+        assert 'Traceback' not in said
