@@ -98,7 +98,7 @@ def main() -> None:
     step('installing what builds packages', *pip, *BUILD_TOOLS)
     names = requirements(args.stack)
     step(f'installing {", ".join(names)}', *pip, *own, *names)
-    packages = ('--editable', f'.[{args.stack},dev]')
+    packages = ('--editable', f'.[{args.stack},dev,export]')
     torch = args.torch.split()
     if works(python, 'import torch'):
         torch = []
@@ -106,7 +106,7 @@ def main() -> None:
         # Its index is for torch alone.
         step(f'installing {args.torch}', *pip, *torch)
         torch = []
-    what = f'mmseg_plugin[{args.stack},dev]'
+    what = f'mmseg_plugin[{args.stack},dev,export]'
     step(f'installing {" and ".join([*torch, what])}', *pip, *torch, *packages)
     compiled = ('--compile',) if args.ops == 'compiled' else ()
     step(

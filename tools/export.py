@@ -72,7 +72,9 @@ def parse_args() -> argparse.Namespace:
         help='take the pixels of one image, RGB, uint8 (height, width, 3)',
     )
     parser.add_argument(
-        '--half', action='store_true', help='weights and network in float16'
+        '--half',
+        action='store_true',
+        help='weights in float16: half the file, computed with in float32',
     )
     parser.add_argument(
         '--int8',

@@ -14,6 +14,10 @@ from torch import nn
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.exporting.attention import use_sampling
 from mmseg_plugin.exporting.bodies import body_of
+from mmseg_plugin.exporting.deformable_convolution import (
+    use_sampled_convolutions,
+)
+from mmseg_plugin.exporting.half import halve_weights
 from mmseg_plugin.exporting.networks import ImageToResults
 from mmseg_plugin.exporting.recipe import Recipe, read_recipe
 from mmseg_plugin.exporting.session import KEY, onnx_packages
@@ -36,7 +40,7 @@ class Options(NamedTuple):
         results: ``'original'``, at the size of the original image, or
             ``'input'``, at that of the network's input.
         sampling: key of :data:`SAMPLING`.
-        half: weights and network in float16.
+        half: weights in float16.
     """
 
     size: tuple[int, int] | None = None
@@ -71,6 +75,7 @@ def write_onnx(
     _check_weights(model)
     model = copy.deepcopy(model).float().cpu().eval()
     use_sampling(model, options.sampling)
+    use_sampled_convolutions(model)
     network = ImageToResults(
         body_of(model, options.batch),
         recipe,
@@ -83,12 +88,10 @@ def write_onnx(
     _trace(network, inputs, _dynamic_axes(network, options), path)
     proto = onnx.load(str(path))
     description = describe(model, meta, config, recipe, options)
-    _free_shapes(proto, options)
     onnx.helper.set_model_props(proto, {KEY: json.dumps(description)})
     if options.half:
-        from mmseg_plugin.exporting.half import to_half
-
-        proto = to_half(proto)
+        halve_weights(proto)
+    _free_shapes(proto, options)
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, str(path))
 

@@ -1,28 +1,42 @@
-"""Networks in float16, their results in float32."""
+"""Weights in float16, half the file, computed with in float32."""
 
 from typing import Any
 
-from mmseg_plugin.exporting.quantizing import NETWORK
+import numpy as np
+
+# Smaller ones are constants of the network, not worth it.
+_LEAST = 64
 
 
-def to_half(proto: Any) -> Any:
-    """Weights and network of an ``onnx.ModelProto`` in float16.
+def halve_weights(proto: Any) -> None:
+    """Keeps the large float32 weights of an ``onnx.ModelProto`` as float16.
 
-    Inputs, outputs and the results' nodes stay as they are.
+    They are cast back where the graph begins, which runtimes do once, when
+    they load the file.
+
+    Args:
+        proto: changed in place.
     """
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-    from onnxruntime.transformers.onnx_model import OnnxModel
+    from onnx import TensorProto, helper, numpy_helper
 
-    rest = [
-        node.name
-        for node in proto.graph.node
-        if not any(part in node.name for part in NETWORK)
-    ]
-    model = OnnxModel(
-        convert_float_to_float16(
-            proto, keep_io_types=True, node_block_list=rest
+    graph = proto.graph
+    casts = []
+    for weight in graph.initializer:
+        if weight.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(weight)
+        with np.errstate(over='ignore'):
+            half = values.astype(np.float16)
+        if values.size < _LEAST or not np.isfinite(half).all():
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(half, f'{name}.half'))
+        casts.append(
+            helper.make_node(
+                *('Cast', [f'{name}.half'], [name], f'{name}.cast'),
+                to=TensorProto.FLOAT,
+            )
         )
-    )
-    # Casts are appended, behind what reads them.
-    model.topological_sort()
-    return model.model
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

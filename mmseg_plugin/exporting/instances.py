@@ -55,13 +55,12 @@ def instance_outputs(
     rules: InstanceRules,
     boxes: Tensor | None = None,
     classes: Tensor | None = None,
-    whole: bool = True,
+    maps: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """What :func:`instance_results` gives, in tensors of fixed sizes.
 
     Nothing is left out: what the rules drop comes last, with score zero and
-    label -1. Of a single image, pairs below ``rules.score_thr`` are left
-    out before their masks are multiplied out.
+    label -1.
 
     Args:
         scores: (B, Q, C), class probabilities.
@@ -70,42 +69,44 @@ def instance_outputs(
         rules: what is kept.
         boxes: (B, Q, 4), (cx, cy, w, h) in [0, 1]; from the masks if None.
         classes: bool (C,), classes to keep after the choice; all if None.
-        whole: give whole masks.
+        maps: all queries' logits (B, Q, *out), if they are there already.
 
     Returns:
         ``scores``, ``labels`` (B, n), ``boxes`` (B, n, 4) in pixels of the
         results and ``masks`` uint8 (B, n, *out).
     """
     best, labels, queries = best_pairs(scores, rules.max_per_image, classes)
-    maps = frame.finish(multiply(masks, queries))
+    # Where each pair's map is.
+    places = queries
+    if maps is None:
+        maps = frame.finish(multiply(masks, queries))
+        places = torch.arange(best.shape[1]).expand_as(best)
     threshold = torch.tensor(rules.mask_thr).logit().item()
     inside = maps > threshold
     area = inside.flatten(2).sum(2)
     if rules.mask_score:
         total = maps.sigmoid().where(inside, 0.0).flatten(2).sum(2)
-        best = best * (total / (area + 1e-6))
+        best = best * (total / (area + 1e-6)).gather(1, places)
     keep = best >= max(rules.score_thr, 0.0)
     if rules.drop_empty:
-        keep = keep & (area > 0)
+        keep = keep & (area > 0).gather(1, places)
     if boxes is None:
-        corners = boxes_around(inside)
+        corners = _rows(boxes_around(inside), places)
     else:
         corners = _rows(frame.corners(boxes), queries)
     best = best.where(keep, 0.0)
     labels = labels.where(keep, -1)
     # Those left out last, though some instance may score zero.
     order = best.where(keep, -1.0).topk(best.shape[1], 1)[1]
-    found = {
+    # One index of whole masks: one of each pixel takes more than they do.
+    starts = torch.arange(inside.shape[0])[:, None] * inside.shape[1]
+    chosen = places.gather(1, order) + starts
+    return {
         'scores': best.gather(1, order),
         'labels': labels.gather(1, order),
         'boxes': _rows(corners, order),
+        'masks': inside.flatten(0, 1)[chosen].to(torch.uint8),
     }
-    if whole:
-        index = order[..., None, None].expand(
-            -1, -1, inside.shape[2], inside.shape[3]
-        )
-        found['masks'] = inside.gather(1, index).to(torch.uint8)
-    return found
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:

@@ -15,8 +15,7 @@ def panoptic_map(
     scores: Tensor,
     labels: Tensor,
     keep: Tensor,
-    masks: MaskLogits,
-    frame: Frame,
+    maps: Tensor,
     rules: PanopticRules,
     is_thing: Tensor,
 ) -> Tensor:
@@ -28,15 +27,14 @@ def panoptic_map(
         scores: (B, Q), class scores.
         labels: int64 (B, Q), classes.
         keep: bool (B, Q), queries that may be segments.
-        masks: mask logits.
-        frame: sizes of the results.
+        maps: mask logits (B, Q, *out).
         rules: which segments are kept.
         is_thing: bool (C,).
 
     Returns:
         int32 (B, *out), class + 1000 * instance, C where there is nothing.
     """
-    probs = frame.finish(multiply(masks)).sigmoid()
+    probs = maps.sigmoid()
     # A query that is not kept wins where no other one is: it is void.
     ranks = scores.where(keep, -1.0)[..., None, None]
     winner = (probs * ranks).argmax(1)

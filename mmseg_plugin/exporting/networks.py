@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmseg_plugin.exporting.frames import Frame, Size, resize
+from mmseg_plugin.exporting.frames import Frame, Size, multiply, resize
 from mmseg_plugin.exporting.instances import best_pairs, instance_outputs
 from mmseg_plugin.exporting.maps import panoptic_map, semantic_map
 from mmseg_plugin.exporting.recipe import Recipe
@@ -44,16 +44,21 @@ class QueryResults(nn.Module):
         sharp = fusion.class_scores(logits, sharp=True)
         found: dict[str, Tensor] = {}
         things_only = config.get('panoptic_on', True)
+        rules = fusion._rules(InstanceRules)
+        maps = None
+        if things_only or head.num_queries <= rules.max_per_image:
+            maps = frame.finish(multiply(masks))
         if config.get('instance_on', False):
             found |= instance_outputs(
                 plain,
                 masks,
                 frame,
-                fusion._rules(InstanceRules),
+                rules,
                 boxes[0] if boxes else None,
                 fusion.is_thing if things_only else None,
+                maps,
             )
-        if config.get('panoptic_on', True):
+        if things_only and maps is not None:
             keep = plain.amax(-1) > config.get('object_mask_thr', 0.8)
             if not fusion.use_sigmoid:
                 keep = keep & (logits.argmax(-1) != fusion.num_classes)
@@ -62,8 +67,7 @@ class QueryResults(nn.Module):
                 best,
                 labels,
                 keep,
-                masks,
-                frame,
+                maps,
                 fusion._rules(PanopticRules),
                 fusion.is_thing,
             )

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmcv.ops import ModulatedDeformConv2dPack
 from mmengine.registry import MODELS, DefaultScope
 
 from mmseg_plugin.cli.cli import UserError
@@ -40,9 +41,17 @@ PER_PIXEL = {
 
 def shipped(name):
     config = read_model_config(str(shipped_configs()[name]))
+    if 'panoptic' in name:
+        # As published.
+        position = config.model.panoptic_head.position_head
+        position.conv_cfg = {'type': 'DCNv2'}
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmdet'):
-        return MODELS.build(config.model).eval(), config
+        model = MODELS.build(config.model).eval()
+    for part in model.modules():
+        if isinstance(part, ModulatedDeformConv2dPack):
+            torch.nn.init.normal_(part.conv_offset.weight, std=0.3)
+    return model, config
 
 
 @pytest.mark.parametrize('name', DETECTORS)
