@@ -268,6 +268,13 @@ def ring(snapshot):
     snapshot.annotations[0].update(segmentation=shape)
 
 
+def gap(snapshot):
+    snapshot.categories[1]['id'] = 9
+    for annotation in snapshot.annotations:
+        if annotation['category_id'] == 5:
+            annotation['category_id'] = 9
+
+
 def mixed_rle(snapshot):
     whole = {'size': [SIZE] * 2, 'counts': [0, SIZE * SIZE]}
     snapshot.annotations[0]['segmentation'] = rle(1)
@@ -324,7 +331,7 @@ INSTANCES = {
     'polygons.crossing': polygon(1, 2, 9, 10, 9, 2, 1, 9),
     'polygons.inside': first(segmentation=[square(1, 2, 8), square(3, 4, 3)]),
     'rle.kinds': mixed_rle,
-    'ids.sparse': category(id=2),
+    'ids.sparse': gap,
     'rle.empty': first(segmentation=rle(0)),
     'masks.missing': first(segmentation=[]),
     'masks.one-pixel': first(area=1),
