@@ -7,21 +7,17 @@ read as data; no code in them runs.
 """
 
 import argparse
-import pickle
 from collections import defaultdict
 from pathlib import Path
-
-from torch import Tensor
 
 from mmseg_plugin import converters
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
-from mmseg_plugin.converters.files import (
-    read_classes,
-    read_state,
-    write_state,
-)
-from mmseg_plugin.converters.hf_folder import read_folder, write_folder
+from mmseg_plugin.converters.files import read_classes, write_state
+from mmseg_plugin.converters.hf_folder import write_folder
+from mmseg_plugin.weights.fetch import fetch
+from mmseg_plugin.weights.table import find_weights
+from mmseg_plugin.weights.use import read_weights
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,16 +26,35 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('method', choices=converters.METHODS)
-    parser.add_argument('source', type=Path, metavar='IN')
-    parser.add_argument('target', type=Path, metavar='OUT')
     parser.add_argument(
-        '--from', dest='side', choices=converters.SIDES, required=True
+        'paths',
+        type=Path,
+        nargs='+',
+        metavar='[IN] OUT',
+        help='IN is left out if --from names published weights',
+    )
+    parser.add_argument(
+        '--from',
+        dest='side',
+        required=True,
+        metavar='SIDE|NAME',
+        help=f'one of {", ".join(converters.SIDES)}, or published weights',
     )
     parser.add_argument('--to', choices=converters.SIDES, required=True)
     parser.add_argument(
         '--report', type=Path, help='write what became of every key (.tsv)'
     )
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
+    args.weights = None
+    if args.side not in converters.SIDES:
+        args.weights = find_weights(args.side)
+        args.side = args.weights.layout
+    wanted = 1 if args.weights else 2
+    if len(args.paths) != wanted:
+        parser.error(f'{"OUT" if wanted == 1 else "IN and OUT"} are expected')
+    args.source, args.target = args.paths[0], args.paths[-1]
+    if args.weights and args.weights.method != args.method:
+        parser.error(f'{args.weights.name} are of {args.weights.method}')
     if args.to == 'hf' and args.target.exists():
         parser.error(f'{args.target} exists')
     if args.side == args.to:
@@ -72,23 +87,11 @@ def few(keys: list[str]) -> str:
     return keys[0] + (f' and {len(keys) - 1} more' if len(keys) > 1 else '')
 
 
-def read(args: argparse.Namespace) -> dict[str, Tensor]:
-    """State dict of the file or folder to convert.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        if args.side == 'hf':
-            return read_folder(args.source, args.method)
-        return read_state(args.source, args.side)
-    except (OSError, ValueError, pickle.UnpicklingError) as error:
-        raise UserError(str(error)) from None
-
-
 def main() -> None:
     args = parse_args()
-    state = read(args)
+    if args.weights:
+        args.source = fetch(args.weights)
+    state = read_weights(args.source, args.side, args.method)
     try:
         conversion = converters.carry_over(
             args.method, state, args.side, args.to

@@ -1,23 +1,27 @@
 """Fits a checkpoint to a config with other classes, queries or levels.
 
 Weights whose name and shape fit are kept; the others are listed and
-initialised again. Weights of mmdet's DINO are renamed for Mask DINO. Load the
-result by --cfg-options load_from=OUT.
+initialised again. IN is a file of mmdet or mmseg, or a folder of transformers;
+weights of mmdet's DINO are renamed for Mask DINO. Load the result by
+--cfg-options load_from=OUT.
 """
 
 import argparse
-import pickle
 from pathlib import Path
 
 from mmengine.registry import MODELS, DefaultScope
+from torch import Tensor
 
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.converters import carry_over
 from mmseg_plugin.converters.dino import from_dino, is_dino
-from mmseg_plugin.converters.files import read_state, write_state
-from mmseg_plugin.converters.fit import fit
+from mmseg_plugin.converters.files import write_state
+from mmseg_plugin.converters.fit import fit, named_for
+from mmseg_plugin.converters.hf_folder import method_of
 from mmseg_plugin.models.dense_heads import MaskDINOHead
+from mmseg_plugin.weights.use import read_weights
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,16 +35,29 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def read_any(source: Path) -> dict[str, Tensor]:
+    """Weights of a file in mmdet's layout, or a folder of transformers.
+
+    Raises:
+        UserError: it cannot be read or converted.
+    """
+    if not source.is_dir():
+        return read_weights(source, 'mmdet', '')
+    try:
+        method = method_of(source)
+        state = read_weights(source, 'hf', method)
+        return carry_over(method, state, 'hf', 'mmdet').state
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
 def main() -> None:
     args = parse_args()
     config = read_model_config(args.config)
     scope = config.get('default_scope', 'mmdet')
     with DefaultScope.overwrite_default_scope(scope):
         model = MODELS.build(config.model)
-    try:
-        state = read_state(args.source, 'mmdet')
-    except (OSError, ValueError, pickle.UnpicklingError) as error:
-        raise UserError(str(error)) from None
+    state = read_any(args.source)
     if is_dino(state):
         head = getattr(model, 'panoptic_head', None)
         if not isinstance(head, MaskDINOHead):
@@ -49,7 +66,8 @@ def main() -> None:
                 f'only; {args.config} is another model'
             )
         state = from_dino(state, head.pixel_decoder.feature_order)
-    result = fit(state, model.state_dict())
+    wanted = model.state_dict()
+    result = fit(named_for(state, wanted), wanted)
     if not result.state:
         raise UserError(f'no weight in {args.source} fits {args.config}')
     with atomic_path(args.target) as part:

@@ -67,6 +67,10 @@ def main() -> None:
     # A config is a file or a name, so that a folder can only be data.
     if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
         config_of_data()
+    elif any(word.startswith('--from') for word in sys.argv):
+        from mmseg_plugin.apis.start import start_from_weights
+
+        start_from_weights()
     without_report = take_flag(NO_REPORT)
     run_installed_tool('train')
     if not without_report:

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import find_config, read_config
+from mmseg_plugin.weights.table import Weights
 
 from .data_facts import DataFacts
 from .new_bases import SMALL, choose_base, fitting_model, fitting_size
@@ -35,6 +37,7 @@ class Wishes:
         epochs: times that each image is seen.
         batch: images a step.
         weights: file with weights of the backbone.
+        start: published weights of a whole model, to start from.
     """
 
     model: str | None = None
@@ -42,6 +45,7 @@ class Wishes:
     epochs: int | None = None
     batch: int | None = None
     weights: str | None = None
+    start: Weights | None = None
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Choice:
         scale: of the images; None: the recipe's own.
         weights: file with weights of the backbone; None: the recipe's own.
         validations: about as many in the run.
+        load_from: checkpoint to start from.
         why: what was chosen, in sentences.
     """
 
@@ -70,6 +75,7 @@ class Choice:
     scale: Scale | None
     weights: str | None = None
     validations: int = 10
+    load_from: str | None = None
     why: list[str] = field(default_factory=list)
 
 
@@ -83,12 +89,7 @@ def choose(facts: DataFacts, wishes: Wishes) -> Choice:
     Raises:
         UserError: there is no such model for this task.
     """
-    model, reason = wishes.model or '', ''
-    if not model:
-        model, reason = fitting_model(facts.kind)
-    size, base = choose_base(
-        facts.kind, model, wishes.size, bool(wishes.weights)
-    )
+    size, base, why = _base(facts, wishes)
     config = read_config(find_config(base))
     batch = max(1, min(wishes.batch or usual_batch(size), facts.images))
     epochs = wishes.epochs or usual_epochs(facts, size, batch)
@@ -102,17 +103,42 @@ def choose(facts: DataFacts, wishes: Wishes) -> Choice:
         choose_scale(facts, size),
         wishes.weights,
     )
-    if reason:
-        made.why.append(f'model {model}: {reason}')
-    if wishes.size is None:
-        reason = fitting_size(bool(wishes.weights))[1]
-        made.why.append(f'size {size}: {reason}')
     made.why += [
-        f'learning rate {made.lr:.2g}: that of {base}, scaled to the batch'
+        *why,
+        f'learning rate {made.lr:.2g}: that of {base}, scaled to the batch',
     ]
     if made.scale:
         made.why.append(made.scale.sentence())
     return made
+
+
+def _base(facts: DataFacts, wishes: Wishes) -> tuple[str, str, list[str]]:
+    """Size, shipped config, and why these."""
+    if wishes.start:
+        return _base_of_weights(facts, wishes.start)
+    model, why = wishes.model or '', []
+    if not model:
+        model, reason = fitting_model(facts.kind)
+        why = [f'model {model}: {reason}']
+    weights = bool(wishes.weights)
+    size, base = choose_base(facts.kind, model, wishes.size, weights)
+    if wishes.size is None:
+        why.append(f'size {size}: {fitting_size(weights)[1]}')
+    return size, base, why
+
+
+def _base_of_weights(
+    facts: DataFacts, start: Weights
+) -> tuple[str, str, list[str]]:
+    if start.task != facts.kind:
+        raise UserError(
+            f'{start.name} is for {start.task} data, {facts.root} is '
+            f'{facts.kind}; fitting ones: mmseg-plugin weights list '
+            f'{facts.kind}'
+        )
+    # Swin-S and Swin-B are trained as these are.
+    size = 'swin-l' if '_swin-l' in start.config else 'r50'
+    return size, start.config, [f'model {start.config}: that of {start.name}']
 
 
 def interval(made: Choice) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path
 from mmseg_plugin.cli.configs import read_config
+from mmseg_plugin.weights.table import find_weights
 
 from .data_facts import DataFacts, data_facts
 from .front_door import check_data, prepare_data, save_data
@@ -52,6 +53,12 @@ def add_options(parser: ToolParser) -> None:
     )
     parser.add_argument(
         '--weights', type=Path, help='file with weights of the backbone'
+    )
+    parser.add_argument(
+        '--from',
+        dest='start',
+        metavar='NAME',
+        help='published weights to start from: weights list',
     )
     long = parser.add_mutually_exclusive_group()
     long.add_argument('--epochs', type=int, help='default: by the images')
@@ -103,8 +110,11 @@ def write_config(args: argparse.Namespace) -> Path:
     if report:
         print(report)
     save_data(found, args.seed, args.fix)
-    text, why = _config(facts, args)
+    made, why = _choice(facts, args)
     print('\n'.join(why))
+    text = config_text(facts, made)
+    if made.load_from:
+        _write_start(args.start, _built(facts, made), Path(made.load_from))
     with atomic_path(out) as part:
         part.write_text(text)
     return out
@@ -120,13 +130,28 @@ def _check_args(args: argparse.Namespace) -> None:
         raise UserError('--hours is measured; leave out --no-measure')
     if args.weights and not args.weights.is_file():
         raise UserError(f'--weights: there is no file {args.weights}')
+    if args.start and (args.model or args.size or args.weights):
+        raise UserError(
+            '--from says which model: leave out --model, --size and --weights'
+        )
 
 
-def _config(facts: DataFacts, args: argparse.Namespace) -> tuple[str, list]:
-    """The config's text, and what was chosen and why."""
+def _write_start(name: str, config: Config, path: Path) -> None:
+    from mmseg_plugin.weights.use import checkpoint_for
+
+    result = checkpoint_for(find_weights(name), config, path)
+    print(
+        f'{path}: {len(result.state)} weights of {name}, '
+        f'{len(result.fresh)} of this model start anew'
+    )
+
+
+def _choice(facts: DataFacts, args: argparse.Namespace) -> tuple[Choice, list]:
+    """What was chosen, and why."""
     weights = str(args.weights.resolve()) if args.weights else None
     batch = None if args.batch == 'auto' else args.batch
-    wishes = Wishes(args.model, args.size, args.epochs, batch, weights)
+    start = find_weights(args.start) if args.start else None
+    wishes = Wishes(args.model, args.size, args.epochs, batch, weights, start)
     made = choose(facts, wishes)
     if args.batch == 'auto':
         from .step_time import fitting_batch
@@ -143,8 +168,10 @@ def _config(facts: DataFacts, args: argparse.Namespace) -> tuple[str, list]:
         if args.hours:
             made.epochs = _epochs(facts, made, step, args.hours)
         made.validations = _validations(facts, made, step)
-    text = config_text(facts, made)
-    return text, [*made.why, _length(facts, made, step)]
+    if start:
+        path = args.out.resolve()
+        made.load_from = str(path.with_name(f'{path.stem}_start.pth'))
+    return made, [*made.why, _length(facts, made, step)]
 
 
 def _built(facts: DataFacts, made: Choice) -> Config:

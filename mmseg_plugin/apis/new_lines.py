@@ -43,6 +43,7 @@ def config_text(facts: DataFacts, made: Choice) -> str:
         *_loader_lines(facts, made),
         *_evaluator_lines(facts),
         *_schedule_lines(facts, made),
+        *([f'load_from = {made.load_from!r}'] if made.load_from else []),
     ]
     return '\n'.join(lines) + '\n'
 
@@ -72,6 +73,9 @@ def _model_lines(facts: DataFacts, made: Choice) -> list[str]:
             'backbone=dict(init_cfg=dict(_delete_=True, '
             f"type='Pretrained', checkpoint={made.weights!r})), "
         )
+    elif made.load_from:
+        # The file has the whole model: nothing else is fetched.
+        backbone = 'backbone=dict(init_cfg=None), '
     most = 10 * math.ceil(MARGIN * facts.densest / 10)
     if 'decode_head' in model:
         return [

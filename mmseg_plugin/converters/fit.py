@@ -54,6 +54,30 @@ def fit(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> Fit:
     return result
 
 
+def named_for(
+    state: Mapping[str, Tensor], model: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Names of a head in mmseg's ``EncoderDecoder``, if the model is one.
+
+    Args:
+        state: of a file; a query head is ``panoptic_head`` in mmdet's models
+            and ``decode_head`` in mmseg's own.
+        model: state dict of the model; ours have a level more.
+    """
+    inner = 'decode_head.head.'
+    wanted, there = (
+        any(key.startswith(inner) for key in names) for names in (model, state)
+    )
+    if there or not wanted:
+        return dict(state)
+    renamed = {}
+    for key, value in state.items():
+        head, _, rest = key.partition('.')
+        is_head = head in ('panoptic_head', 'decode_head')
+        renamed[inner + rest if is_head else key] = value
+    return renamed
+
+
 def _why(key: str, found: Tensor, wanted: Tensor) -> str:
     shapes = f'{tuple(found.shape)} in the file, {tuple(wanted.shape)} here'
     causes = [cause for part, cause in _CAUSES.items() if part in key]

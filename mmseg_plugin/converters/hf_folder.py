@@ -48,6 +48,21 @@ def read_folder(
     return state
 
 
+def method_of(folder: Path) -> str:
+    """Of which method the model in a folder is.
+
+    Raises:
+        ValueError: of none that has a table, or there is no such folder.
+    """
+    kind = _read_json(folder / CONFIG).get('model_type')
+    if kind not in _TYPES:
+        raise ValueError(
+            f'{folder / CONFIG} is of a {kind}; a '
+            f'{" or a ".join(_TYPES)} can be converted'
+        )
+    return str(kind)
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(

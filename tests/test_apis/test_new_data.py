@@ -35,6 +35,7 @@ def new(data, out, **kwargs):
         'batch': None,
         'hours': None,
         'weights': None,
+        'start': None,
         'no_measure': True,
         'fix': False,
         'seed': 0,

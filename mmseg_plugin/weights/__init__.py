@@ -1,0 +1,1 @@
+"""Published weights by name: where they are, and under which licence."""
