@@ -9,6 +9,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
 from mmseg_plugin.cli.cli import UserError, atomic_path
+from mmseg_plugin.cli.configs import find_config, read_config
 from mmseg_plugin.converters.carry import carry_over
 from mmseg_plugin.converters.files import read_state, write_state
 from mmseg_plugin.converters.fit import Fit, fit, named_for
@@ -73,19 +74,28 @@ def checkpoint_for(weights: Weights, config: 'Config', target: Path) -> Fit:
         target: file to write.
 
     Raises:
-        UserError: not even the half of the model is in the weights.
+        UserError: it is another model.
     """
+    own = read_config(find_config(weights.config))
+    if _head_of(config) != _head_of(own):
+        raise UserError(
+            f'{weights.name} is for {weights.config} and what is based on it: '
+            f'it has a {_head_of(own)}, this model a {_head_of(config)}'
+        )
     state = read_weights(mmdet_checkpoint(weights), 'mmdet', weights.method)
     result = fit_config(state, config)
-    if len(result.state) < len(result.fresh):
-        raise UserError(
-            f'{weights.name} holds {len(result.state)} of '
-            f'{len(result.state) + len(result.fresh)} weights of this model: '
-            f'it is for {weights.config} and what is based on it'
-        )
+    if not result.state:
+        raise UserError(f'nothing of {weights.name} fits this model')
     with atomic_path(target) as part:
         write_state(result.state, part, 'mmdet')
     return result
+
+
+def _head_of(config: 'Config') -> str:
+    """Class of the head that makes queries or kernels, without scope."""
+    model = config.model
+    head = model.get('panoptic_head') or model.get('decode_head') or model
+    return str(head.get('head', head).get('type')).rpartition('.')[2]
 
 
 def fit_config(state: Mapping[str, Tensor], config: 'Config') -> Fit:

@@ -11,10 +11,12 @@ from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import find_config, read_model_config
 from mmseg_plugin.converters import carry_over
 from mmseg_plugin.weights.table import find_weights
-from mmseg_plugin.weights.use import checkpoint_for
+from mmseg_plugin.weights.use import checkpoint_for, mmdet_checkpoint
 from tests.test_apis.test_new_data import new
 from tests.test_datasets.test_formats import writers
 from tests.test_weights.server import served, write_table
+from tools.convert import parse_args
+from tools.weights import lines, matching
 
 PANOPTIC = 'mask2former_tiny_demo_scenes-panoptic'
 SEMANTIC = 'mask2former_tiny_demo_scenes-semantic'
@@ -88,7 +90,7 @@ def test_weights_of_any_layout_load(published, tmp_path, config, task, layout):
 def test_weights_of_another_model_are_refused(published, tmp_path):
     published(PANOPTIC, 'panoptic', 'mmdet')
     target = tmp_path / 'start.pth'
-    with pytest.raises(UserError, match=f'it is for {PANOPTIC}'):
+    with pytest.raises(UserError, match='this model a MaskDINO'):
         checkpoint_for(find_weights('own/a'), read_model_config(DINO), target)
     assert not target.exists()
 
@@ -147,27 +149,35 @@ def test_what_does_not_fit_data_is_refused(
     assert not (tmp_path / 'mine.py').exists()
 
 
-def test_the_tools_name_weights(published, run_tool, tmp_path):
+def test_the_tools_take_names(published, run_tool, tmp_path):
     published(PANOPTIC, 'panoptic', 'd2')
-    done = run_tool('weights', 'list', 'own/*')
-    assert 'licence  CC0 (http://page)' in done.stdout, done.stderr
     done = run_tool(
         *('convert', 'mask2former', '--from', 'own/a'),
         *('--to', 'mmdet', 'out.pth'),
     )
     assert done.returncode == 0, done.stderr
     assert 'licence of own/a: CC0' in done.stdout
-    done = run_tool('weights', 'get', 'own/a', '--mmdet')
-    assert done.returncode == 0, done.stderr
-    kept, written = (
+    kept = mmdet_checkpoint(find_weights('own/a'))
+    one, two = (
         torch.load(path, weights_only=True)['state_dict']
-        for path in (done.stdout.strip(), tmp_path / 'out.pth')
+        for path in (kept, tmp_path / 'out.pth')
     )
-    assert kept.keys() == written.keys()
-    done = run_tool(
-        *('convert', 'maskdino', '--from', 'own/a'),
-        *('--to', 'mmdet', 'other.pth'),
-    )
-    assert done.returncode == 2
-    assert 'own/a are of mask2former' in done.stderr
-    assert not (tmp_path / 'other.pth').exists()
+    assert one.keys() == two.keys()
+
+
+def test_a_name_of_another_method_is_refused(published, monkeypatch, capsys):
+    published(PANOPTIC, 'panoptic', 'd2')
+    words = ['convert', 'maskdino', '--from', 'own/a', '--to', 'mmdet', 'x']
+    monkeypatch.setattr(sys, 'argv', words)
+    with pytest.raises(SystemExit):
+        parse_args()
+    assert 'own/a are of mask2former' in capsys.readouterr().err
+
+
+def test_a_listing_says_what_a_download_needs(published):
+    published(PANOPTIC, 'panoptic', 'd2')
+    (found,) = matching('own/*')
+    assert '    licence  CC0 (http://page)' in lines(found)
+    assert f'    config   {PANOPTIC}' in lines(found)
+    with pytest.raises(UserError, match="no weights match 'quark'"):
+        matching('quark')
