@@ -1,11 +1,15 @@
 """Every method trains and predicts in half precision, on a CPU too."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from mmseg_plugin.models.layers.coord_conv import CoordConvStack
 from tests import tiny_panoptic_fcn
 from tests.test_configs import CONFIGS, batch, build, load
+from tests.tiny_heads import backbone_maps, tiny_mask2former
+from tests.tiny_mask_dino import tiny_mask_dino
 
 TINY = [
     'per_pixel/per-pixel-baseline_tiny_demo_scenes-semantic',
@@ -21,6 +25,11 @@ TINY = [
     'ibs/mask2former-ibs_tiny_demo_scenes-panoptic',
     'ibs/maskdino-ibs_tiny_demo_scenes-panoptic',
 ]
+ISLANDS = [
+    'mask2former/mask2former_tiny_demo_scenes-semantic',
+    'mask2former/mask2former_tiny_demo_scenes-panoptic',
+    'maskdino/maskdino_tiny_demo_scenes-panoptic',
+]
 HALVES = [torch.bfloat16, torch.float16]
 
 
@@ -33,7 +42,24 @@ def autocast(dtype):
 def test_a_step_and_predictions(name, dtype):
     path = CONFIGS / f'{name}.py'
     torch.manual_seed(0)
+    step_and_predictions(build(path, 'mmdet'), path, dtype)
+
+
+@pytest.mark.parametrize('dtype', HALVES, ids=str)
+@pytest.mark.parametrize('name', ISLANDS)
+def test_without_islands(name, dtype):
+    """Encoder and decoder in autocast, by ``autocast=True``."""
+    path = CONFIGS / f'{name}.py'
+    torch.manual_seed(0)
     model = build(path, 'mmdet')
+    islands = [part for part in model.modules() if hasattr(part, 'autocast')]
+    assert islands
+    for part in islands:
+        part.autocast = True
+    step_and_predictions(model, path, dtype)
+
+
+def step_and_predictions(model, path, dtype):
     model.init_weights()
     model.train()
     data = model.data_preprocessor(batch(load(path).model), True)
@@ -50,6 +76,54 @@ def test_a_step_and_predictions(name, dtype):
         results = model(**data, mode='predict')
     for result in results:
         assert any(key.startswith('pred_') for key in result.keys())  # noqa: SIM118
+
+
+HEADS = {
+    'Mask2Former': tiny_mask2former,
+    'MaskDINO': tiny_mask_dino,
+    'MaskDINO from masks': partial(
+        tiny_mask_dino, initialize_box_type='bitmask'
+    ),
+}
+
+
+@pytest.mark.parametrize('dtype', HALVES, ids=str)
+@pytest.mark.parametrize('autocast_on', [False, True])
+@pytest.mark.parametrize('name', HEADS)
+def test_predictions_are_the_same_but_for_rounding(name, autocast_on, dtype):
+    torch.manual_seed(0)
+    head = HEADS[name](autocast=autocast_on).eval()
+    head.init_weights()
+    x = backbone_maps()
+    with torch.no_grad():
+        want = flat(head.predict(x, None))
+        with autocast(dtype):
+            got = flat(head.predict([level.to(dtype) for level in x], None))
+    step = torch.finfo(dtype).eps
+    for half, full in zip(got, want, strict=True):
+        error = (half.double() - full).abs().mean() / full.abs().mean()
+        assert error < 8 * step
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_islands_are_left_where_asked_for(name):
+    """Products of the pixel decoder's layers, the largest of a head."""
+    kinds = {}
+    for autocast_on in (False, True):
+        head = HEADS[name](autocast=autocast_on).eval()
+        layer = head.pixel_decoder.encoder.layers[0].ffn.layers[0][0]
+        layer.register_forward_hook(
+            lambda _, __, out, on=autocast_on: kinds.update({on: out.dtype})
+        )
+        with torch.no_grad(), autocast(torch.bfloat16):
+            head.predict(backbone_maps(), None)
+    assert kinds == {False: torch.float32, True: torch.bfloat16}
+
+
+def flat(predictions):
+    cls_logits, masks, *boxes = predictions
+    masks = torch.einsum('bqd,bdhw->bqhw', *map(torch.Tensor.double, masks))
+    return [cls_logits.sigmoid(), masks, *boxes]
 
 
 @pytest.mark.parametrize('dtype', HALVES, ids=str)

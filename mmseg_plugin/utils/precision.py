@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,23 @@ def without_autocast(method: Callable[..., Result]) -> Callable[..., Result]:
     return run
 
 
-def _in_float32(values: object) -> object:
+def float32_island(method: Callable[..., Result]) -> Callable[..., Result]:
+    """Runs a method outside autocast, on float32 at least.
+
+    With ``self.autocast`` set it runs as it is called.
+    """
+    outside = without_autocast(method)
+
+    @functools.wraps(method)
+    def run(self: Any, *args: object, **kwargs: object) -> Result:
+        if self.autocast:
+            return method(self, *args, **kwargs)
+        return outside(self, *_in_float32(args), **_in_float32(kwargs))
+
+    return run
+
+
+def _in_float32(values: Any) -> Any:
     return tree_map_only(Tensor, at_least_float32, values)
 
 

@@ -24,7 +24,7 @@ from mmseg_plugin.models.layers.fused_attention import fuse_attention
 from mmseg_plugin.models.layers.geometry import sine_positions
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.structures import MaskLogits, QueryPredictions
-from mmseg_plugin.utils.precision import at_least_float32, without_autocast
+from mmseg_plugin.utils.precision import float32_island
 
 
 @MODELS.register_module()
@@ -54,6 +54,8 @@ class Mask2FormerHead(MaskQueryHead):
         strides: of each backbone level.
         enforce_decoder_input_project: a 1x1 convolution on those maps even
             if the channels agree.
+        autocast: the pixel decoder stays in autocast where there is one; in
+            float32, as published, if False.
         kwargs: see :class:`MaskQueryHead`.
     """
 
@@ -68,6 +70,7 @@ class Mask2FormerHead(MaskQueryHead):
         num_transformer_feat_level: int = 3,
         strides: Sequence[int] = (4, 8, 16, 32),
         enforce_decoder_input_project: bool = False,
+        autocast: bool = False,
         **kwargs: Any,
     ) -> None:
         decoder = Mask2FormerTransformerDecoder(**transformer_decoder)
@@ -81,6 +84,7 @@ class Mask2FormerHead(MaskQueryHead):
             criterion=partial(QueryCriterion, num_initial=1),
             **kwargs,
         )
+        self.autocast = autocast
         self.num_levels = num_transformer_feat_level
         self.transformer_decoder = decoder
         fuse_attention(self.transformer_decoder)
@@ -102,11 +106,10 @@ class Mask2FormerHead(MaskQueryHead):
                 caffe2_xavier_init(module, bias=0)
         super().init_weights()
 
-    @without_autocast
+    @float32_island
     def _decode_pixels(self, x: Sequence[Tensor]) -> tuple[Tensor, list]:
-        """Mask features and multi-scale maps, in fp32 as published."""
-        features = [at_least_float32(level) for level in x]
-        mask_features, memories = self.pixel_decoder(features)
+        """Mask features and multi-scale maps."""
+        mask_features, memories = self.pixel_decoder(x)
         return mask_features, memories[: self.num_levels]
 
     def _keys_and_values(

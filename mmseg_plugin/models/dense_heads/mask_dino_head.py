@@ -58,6 +58,8 @@ class MaskDINOHead(MaskQueryHead):
         unpadded_boxes: boxes of targets are relative to their image, as
             published, not to the padded batch, as predictions are read. The
             same where all images of a batch have one size.
+        autocast: encoder and decoder stay in autocast where there is one; in
+            float32, as published, if False.
         use_sigmoid: see :class:`MaskQueryHead`.
         loss_bbox: see :class:`QueryCriterion`; not needed for inference.
         kwargs: see :class:`MaskQueryHead`.
@@ -83,6 +85,7 @@ class MaskDINOHead(MaskQueryHead):
         initialize_box_type: str = 'no',
         initial_pred: bool = True,
         unpadded_boxes: bool = False,
+        autocast: bool = False,
         use_sigmoid: bool = True,
         loss_bbox: OptConfigType = None,
         **kwargs: Any,
@@ -98,6 +101,7 @@ class MaskDINOHead(MaskQueryHead):
                 'in_channels': in_channels,
                 'feat_channels': feat_channels,
                 'out_channels': out_channels,
+                **({'autocast': True} if autocast else {}),
             },
             use_sigmoid=use_sigmoid,
             criterion=partial(
@@ -117,6 +121,7 @@ class MaskDINOHead(MaskQueryHead):
         self.bbox_embed = MLP(feat_channels, feat_channels, 4, 3)
         self.transformer_decoder = MaskDINODecoder(
             **transformer_decoder,
+            autocast=autocast,
             embed_dims=feat_channels,
             num_levels=self.pixel_decoder.num_levels,
         )

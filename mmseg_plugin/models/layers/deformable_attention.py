@@ -281,6 +281,8 @@ def encode_levels(
     Returns:
         (B, N, C).
     """
+    # Layers add to it, and places need more digits than a half has.
+    query = at_least_float32(query)
     shapes, starts = level_geometry(sizes, query.device)
     centres = pixel_centres(sizes, query.device, query.dtype)
     return encoder(

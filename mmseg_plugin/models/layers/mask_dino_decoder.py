@@ -21,13 +21,18 @@ from mmseg_plugin.models.layers.geometry import (
     box_encoding,
     level_geometry,
 )
-from mmseg_plugin.utils.precision import at_least_float32, without_autocast
+from mmseg_plugin.utils.precision import (
+    at_least_float32,
+    float32_island,
+    without_autocast,
+)
 
 
 class MaskDINODecoder(BaseModule):
     """Deformable decoder with look-forward-twice boxes, as in DINO.
 
-    Layers are mmdet's. Runs in float32 and masks no padding, as published.
+    Layers are mmdet's. Masks no padding and, unless ``autocast`` is set, runs
+    in float32, as published.
 
     Source: MaskDINO 3831d85, modeling/transformer_decoder/dino_decoder.py.
 
@@ -38,6 +43,8 @@ class MaskDINODecoder(BaseModule):
         num_heads: of both attentions.
         feedforward_channels: of the layers.
         dropout: rate of the layers.
+        autocast: stay in autocast where there is one; boxes are refined in
+            float32 all the same.
         init_cfg: see mmengine's ``BaseModule``.
     """
 
@@ -49,6 +56,7 @@ class MaskDINODecoder(BaseModule):
         num_heads: int = 8,
         feedforward_channels: int = 2048,
         dropout: float = 0.0,
+        autocast: bool = False,
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -72,6 +80,7 @@ class MaskDINODecoder(BaseModule):
         )
         fuse_attention(self.layers)
         use_deformable_attention(self.layers)
+        self.autocast = autocast
         self.embed_dims = embed_dims
         self.norm = nn.LayerNorm(embed_dims)
         self.ref_point_head = MLP(2 * embed_dims, embed_dims, embed_dims, 2)
@@ -86,7 +95,7 @@ class MaskDINODecoder(BaseModule):
             if isinstance(module, MultiScaleDeformableAttention):
                 module.init_weights()
 
-    @without_autocast
+    @float32_island
     def forward(
         self,
         query: Tensor,
@@ -111,7 +120,9 @@ class MaskDINODecoder(BaseModule):
             boxes (L + 1, B, Q, 4), (cx, cy, w, h) in [0, 1], the first
             being those given.
         """
-        query, memory = at_least_float32(query), at_least_float32(memory)
+        # Layers add to it; to add in half loses what they found.
+        query = at_least_float32(query)
+        change = without_autocast(bbox_embed)
         key = tuple(map(tuple, sizes))
         shapes, starts = level_geometry(key, memory.device)
         # A layer looks at ``boxes``, cut from the gradient of the layers
@@ -134,10 +145,10 @@ class MaskDINODecoder(BaseModule):
                 sizes=key,
             )
             outputs.append(self.norm(query))
-            predicted.append(_moved(reference, bbox_embed(outputs[-1])))
+            predicted.append(_moved(reference, change(outputs[-1])))
             # As published the next layer looks where the query pointed
             # before the norm, not where the prediction is.
-            reference = _moved(boxes, bbox_embed(query))
+            reference = _moved(boxes, change(query))
             boxes = reference.detach()
         return torch.stack(outputs), torch.stack(predicted)
 

@@ -20,7 +20,7 @@ from mmseg_plugin.models.layers.deformable_attention import (
 )
 from mmseg_plugin.models.layers.geometry import sine_positions
 from mmseg_plugin.registry import MODELS
-from mmseg_plugin.utils.precision import at_least_float32, without_autocast
+from mmseg_plugin.utils.precision import float32_island
 
 FEATURE_ORDERS = ('low2high', 'high2low')
 
@@ -30,7 +30,8 @@ class MaskDINOEncoder(BaseModule):
     """Multi-scale deformable encoder and one FPN step to stride 4.
 
     Parameter names are those of mmdet's ``MSDeformAttnPixelDecoder``. Like
-    the published model it masks no padding and runs in float32.
+    the published model it masks no padding and runs in float32, unless
+    ``autocast`` is set.
 
     Source: "Mask DINO" (arXiv 2206.02777), section 3.3, and MaskDINO
     3831d85, modeling/pixel_decoder/maskdino_encoder.py.
@@ -51,6 +52,8 @@ class MaskDINOEncoder(BaseModule):
         num_heads: of its attention.
         feedforward_channels: of its layers.
         dropout: rate of its layers.
+        autocast: stay in autocast where there is one; attention samples in
+            float32 all the same.
         init_cfg: see mmengine's ``BaseModule``.
 
     Raises:
@@ -69,6 +72,7 @@ class MaskDINOEncoder(BaseModule):
         num_heads: int = 8,
         feedforward_channels: int = 2048,
         dropout: float = 0.0,
+        autocast: bool = False,
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -77,6 +81,7 @@ class MaskDINOEncoder(BaseModule):
                 f'feature_order is one of {FEATURE_ORDERS}, not '
                 f'{feature_order!r}'
             )
+        self.autocast = autocast
         self.embed_dims = feat_channels
         self.num_encoder_levels = num_encoder_levels
         self.num_levels = num_encoder_levels + num_extra_levels
@@ -182,7 +187,7 @@ class MaskDINOEncoder(BaseModule):
             return extra + levels
         return levels + extra
 
-    @without_autocast
+    @float32_island
     def forward(
         self, x: Sequence[Tensor]
     ) -> tuple[Tensor | None, list[Tensor]]:
@@ -195,7 +200,6 @@ class MaskDINOEncoder(BaseModule):
             Mask features (B, D, h_0, w_0) or None, and the encoded maps
             (B, C, h, w) in the order of ``feature_order``.
         """
-        x = [at_least_float32(level) for level in x]
         encoded = self._encode(self._levels(x))
         if self.mask_feature is None:
             return None, encoded
