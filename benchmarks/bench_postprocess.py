@@ -1,14 +1,19 @@
-"""Results from queries, against mmdet's fusion head: every bit equal."""
+"""Results from queries, against mmdet's fusion head and its encoder.
+
+Every bit is equal.
+"""
 
 import torch
 import torch.nn.functional as F
 from harness import Arms, bench
 from mmdet.models.seg_heads import MaskFormerFusionHead
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import encode_mask_results
 from precisions import FLOAT32
 from torch import Tensor
 
-from mmseg_plugin.models.fusion import QueryFusionHead
+from mmseg_plugin.models.fusion import QueryFusionHead, QueryMaps, Sizes
+from mmseg_plugin.models.fusion.instance_masks import host_masks
 
 NUM_QUERIES, NUM_CLASSES = 100, 133
 # Network input with padding, without it, and size of the results.
@@ -101,3 +106,17 @@ for _size in SIZES:
             *('mmdet fusion', _target),
             precisions=FLOAT32,
         )(lambda device, make=_make, size=_size: make(size, device))
+
+
+@bench('encode_masks_1024x2048', 'mmdet, whole masks', 20)
+def encode() -> Arms:
+    """COCO RLE of 100 instances, from crops and from whole masks."""
+    size = (1024, 2048)
+    _, logits = head_outputs(size)
+    every = torch.arange(NUM_QUERIES)
+    maps = QueryMaps(logits, 0, Sizes(size, size, size))
+    masks = host_masks(every, maps, mask_thr=0.5)
+    whole = masks.dense(every).numpy()
+    arms = Arms(lambda: masks.codes(every), lambda: encode_mask_results(whole))
+    assert arms.ours() == arms.peer()
+    return arms
