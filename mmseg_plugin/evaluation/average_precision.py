@@ -6,6 +6,7 @@ number; here all of them are taken at the largest.
 
 import contextlib
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -17,18 +18,19 @@ from mmseg_plugin.datasets.annotation_files import (
     completed_truth,
 )
 from mmseg_plugin.datasets.annotations import checked_rle
+from mmseg_plugin.datasets.rle_batches import rles_fit
+from mmseg_plugin.evaluation.coco_backends import (
+    Question,
+    answer,
+    by_pycocotools,
+    chosen,
+    indexed,
+    numbered,
+)
 
+COCO_IOU_THRS = np.linspace(0.5, 0.95, 10)
 # Places of COCOeval's area ranges.
 AREAS = {'': 0, '_s': 1, '_m': 2, '_l': 3}
-
-
-def indexed(content: dict) -> COCO:
-    """pycocotools' view of an annotation file's content."""
-    truth = COCO()
-    truth.dataset = {'annotations': [], **content}
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-    return truth
 
 
 def judged_truth(
@@ -82,12 +84,14 @@ def _require(
         )
 
 
-def load_results(truth: COCO, results: Sequence[dict], kind: str) -> COCO:
-    """Checked results beside their truth.
+def load_results(
+    truth: COCO, results: Sequence[dict], kind: str
+) -> list[dict]:
+    """Results that can be judged, with what they are judged by.
 
     Args:
         truth: see :func:`judged_truth`.
-        results: in COCO's format.
+        results: in COCO's format; RLEs may be compressed or not.
         kind: ``'bbox'`` or ``'segm'``.
 
     Raises:
@@ -95,44 +99,68 @@ def load_results(truth: COCO, results: Sequence[dict], kind: str) -> COCO:
             no finite score, lacks its mask or box, or its RLE does not fit
             the image.
     """
-    if not results:
-        # pycocotools cannot load an empty list.
-        return indexed({**truth.dataset, 'annotations': []})
     kept = []
     for place, result in enumerate(results):
-        image = truth.imgs.get(result['image_id'])
-        if image is None:
+        if result['image_id'] not in truth.imgs:
             raise ValueError(
                 f'image {result["image_id"]} of the results is not in the '
                 'annotation file'
             )
-        where = f'result {place} of image {result["image_id"]}'
-        if not np.isfinite(result.get('score', np.nan)):
-            raise ValueError(f'{where} has no finite score')
-        row = {k: result[k] for k in ('image_id', 'category_id', 'score')}
+        score = result.get('score', math.nan)
+        if not math.isfinite(score):
+            raise ValueError(f'{_place(place, result)} has no finite score')
+        row = {
+            'image_id': result['image_id'],
+            'category_id': result['category_id'],
+            'score': float(score),
+        }
+        # With a box beside the mask the box's area would be that of the mask.
         if kind == 'bbox':
             row['bbox'] = result['bbox']
-        elif not result.get('segmentation'):
-            raise ValueError('the results hold boxes without masks')
+        elif result.get('segmentation'):
+            row['segmentation'] = result['segmentation']
         else:
-            # With a box pycocotools would sort by the box's area.
-            size = (image['height'], image['width'])
-            row['segmentation'] = checked_rle(
-                result['segmentation'], size, where
-            )
+            raise ValueError('the results hold boxes without masks')
         kept.append(row)
-    with contextlib.redirect_stdout(io.StringIO()):
-        return truth.loadRes(kept)
+    if kind != 'bbox':
+        _check_rles(truth, kept)
+    return kept
+
+
+def _place(place: int, result: Mapping) -> str:
+    return f'result {place} of image {result["image_id"]}'
+
+
+def _check_rles(truth: COCO, rows: Sequence[dict]) -> None:
+    """Checks the masks, and leaves them compressed to text."""
+    texts, pixels, places = [], [], []
+    for place, row in enumerate(rows):
+        image, rle = truth.imgs[row['image_id']], row['segmentation']
+        size = [image['height'], image['width']]
+        counts = rle.get('counts')
+        if isinstance(counts, bytes):
+            counts = counts.decode('ascii', 'replace')
+        if isinstance(counts, str) and list(rle.get('size') or ()) == size:
+            row['segmentation'] = {'size': size, 'counts': counts}
+            texts.append(counts)
+            pixels.append(size[0] * size[1])
+            places.append(place)
+        else:
+            row['segmentation'] = checked_rle(rle, size, _place(place, row))
+    for i in np.flatnonzero(~rles_fit(texts, pixels)).tolist():
+        row = rows[places[i]]
+        rle = row['segmentation']
+        checked_rle(rle, rle['size'], _place(places[i], row))
 
 
 def curves(
     truth: COCO,
-    found: COCO,
+    found: Sequence[dict],
     kind: str,
     categories: Sequence[int],
     max_dets: Sequence[int],
     iou_thrs: Sequence[float] | None = None,
-    evaluator: type[COCOeval] = COCOeval,
+    backend: str | type[COCOeval] = 'auto',
 ) -> dict[str, np.ndarray]:
     """Precision and recall.
 
@@ -144,22 +172,21 @@ def curves(
         max_dets: numbers of detections of an image and class that count, in
             ascending order.
         iou_thrs: thresholds; COCO's ten if None.
-        evaluator: class to count with.
+        backend: see :func:`chosen`, or a class to count with.
 
     Returns:
         ``precision`` (IoU, recall, class, area, max_dets) and ``recall``
         (IoU, class, area, max_dets), -1 where there is no object.
     """
-    with contextlib.redirect_stdout(io.StringIO()):
-        judge = evaluator(truth, found, kind)
-        judge.params.catIds = list(categories)
-        judge.params.imgIds = sorted(truth.imgs, key=str)
-        judge.params.maxDets = list(max_dets)
-        if iou_thrs is not None:
-            judge.params.iouThrs = np.atleast_1d(iou_thrs)
-        judge.evaluate()
-        judge.accumulate()
-    return {key: judge.eval[key] for key in ('precision', 'recall')}
+    content, rows = numbered(truth, found, categories)
+    thresholds = COCO_IOU_THRS if iou_thrs is None else np.atleast_1d(iou_thrs)
+    question = Question(content, rows, kind, list(max_dets), thresholds)
+    if not isinstance(backend, str):
+        with contextlib.redirect_stdout(io.StringIO()):
+            done = by_pycocotools(question, backend)
+        return {key: done[key] for key in ('precision', 'recall')}
+    # Others refuse to load no results.
+    return answer(question, chosen(backend) if rows else 'pycocotools')
 
 
 def mean(values: np.ndarray) -> float:
