@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 
 # Pairs of edges that are in memory at a time.
-PAIRS = 2_000_000
+PAIRS = 200_000
 # Points up to which every pair of edges is looked at.
 MOST_POINTS = 400
 
