@@ -4,6 +4,7 @@ import ast
 import runpy
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from mmseg_plugin.cli.arguments import nearest
 from mmseg_plugin.stack import STACKS, StackError, active_stack, fix
@@ -22,6 +23,12 @@ def describe(path: Path) -> str:
     return docstring.partition('\n')[0]
 
 
+def refuse(sentence: str) -> NoReturn:
+    """Ends the program as argparse does: one sentence, exit code 2."""
+    print(f'error: {sentence}', file=sys.stderr)
+    sys.exit(2)
+
+
 def main() -> None:
     """The console script ``mmseg-plugin``, too."""
     tools = tool_paths()
@@ -33,9 +40,7 @@ def main() -> None:
         return
     if name not in tools:
         hint = nearest(name, tools)
-        sys.exit(
-            f'error: no tool {name!r}{hint}; there are: {", ".join(tools)}'
-        )
+        refuse(f'no tool {name!r}{hint}; there are: {", ".join(tools)}')
     del sys.argv[1]
     try:
         runpy.run_path(str(tools[name]), run_name='__main__')
@@ -44,12 +49,12 @@ def main() -> None:
         print('\ninterrupted', file=sys.stderr)
         sys.exit(130)
     except StackError as error:
-        sys.exit(f'error: {error}')
+        refuse(str(error))
     except ModuleNotFoundError as error:
         if error.name not in STACKS[active_stack()].packages:
             raise
         command = fix(active_stack())
-        sys.exit(f'error: {name} needs {error.name}; run: {command}')
+        refuse(f'{name} needs {error.name}; run: {command}')
 
 
 if __name__ == '__main__':

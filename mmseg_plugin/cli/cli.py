@@ -23,7 +23,7 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a tool's ``main``; a :class:`UserError` ends it with exit code 1.
+    """Runs a tool's ``main``; a :class:`UserError` ends it with exit code 2.
 
     So does a sentence of the package about data or config, wherever MMEngine
     was when it was said.
@@ -42,7 +42,7 @@ def run(main: Callable[[], None]) -> None:
         if sentence is None:
             raise
         print(f'error: {sentence}', file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2)
 
 
 def _sentence(error: Exception) -> str | None:

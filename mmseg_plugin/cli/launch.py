@@ -142,16 +142,17 @@ def run_installed_tool(
     """
     check_stack()
     os.environ.setdefault('NUM_WORKERS', str(workers_of_cores()))
-    scope = 'mmdet'
+    scope, config = 'mmdet', None
     if places := positional_places():
         config = read_model_config(sys.argv[places[0]])
         sys.argv[places[0]] = config.filename
         scope = config.get('default_scope', scope)
+    path = _installed_tool(scope, f'{tool}.py')
+    check_options(path)
+    if config is not None:
         check_config(config)
         if tool == 'train':
             check_files(config)
-    path = _installed_tool(scope, f'{tool}.py')
-    check_options(path)
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401
 

@@ -183,7 +183,7 @@ def test_what_was_made_otherwise_is_not_overwritten(tmp_path):
 def test_what_check_fixes_can_be_trained_on(run_tool, tmp_path):
     roboflow_root(tmp_path / 'data', used=True)
     done = run_tool('check', 'data', '--fix', 'fixed')
-    assert done.returncode == 1
+    assert done.returncode == 2
     path = new(tmp_path / 'fixed', tmp_path / 'x.py')
     config = Config.fromfile(path)
     data = DATASETS.build(config.train_dataloader.dataset)

@@ -138,7 +138,7 @@ def test_a_file_of_the_command_line(run_tool, tmp_path):
     refused = run_tool('check', snapshot.path, '--only', 'idz')
     assert 'did you mean ids?' in refused.stderr
     nothing = run_tool('check', tmp_path / 'none.json')
-    assert nothing.returncode == 1
+    assert nothing.returncode == 2
     assert 'Traceback' not in nothing.stderr
 
 

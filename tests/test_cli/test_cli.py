@@ -6,13 +6,13 @@ from mmseg_plugin.datasets.annotation_files import category_ids
 from mmseg_plugin.datasets.annotations import checked_rle
 
 
-def test_user_error_is_one_line_and_exit_code_1(capsys):
+def test_user_error_is_one_line_and_exit_code_2(capsys):
     def main():
         raise UserError('file x.json is empty')
 
     with pytest.raises(SystemExit) as caught:
         run(main)
-    assert caught.value.code == 1
+    assert caught.value.code == 2
     assert capsys.readouterr().err == 'error: file x.json is empty\n'
 
 
@@ -24,7 +24,7 @@ def test_a_sentence_of_the_package_is_one_line_too(capsys):
 
     with pytest.raises(SystemExit) as caught:
         run(main)
-    assert caught.value.code == 1
+    assert caught.value.code == 2
     assert capsys.readouterr().err.startswith(
         'error: a.json: two categories are named'
     )

@@ -74,7 +74,7 @@ def test_train_refuses_before_it_reads_data(run_tool):
         *('train', 'mask-rcnn_tiny_fpn_demo_scenes', '--cfg-options'),
         'model.roi_head.bbox_head.num_classes=3',
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'bbox_head.num_classes says 3' in done.stderr
     assert 'Traceback' not in done.stderr
 

@@ -94,7 +94,7 @@ def test_code_in_a_file_does_not_run(run_tool, tmp_path, name, save):
     with (tmp_path / name).open('wb') as file:
         save({'model': Trap()}, file)
     done = run_convert(run_tool, name, 'out.pth')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith('error: ')
     assert 'Traceback' not in done.stderr
     assert 'code of the file ran' not in done.stdout
@@ -104,7 +104,7 @@ def test_code_in_a_file_does_not_run(run_tool, tmp_path, name, save):
 def test_a_damaged_file_is_refused(run_tool, tmp_path, name):
     (tmp_path / name).write_bytes(b'version https://git-lfs.github.com')
     done = run_convert(run_tool, name, 'out.pth')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(f'error: checkpoint {name} cannot be read')
     assert not (tmp_path / 'out.pth').exists()
 
@@ -123,7 +123,7 @@ def test_a_wrong_file_is_refused_and_nothing_written(
 ):
     torch.save(change(official), tmp_path / 'in.pth')
     done = run_convert(run_tool, 'in.pth', 'out.pth')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
     assert not (tmp_path / 'out.pth').exists()
@@ -145,7 +145,7 @@ def test_a_reason_is_printed_once():
 
 def test_a_missing_file_and_equal_sides_are_refused(run_tool):
     done = run_convert(run_tool, 'none.pth', 'out.pth')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'none.pth' in done.stderr
     sides = ('--from', 'd2', '--to', 'd2')
     done = run_tool('convert', 'mask2former', 'a.pth', 'b.pth', *sides)

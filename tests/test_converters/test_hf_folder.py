@@ -96,7 +96,7 @@ def test_a_bad_folder_is_one_sentence_and_nothing_is_written(
     change(folder)
     sides = ('--from', 'hf', '--to', 'mmdet')
     done = run_tool('convert', 'mask2former', folder, 'out.pth', *sides)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith('error: ')
     assert message in done.stderr
     assert 'Traceback' not in done.stderr

@@ -39,7 +39,7 @@ def test_never_removes_a_folder_of_something_else(run_tool, tmp_path):
     (tmp_path / 'scenes').mkdir()
     (tmp_path / 'precious.txt').write_text('kept')
     done = run_tool('demo', '--out', tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'holds precious.txt' in done.stderr
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -48,20 +48,20 @@ def test_out_is_a_file(run_tool, tmp_path):
     path = tmp_path / 'file'
     path.touch()
     done = run_tool('demo', '--out', path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f'{path} is not a folder' in done.stderr
 
 
 def test_too_few_images(run_tool, tmp_path):
     done = run_tool('demo', '--out', tmp_path / 'demo', '--val', 3)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert '--val must be at least 8, got 3' in done.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_no_epoch(run_tool, tmp_path):
     done = run_tool('demo', '--out', tmp_path / 'demo', '--epochs', 0)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert '--epochs must be at least 1, got 0' in done.stderr
 
 
@@ -79,10 +79,10 @@ def test_another_model(run_tool, tmp_path):
 
 def test_a_failing_step_is_named(run_tool, tmp_path):
     done = run_tool('demo', '--out', tmp_path / 'demo', '--seed', -1)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert '--seed must not be negative' in done.stderr
     assert done.stderr.endswith(
-        'make_scenes failed with exit code 1, see above\n'
+        'make_scenes failed with exit code 2, see above\n'
     )
 
 
@@ -94,7 +94,7 @@ def test_another_config_leaves_an_earlier_demo_alone(
 ):
     (tmp_path / 'metrics.json').write_text('{}')
     done = run_tool('demo', '--out', tmp_path, '--config', config)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f'{config} ' in done.stderr
     assert 'Traceback' not in done.stderr
     assert len(list(tmp_path.iterdir())) == 1

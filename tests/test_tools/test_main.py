@@ -72,7 +72,7 @@ def test_an_expanded_config_loads_to_the_same(name, tmp_path):
 
 def test_expand_needs_a_name(run_tool):
     done = run_tool('config', '--expand')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'needs the name of a config' in done.stderr
 
 
@@ -87,7 +87,7 @@ def test_train_and_test_refuse_bad_input(run_tool, tmp_path):
     broken = tmp_path / 'broken.py'
     broken.write_text('model = dict(\n')
     done = run_tool('train', broken)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'broken.py cannot be read' in done.stderr
     empty = tmp_path / 'empty.py'
     empty.write_text("default_scope = 'mmdet'\n")
@@ -96,7 +96,7 @@ def test_train_and_test_refuse_bad_input(run_tool, tmp_path):
     assert "'mmocr'" in run_tool('train', empty).stderr
     empty.write_text("default_scope = 'mmdet'\nmodel = dict()\n")
     done = run_tool('test', empty, 'absent.pth')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'absent.pth cannot be found' in done.stderr
 
 
@@ -111,13 +111,13 @@ def test_flags_may_come_first_as_in_mmdet(run_tool):
 
 def test_bench_refuses_an_unknown_name(run_tool):
     done = run_tool('bench', 'mask_path', 'no_such_bench')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'no benchmark is called like no_such_bench' in done.stderr
 
 
 def test_train_names_missing_data(run_tool):
     done = run_tool('train', 'mask-rcnn_tiny_fpn_demo_scenes')
-    assert done.returncode == 1
+    assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert last.startswith('error: data/scenes/')
     assert 'cannot be found' in last

@@ -50,7 +50,7 @@ def test_writes_whole_data_set_into_empty_folder(tmp_path):
 )
 def test_bad_options(tmp_path, options, message):
     done = _make_scenes(tmp_path / 'out', *options)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith('error: ')
     assert message in done.stderr
     assert done.stderr.count('\n') == 1
@@ -60,6 +60,6 @@ def test_bad_options(tmp_path, options, message):
 def test_refuses_folder_with_files(tmp_path):
     (tmp_path / 'precious.txt').write_text('kept')
     done = _make_scenes(tmp_path, '--train', 1, '--val', 0)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'is not an empty folder' in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ['precious.txt']
