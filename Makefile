@@ -47,9 +47,11 @@ test-hf: $(READY)
 	$(PY) -m pip install -q --upgrade --target .venv/hf 'transformers==5.24.0'
 	PYTHONPATH=.venv/hf $(SINGLE) $(PY) -m pytest tests/test_converters/test_hugging_face.py
 
-# Kills runs at random moments and resumes them.
+# Kills runs at random moments and resumes them; of the methods' too, whose
+# losses and weights must be those of a run that was left alone.
 soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
+	$(SINGLE) $(PY) -m tests.soak.resume
 
 # Writes random data sets and trains on each what `new` chooses.
 soak-data: $(READY)
