@@ -68,6 +68,6 @@ def arms(height: int, width: int) -> Arms:
 
 
 for _size in ((480, 640), (1024, 2048)):
-    bench('panoptic_quality_{}x{}'.format(*_size), 'published loop', 4)(
+    bench('panoptic_quality_{}x{}'.format(*_size), 'published loop', 5)(
         lambda size=_size: arms(*size)
     )

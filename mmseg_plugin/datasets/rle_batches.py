@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 # As many at once as keep the arrays in the processor's cache.
-_BATCH = 512
+_BATCH = 256
 
 
 def rles_fit(texts: Sequence[str], pixels: Sequence[int]) -> np.ndarray:

@@ -133,10 +133,13 @@ def _place(place: int, result: Mapping) -> str:
 
 def _check_rles(truth: COCO, rows: Sequence[dict]) -> None:
     """Checks the masks, and leaves them compressed to text."""
+    sizes = {
+        key: [int(image['height']), int(image['width'])]
+        for key, image in truth.imgs.items()
+    }
     texts, pixels, places = [], [], []
     for place, row in enumerate(rows):
-        image, rle = truth.imgs[row['image_id']], row['segmentation']
-        size = [image['height'], image['width']]
+        size, rle = sizes[row['image_id']], row['segmentation']
         counts = rle.get('counts')
         if isinstance(counts, bytes):
             counts = counts.decode('ascii', 'replace')

@@ -98,23 +98,46 @@ class CocoInstanceMetric(CocoMetric):
         kinds = [] if self.format_only else self.metrics
         classes = self.dataset_meta['classes']
         truth, self.cat_ids = judged_truth(content, source, classes, kinds)
-        files = self.results2json(found, prefix)
+        if self.outfile_prefix is not None:
+            self.results2json(found, prefix)
         metrics: dict[str, float] = {}
         if self.format_only:
-            for kind in set(files) & set(_JUDGED):
-                load_results(truth, load(files[kind]), kind)
+            for kind in _JUDGED if 'masks' in found[0] else ['bbox']:
+                load_results(truth, self._rows(found, kind), kind)
             return metrics
         for kind in self.metrics:
             if kind not in _JUDGED:
                 metrics |= self._proposals(kind, truth, results)
                 continue
-            if kind not in files:
+            if kind == 'segm' and 'masks' not in found[0]:
                 raise ValueError(
                     f'metric={kind!r}, but the model gives no masks'
                 )
-            rows = load_results(truth, load(files[kind]), kind)
+            rows = load_results(truth, self._rows(found, kind), kind)
             metrics |= self._average_precision(kind, truth, rows)
         return metrics
+
+    def _rows(self, found: Sequence[dict], kind: str) -> list[dict]:
+        """COCO's results of all images, as `results2json` writes them."""
+        rows = []
+        for result in found:
+            scores = result['scores']
+            if kind == 'bbox':
+                shapes = [self.xyxy2xywh(box) for box in result['bboxes']]
+            else:
+                scores = result.get('mask_scores', scores)
+                shapes = result['masks']
+            field = 'bbox' if kind == 'bbox' else 'segmentation'
+            for label, score, shape in zip(
+                result['labels'].tolist(), scores.tolist(), shapes, strict=True
+            ):
+                row = {
+                    'image_id': result['img_id'],
+                    'category_id': self.cat_ids[label],
+                    'score': score,
+                }
+                rows.append({**row, field: shape})
+        return rows
 
     def _proposals(self, kind: str, truth: Any, results: list) -> dict:
         """mmdet's recall of proposals, over the completed truth."""

@@ -287,3 +287,45 @@ def test_proposals_are_mmdets(tmp_path, kind):
     expected = judge(tmp_path, truth(images), samples, CocoMetric, metric=kind)
     assert got == expected
     assert got
+
+
+def arrays_in(value) -> int:
+    """Bytes of the arrays and tensors somewhere in a value."""
+    if isinstance(value, np.ndarray | torch.Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return sum(map(arrays_in, value))
+    return 0
+
+
+@pytest.mark.parametrize('form', ['tensor', 'rle'])
+def test_a_pass_keeps_no_dense_masks(tmp_path, form):
+    images = [masks_of(6, seed) for seed in range(300)]
+    path = tmp_path / 'truth.json'
+    path.write_text(json.dumps(truth(images)))
+    metric = METRICS.build(
+        {
+            'type': 'mmseg_plugin.CocoInstanceMetric',
+            'metric': 'segm',
+            'ann_file': str(path),
+        }
+    )
+    metric.dataset_meta = {'classes': CLASSES}
+    for sample in results(images):
+        found = sample['pred_instances']
+        if form == 'rle':
+            found['masks'] = [
+                mask_utils.encode(np.asfortranarray(m.numpy(), np.uint8))
+                for m in found['masks']
+            ]
+        metric.process({}, [sample])
+        # Boxes (8 numbers), scores and labels.
+        assert arrays_in(metric.results[-1]) <= 6 * 48
+    assert all(
+        isinstance(mask['counts'], str | bytes)
+        for _, row in metric.results
+        for mask in row['masks']
+    )
+    assert metric.evaluate(300)['coco/segm_mAP'] == 1
