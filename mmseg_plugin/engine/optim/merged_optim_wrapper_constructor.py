@@ -10,6 +10,7 @@ from torch import nn
 
 from mmseg_plugin.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
+from .layer_decay import layer_scales
 from .merged_groups import MergedGroups
 
 _FUSED = ('AdamW', 'Adam', 'SGD')
@@ -30,6 +31,10 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     (AdamW, Adam and SGD; floating-point parameters on a CPU or CUDA) and the
     config says nothing of ``fused``, ``foreach`` or ``capturable``. It rounds
     differently; ``fused=False`` keeps the bits.
+
+    ``paramwise_cfg=dict(layer_decay=0.8)`` lowers the learning rate of a
+    Vision Transformer or a ConvNeXt layer by layer, see :func:`layer_scales`;
+    ``lr_mult`` of ``custom_keys`` counts beside it.
 
     Use it in a config of any project: ``optim_wrapper=dict(constructor=
     'mmseg_plugin.MergedOptimWrapperConstructor')``.
@@ -69,7 +74,18 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             if id(parameter) not in seen:
                 seen.add(id(parameter))
                 once.append(group)
+        if (decay := self.paramwise_cfg.get('layer_decay')) is not None:
+            self._decay_layers(model, once, decay)
         return once
+
+    def _decay_layers(
+        self, model: nn.Module, groups: list[dict], decay: float
+    ) -> None:
+        names = {id(p): name for name, p in model.named_parameters()}
+        scales = layer_scales(names.values(), decay)
+        for group in groups:
+            scale = scales[names[id(group['params'][0])]]
+            group['lr'] = group.get('lr', self.base_lr) * scale
 
     def _can_be_fused(self, groups: list[dict]) -> bool:
         config = self.optimizer_cfg
