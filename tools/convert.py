@@ -15,6 +15,7 @@ from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.converters.files import read_classes, write_state
 from mmseg_plugin.converters.hf_folder import write_folder
+from mmseg_plugin.converters.hf_leaf import leaf_config
 from mmseg_plugin.weights.fetch import fetch
 from mmseg_plugin.weights.table import find_weights
 from mmseg_plugin.weights.use import read_weights
@@ -44,6 +45,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--report', type=Path, help='write what became of every key (.tsv)'
     )
+    parser.add_argument(
+        '--config',
+        type=Path,
+        help='of the converted Mask2Former of transformers; default: OUT.py',
+    )
+    for fact in ('licence', 'data', 'metrics'):
+        parser.add_argument(f'--{fact}', help='for the model card, --to hf')
     args = parser.parse_intermixed_args()
     args.weights = None
     if args.side not in converters.SIDES:
@@ -87,6 +95,27 @@ def few(keys: list[str]) -> str:
     return keys[0] + (f' and {len(keys) - 1} more' if len(keys) > 1 else '')
 
 
+def write_config(args: argparse.Namespace) -> None:
+    """Writes the config beside the checkpoint, if there can be one.
+
+    Raises:
+        UserError: it was asked for and cannot be written.
+    """
+    path = args.config or args.target.with_suffix('.py')
+    try:
+        if path.exists():
+            raise ValueError(f'{path} exists')
+        text = leaf_config(args.source, args.target)
+    except (ValueError, KeyError, TypeError) as error:
+        if args.config:
+            raise UserError(f'{path} was not written: {error}') from None
+        print(f'no config was written: {error}')
+        return
+    with atomic_path(path) as part:
+        part.write_text(text)
+    print(f'{path}: the config, with its classes and test pipeline')
+
+
 def main() -> None:
     args = parse_args()
     if args.weights:
@@ -99,13 +128,23 @@ def main() -> None:
         with atomic_path(args.target) as part:
             if args.to == 'hf':
                 classes = read_classes(args.source, args.side)
-                write_folder(conversion.state, part, args.method, classes)
+                facts = {
+                    'name': args.target.name,
+                    'licence': args.licence or '',
+                    'data': args.data or '',
+                    'metrics': args.metrics or '',
+                }
+                write_folder(
+                    conversion.state, part, args.method, classes, facts
+                )
             else:
                 write_state(conversion.state, part, args.to)
     except ValueError as error:
         raise UserError(
             f'{args.source} was not converted as {args.method}: {error}'
         ) from None
+    if args.side == 'hf' and args.to == 'mmdet':
+        write_config(args)
     if args.report:
         with atomic_path(args.report) as part:
             part.write_text('\n'.join(report_lines(conversion)) + '\n')

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmseg_plugin.converters.hf_card import model_card
 from mmseg_plugin.converters.hf_config import config_of, processor_of
 
 CONFIG = 'config.json'
@@ -35,7 +36,7 @@ def read_folder(
             damaged; nothing in it is executed.
     """
     folder = Path(folder).expanduser()
-    kind = _read_json(folder / CONFIG).get('model_type')
+    kind = read_json(folder / CONFIG).get('model_type')
     if method and kind != _TYPES.get(method, kind):
         raise ValueError(
             f'{folder / CONFIG} is of a {kind}, not of a {method}'
@@ -54,7 +55,7 @@ def method_of(folder: Path) -> str:
     Raises:
         ValueError: of none that has a table, or there is no such folder.
     """
-    kind = _read_json(folder / CONFIG).get('model_type')
+    kind = read_json(folder / CONFIG).get('model_type')
     if kind not in _TYPES:
         raise ValueError(
             f'{folder / CONFIG} is of a {kind}; a '
@@ -63,7 +64,12 @@ def method_of(folder: Path) -> str:
     return str(kind)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        ValueError: there is no such file, or it holds something else.
+    """
     if not path.is_file():
         raise ValueError(
             f'{path} cannot be found: a folder of transformers holds '
@@ -86,7 +92,7 @@ def _files(folder: Path) -> list[Path]:
                 'transformers, which writes it'
             )
         return [folder / _FILE]
-    names = _read_json(folder / _INDEX).get('weight_map')
+    names = read_json(folder / _INDEX).get('weight_map')
     if not isinstance(names, dict) or not names:
         raise ValueError(f'{folder / _INDEX} has no weight_map')
     files = [folder / Path(str(n)).name for n in sorted(set(names.values()))]
@@ -123,6 +129,7 @@ def write_folder(
     folder: Path,
     method: str,
     classes: Sequence[str] | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a folder that ``from_pretrained`` of transformers loads.
 
@@ -131,6 +138,7 @@ def write_folder(
         folder: made here.
         method: ``'mask2former'`` or ``'maskformer'``.
         classes: names in the order of the labels; numbered if None.
+        facts: for :func:`model_card`.
 
     Raises:
         ValueError: there are not as many names as classes.
@@ -145,3 +153,5 @@ def write_folder(
         ('preprocessor_config.json', processor_of(method, config)),
     ):
         (folder / name).write_text(json.dumps(content, indent=2) + '\n')
+    card = model_card(method, config, {'name': folder.name, **(facts or {})})
+    (folder / 'README.md').write_text(card)

@@ -1,0 +1,116 @@
+"""Settings of transformers' folders become configs; cards for the way back."""
+
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from mmseg_plugin.cli.configs import find_config
+from mmseg_plugin.converters import carry_over
+from mmseg_plugin.converters.hf_folder import write_folder
+from mmseg_plugin.converters.hf_leaf import leaf_config
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A Mask2Former of 3 classes and 7 queries, as transformers has it."""
+    config = Config.fromfile(find_config('mask2former_r50_8xb2-lsj-50e_coco'))
+    classes = {'num_things_classes': 3, 'num_stuff_classes': 0}
+    model = config.model
+    model.panoptic_head.update(classes, num_queries=7)
+    model.panoptic_fusion_head.update(classes)
+    model.panoptic_head.transformer_decoder.num_layers = 2
+    model.backbone.init_cfg = None
+    init_default_scope('mmdet')
+    state = MODELS.build(model).state_dict()
+    there = carry_over('mask2former', state, 'mmdet', 'hf')
+    path = tmp_path_factory.mktemp('hf') / 'cracks'
+    facts = {'licence': 'cc0-1.0', 'data': 'ours', 'metrics': 'AP 30'}
+    write_folder(there.state, path, 'mask2former', ['a', 'b', 'c'], facts)
+    return path
+
+
+def changed(folder, name, **values):
+    path = folder / name
+    before = path.read_text()
+    path.write_text(json.dumps({**json.loads(before), **values}))
+    return lambda: path.write_text(before)
+
+
+def test_the_converted_folder_has_a_config_that_loads_it(
+    folder, run_tool, tmp_path
+):
+    sides = ('--from', 'hf', '--to', 'mmdet')
+    done = run_tool('convert', 'mask2former', folder, 'out.pth', *sides)
+    assert done.returncode == 0, done.stderr
+    config = Config.fromfile(tmp_path / 'out.py')
+    assert config.load_from == str(tmp_path / 'out.pth')
+    dataset = config.test_dataloader.dataset
+    assert dataset.metainfo.classes == ['a', 'b', 'c']
+    assert dataset.pipeline[1].scale == (1333, 800)
+    preprocessor = config.model.data_preprocessor
+    assert preprocessor.mean == pytest.approx([123.675, 116.28, 103.53])
+    assert preprocessor.std == pytest.approx([58.395, 57.12, 57.375])
+    init_default_scope('mmdet')
+    model = MODELS.build(config.model)
+    state = torch.load(config.load_from, weights_only=True)['state_dict']
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected
+    assert all('num_batches_tracked' in name for name in missing)
+
+
+def test_a_processor_of_other_settings(folder, tmp_path):
+    undo = changed(
+        folder,
+        'preprocessor_config.json',
+        image_mean=[0.5, 0.5, 0.5],
+        image_std=[0.25, 0.25, 0.25],
+        size={'height': 384, 'width': 512},
+        do_reduce_labels=True,
+        ignore_index=255,
+        size_divisor=64,
+    )
+    text = leaf_config(folder, tmp_path / 'a.pth')
+    undo()
+    assert '# Label maps: 0 is void, classes begin at 1.' in text
+    assert '# Label maps: 255 is ignored.' in text
+    (tmp_path / 'a.py').write_text(text)
+    config = Config.fromfile(tmp_path / 'a.py')
+    preprocessor = config.model.data_preprocessor
+    assert preprocessor.mean == [127.5] * 3
+    assert preprocessor.std == [63.75] * 3
+    assert preprocessor.pad_size_divisor == 64
+    resize = config.test_dataloader.dataset.pipeline[1]
+    assert resize.scale == (512, 384)
+    assert not resize.keep_ratio
+
+
+@pytest.mark.parametrize(
+    ('name', 'values', 'message'),
+    [
+        ('config.json', {'backbone_config': {'depths': [1]}}, 'no shipped'),
+        ('config.json', {'model_type': 'maskformer'}, 'for a mask2former'),
+        ('config.json', {'id2label': {'1': 'a'}}, 'id2label'),
+        ('preprocessor_config.json', {'size': {}}, 'size that is not known'),
+    ],
+)
+def test_what_has_no_config_is_one_sentence(
+    folder, tmp_path, name, values, message
+):
+    undo = changed(folder, name, **values)
+    try:
+        with pytest.raises(ValueError, match=message):
+            leaf_config(folder, tmp_path / 'a.pth')
+    finally:
+        undo()
+
+
+def test_a_folder_has_a_model_card(folder):
+    card = (folder / 'README.md').read_text()
+    assert card.startswith('---\nlibrary_name: transformers\n')
+    assert 'license: cc0-1.0' in card
+    assert '- Training data: ours' in card
+    assert '- Metrics: AP 30' in card
+    assert '- Classes: a, b, c' in card
