@@ -59,7 +59,8 @@ soak-data: $(READY)
 
 # timm imports torchvision; its operators are not used and need not work.
 test-timm: $(READY)
-	$(PY) -m pip install -q --upgrade --no-deps --target .venv/timm timm==1.0.31 torchvision==0.28.0 safetensors huggingface_hub
+	$(PY) -m pip install -q --upgrade --no-deps --target .venv/timm timm==1.0.31 torchvision==0.28.0 safetensors
+	$(PY) -m pip install -q --upgrade --target .venv/timm huggingface_hub
 	PYTHONPATH=.venv/timm $(SINGLE) $(PY) -m pytest -n auto tests/test_models/test_backbones/test_timm_backbone.py
 	PYTHONPATH=.venv/timm $(SINGLE) $(PY) -m pytest tests/test_configs.py -k dinov3
 
