@@ -9,7 +9,7 @@ from mmseg_plugin.converters.hf_folder import CONFIG, read_json
 
 PROCESSOR = 'preprocessor_config.json'
 # By width and the blocks of the third stage.
-_SWINS = {
+_SWINS: dict[tuple[Any, Any], str] = {
     (96, 6): 'swin-t-p4-w7-224_8xb2-lsj-50e',
     (96, 18): 'swin-s-p4-w7-224_8xb2-lsj-50e',
     (128, 18): 'swin-b-p4-w12-384-in21k_8xb2-lsj-50e',

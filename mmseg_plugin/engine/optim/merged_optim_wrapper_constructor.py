@@ -85,7 +85,8 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         scales = layer_scales(names.values(), decay)
         for group in groups:
             scale = scales[names[id(group['params'][0])]]
-            group['lr'] = group.get('lr', self.base_lr) * scale
+            rate: Any = group.get('lr', self.base_lr)
+            group['lr'] = rate * scale
 
     def _can_be_fused(self, groups: list[dict]) -> bool:
         config = self.optimizer_cfg
