@@ -16,6 +16,7 @@ from mmseg_plugin.models.criterions import (
 )
 from mmseg_plugin.models.dense_heads.mask_query_head import MaskQueryHead
 from mmseg_plugin.models.layers.denoising import (
+    DenoisingQueries,
     DenoisingQueryGenerator,
     NoiseDraws,
 )
@@ -181,17 +182,13 @@ class MaskDINOHead(MaskQueryHead):
                 memory.shape[0], -1, -1
             )
 
-        noise, attn_mask, padded = None, None, 0
-        if targets is not None and self.dn_query_generator is not None:
-            noise = self.dn_query_generator(targets, draws)
-            if noise is None:
-                # As published, every step uses the label embeddings.
-                labels = self.dn_query_generator.label_embedding.weight
-                query = query + 0 * labels.sum().to(query)
+        query, box_logits, noise = self._with_noise(
+            query, box_logits, targets, draws
+        )
+        padded, attn_mask = 0, None
         if noise is not None:
             padded = noise.content.shape[1]
-            attn_mask = noise.attn_mask(query.shape[1])
-            query, box_logits = noise.before(query, box_logits)
+            attn_mask = noise.attn_mask(query.shape[1] - padded)
         hidden, boxes = self.transformer_decoder(
             query, box_logits, memory, sizes, self.bbox_embed, attn_mask
         )
@@ -212,6 +209,23 @@ class MaskDINOHead(MaskQueryHead):
             boxes = torch.cat((box_logits.sigmoid()[None].to(boxes), boxes))
         matching = self._predictions(hidden, boxes, mask_features)
         return MaskDINOPredictions(matching, denoised, noise)
+
+    def _with_noise(
+        self,
+        query: Tensor,
+        box_logits: Tensor,
+        targets: list[Targets] | None,
+        draws: NoiseDraws | None,
+    ) -> tuple[Tensor, Tensor, DenoisingQueries | None]:
+        """Queries with denoising ones before them, if there are any."""
+        if targets is None or self.dn_query_generator is None:
+            return query, box_logits, None
+        noise = self.dn_query_generator(targets, draws)
+        if noise is None:
+            # As published, every step uses the label embeddings.
+            labels = self.dn_query_generator.label_embedding.weight
+            return query + 0 * labels.sum().to(query), box_logits, None
+        return *noise.before(query, box_logits), noise
 
     def _predictions(
         self, hidden: Tensor, boxes: Tensor, mask_features: Tensor | None
