@@ -1,11 +1,14 @@
-"""PQ of PNGs on disk in one process, against the published loop.
+"""PQ end to end in one process, against the published loop.
 
-Both read truth and prediction, match their segments and merge the images.
+Truth is read, segments are matched, images merged. `coco_panoptic_files` reads
+the predictions too, in both arms. In `coco_panoptic` they are in memory, as a
+metric gets them; the published way has them written and read as PNGs.
 """
 
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 from bench_panoptic_quality import NUM_CLASSES, images
 from harness import Arms, bench
@@ -25,7 +28,7 @@ def write(folder: Path, name: str, ids: np.ndarray) -> str:
     """A map as COCO's colours; returns its path."""
     colours = np.stack([ids, ids >> 8, ids >> 16], -1) & 255
     path = folder / f'{name}.png'
-    Image.fromarray(colours.astype(np.uint8)).save(path)
+    cv2.imwrite(str(path), colours[..., ::-1].astype(np.uint8))
     return str(path)
 
 
@@ -35,7 +38,8 @@ def published_read(path: str) -> np.ndarray:
     return colours[..., 0] + 256 * colours[..., 1] + 65536 * colours[..., 2]
 
 
-def arms(height: int, width: int) -> Arms:
+def arms(height: int, width: int, from_files: bool) -> Arms:
+    maps = images(height, width)
     folder = tempfile.TemporaryDirectory()
     files = [
         (
@@ -44,17 +48,18 @@ def arms(height: int, width: int) -> Arms:
             gt,
             pred,
         )
-        for i, (gt_ids, pred_ids, gt, pred) in enumerate(images(height, width))
+        for i, (gt_ids, pred_ids, gt, pred) in enumerate(maps)
     ]
 
     # The folder lives as long as the arms.
     def ours(_folder: object = folder) -> tuple:
         counts = np.zeros((NUM_CLASSES, 4))
-        for gt_path, pred_path, gt, pred in files:
+        for (_, ids, *_), (gt_path, pred_path, gt, pred) in zip(
+            maps, files, strict=True
+        ):
+            found = read_segment_ids(pred_path) if from_files else ids
             counts += segment_counts(
-                overlaps(
-                    read_segment_ids(gt_path), read_segment_ids(pred_path)
-                ),
+                overlaps(read_segment_ids(gt_path), found),
                 Segments(gt[:, 0], gt[:, 1], gt[:, 2] == 1, gt[:, 3]),
                 Segments(pred[:, 0], pred[:, 1]),
                 NUM_CLASSES,
@@ -62,6 +67,9 @@ def arms(height: int, width: int) -> Arms:
         return panoptic_quality(counts)
 
     def peer() -> tuple:
+        if not from_files:
+            for i, (_, ids, *_) in enumerate(maps):
+                write(Path(folder.name), f'pred{i}', ids)
         read = [
             (published_read(gt_path), published_read(pred_path), gt, pred)
             for gt_path, pred_path, gt, pred in files
@@ -72,4 +80,9 @@ def arms(height: int, width: int) -> Arms:
     return Arms(ours, peer)
 
 
-bench('coco_panoptic_480x640', 'published loop', 3)(lambda: arms(480, 640))
+bench('coco_panoptic_480x640', 'published loop', 3)(
+    lambda: arms(480, 640, from_files=False)
+)
+bench('coco_panoptic_files_480x640', 'published loop', 3)(
+    lambda: arms(480, 640, from_files=True)
+)
