@@ -197,8 +197,8 @@ class _Bins:
         chunks, channels = self._chunks()
         for group in channels:
             table = as_table(maps[:, group])
-            for regions, *part in chunks:
-                means = gather_rows(table, *part)
+            for regions, *taken in chunks:
+                means = gather_rows(table, *taken)
                 output[regions, group] = self._unfolded(means).to(output)
 
     def gradient(self, grad: Tensor, output: Tensor) -> None:
