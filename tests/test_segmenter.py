@@ -141,7 +141,7 @@ def test_for_supervision(segmenter, root, monkeypatch):
         segmenter(root / 'images' / 'a.png').to_supervision()
 
 
-def test_a_run_is_enough(root):
+def test_a_run_is_enough(root, monkeypatch):
     config, checkpoint = write_model(root)
     run = root / 'run'
     (run / '1' / 'vis_data').mkdir(parents=True)
@@ -149,7 +149,10 @@ def test_a_run_is_enough(root):
     last = run / 'iter_5.pth'
     last.write_bytes(checkpoint.read_bytes())
     (run / 'last_checkpoint').write_text(str(last))
-    check(Segmenter(run, device='cpu')(root / 'images' / 'a.png'), 'a.png')
+    image = root / 'images' / 'a.png'
+    check(Segmenter(run, device='cpu')(image), 'a.png')
+    call(predict.main, monkeypatch, run, image, '--out', root / 'out')
+    assert len(json.loads((root / 'out' / 'instances.json').read_text())) == 2
     (run / 'best_mAP_iter_3.pth').write_bytes(b'broken')
     with pytest.raises(UserError, match='best_mAP'):
         Segmenter(run, device='cpu')

@@ -17,7 +17,6 @@ from mmseg_plugin.apis.predictor import find_images
 from mmseg_plugin.apis.segments import Segment, coco_results
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
-from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.segmenter import Segmentation, Segmenter, check_tiles
 from mmseg_plugin.visualization.panels import draw_panels
 from mmseg_plugin.visualization.video import (
@@ -42,8 +41,15 @@ def parse_args() -> argparse.Namespace:
         'a video OUT/<video>.mp4 is drawn, and image ids are numbers of '
         'frames, from 0.',
     )
-    parser.add_argument('config', help='path or name of a shipped config')
-    parser.add_argument('checkpoint', help='weights, file or URL')
+    parser.add_argument(
+        'config',
+        help='work_dir of a run, or path or name of a shipped config',
+    )
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='weights, file or URL; of a run the best or last by default',
+    )
     parser.add_argument(
         'input', type=Path, help='image, folder of images, or video'
     )
@@ -87,7 +93,8 @@ def parse_args() -> argparse.Namespace:
         '--half', action='store_true', help='16 bits where autocast allows'
     )
     parser.add_argument('--device', help='default: a GPU where there is one')
-    return parser.parse_args()
+    # Options may stand between the words, of which the second may be missing.
+    return parser.parse_intermixed_args()
 
 
 def input_images(source: Path, limit: int | None, out: Path) -> list[Path]:
@@ -288,8 +295,7 @@ def main() -> None:
         args.out.is_file() or next(args.out.iterdir(), None)
     ):
         raise UserError(f'--out {args.out} exists and is not an empty folder')
-    config = read_model_config(args.config)
-    segmenter = Segmenter(config, args.checkpoint, args.device, args.half)
+    segmenter = Segmenter(args.config, args.checkpoint, args.device, args.half)
     predict = predict_video if is_video else predict_images
     with atomic_path(args.out) as part:
         part.mkdir()
