@@ -89,6 +89,7 @@ def try_one(seed: int, folder: Path) -> str:
         model=model,
         size='tiny',
         weights=None,
+        start=None,
         epochs=1,
         hours=None,
         batch=batch,

@@ -6,6 +6,7 @@ those of the EMA included, must agree.
 """
 
 import argparse
+import contextlib
 import copy
 import logging
 import os
@@ -95,7 +96,12 @@ def live(
     """One life in a process of its own; how it ended (``os.waitpid``)."""
     child = os.fork()
     if child:
-        return os.waitpid(child, 0)[1]
+        status = os.waitpid(child, 0)[1]
+        # Workers of a killed run may wait for it forever.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        return status
+    os.setsid()
     code = 1
     try:
         config = copy.deepcopy(config)

@@ -183,7 +183,7 @@ def test_what_was_made_otherwise_is_not_overwritten(tmp_path):
 def test_what_check_fixes_can_be_trained_on(run_tool, tmp_path):
     roboflow_root(tmp_path / 'data', used=True)
     done = run_tool('check', 'data', '--fix', 'fixed')
-    assert done.returncode == 2
+    assert done.returncode == 1
     path = new(tmp_path / 'fixed', tmp_path / 'x.py')
     config = Config.fromfile(path)
     data = DATASETS.build(config.train_dataloader.dataset)
@@ -275,7 +275,9 @@ def test_an_interrupted_tool_leaves_nothing_half_written(tool, tmp_path):
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
-    assert process.returncode in (130, -signal.SIGINT)
+    # On a fast machine `check` is done by then.
+    ended = (130, -signal.SIGINT, *([0] if tool == 'check' else []))
+    assert process.returncode in ended
     names = {path.name for path in tmp_path.rglob('*')}
     assert not any(name.startswith('.') for name in names)
     if FOLDER in names:
