@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from mmengine.registry import DefaultScope
 
@@ -9,6 +11,13 @@ def no_scope_left_behind():
     """A runner sets the default scope of its process and keeps it."""
     yield
     DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_number_of_workers_left_behind():
+    """``train`` says how many there are by a variable of its process."""
+    yield
+    os.environ.pop('NUM_WORKERS', None)
 
 
 @pytest.fixture

@@ -4,10 +4,5 @@ _base_ = [
     'mmdet::_base_/schedules/schedule_1x.py',
     'mmdet::_base_/default_runtime.py',
 ]
-default_hooks = dict(
-    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
-    progress=dict(type='mmseg_plugin.ProgressHook'),
-    pictures=dict(type='mmseg_plugin.PicturesHook'),
-    checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
-)
+default_hooks = _base_.mask_rcnn_hooks
 log_processor = dict(type='mmseg_plugin.LogLines')

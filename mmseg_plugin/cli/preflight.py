@@ -12,6 +12,8 @@ from mmseg_plugin.cli.config_keys import find_class
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+# Labels of a map of bytes, one of them void.
+_MOST_OF_8_BITS = 255
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -40,6 +42,23 @@ def check_classes(config: Config) -> None:
         check_model(config.get('model') or {}, train)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if len(train) > _MOST_OF_8_BITS:
+        _check_loaders(config, len(train))
+
+
+def _check_loaders(config: Config, count: int) -> None:
+    """Refuses mmseg's own transform where 8 bits do not hold the labels."""
+    names = {'mmseg.LoadAnnotations'}
+    if config.get('default_scope') == 'mmseg':
+        names.add('LoadAnnotations')
+    for key in LOADERS:
+        for step in _innermost(config, key).get('pipeline') or ():
+            if step.get('type') in names:
+                raise UserError(
+                    f'train_dataloader has {count} classes, and '
+                    f'{step["type"]} of {key} keeps 8 bits of a label: '
+                    'take mmseg_plugin.LoadSemanticAnnotations'
+                )
 
 
 def check_files(config: Config, key: str = 'train_dataloader') -> None:
@@ -84,5 +103,10 @@ def _classes(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
             scope = config.get('default_scope', 'mmdet')
             found = find_class(dataset.get('type'), scope)
             names = getattr(found, 'METAINFO', {}).get('classes')
-        if names and not isinstance(names, str):
+        if isinstance(names, str):
+            # A file of names; the data set says if it is not there.
+            file = Path(names)
+            lines = file.read_text().splitlines() if file.is_file() else ()
+            names = [line.strip() for line in lines if line.strip()]
+        if names:
             yield key, tuple(names)

@@ -14,3 +14,11 @@ model = dict(
         )
     ),
 )
+
+# Beside mmdet's runtime, which has none of them.
+mask_rcnn_hooks = dict(
+    matmul=dict(type='mmseg_plugin.MatmulPrecisionHook'),
+    progress=dict(type='mmseg_plugin.ProgressHook'),
+    pictures=dict(type='mmseg_plugin.PicturesHook'),
+    checkpoint=dict(type='mmseg_plugin.SafeCheckpointHook'),
+)
