@@ -141,6 +141,8 @@ def _trace(
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
+            # Functions are their `symbolic`, not the plain operators inside.
+            autograd_inlining=False,
         )
 
 
