@@ -125,5 +125,6 @@ def test_every_function_of_the_package_is_among_the_cases():
         kind.__name__
         for kind in torch.autograd.Function.__subclasses__()
         if kind.__module__.startswith('mmseg_plugin.')
+        and 'backward' in vars(kind)
     }
     assert written == {name for name, _ in CASES.values()} - {None}
