@@ -1,7 +1,6 @@
 """Segmentation methods for OpenMMLab: see README.md."""
 
 from importlib import import_module
-from typing import Any
 
 from mmseg_plugin.ops.finder import install
 
@@ -21,7 +20,7 @@ def check_stack() -> None:
     check()
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == 'Segmenter':
         return import_module('mmseg_plugin.segmenter').Segmenter
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

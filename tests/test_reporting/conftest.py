@@ -20,5 +20,7 @@ def small_run(tmp_path_factory):
     config.model.panoptic_head.num_queries = 10
     config.model.test_cfg.max_per_image = 5
     config.experiment_name = str(root).replace('/', '_')
+    # Another test of this process may have one of the usual name.
+    config.visualizer.name = config.experiment_name
     Runner.from_cfg(config).train()
     return root / 'run'
