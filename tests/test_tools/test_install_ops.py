@@ -236,7 +236,7 @@ def test_doctor_names_the_fix_for_missing_ops(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['doctor'])
     with pytest.raises(SystemExit) as caught:
         doctor.main()
-    assert caught.value.code == 2
+    assert caught.value.code == 1
     assert 'install_ops' in capsys.readouterr().out
 
 
