@@ -4,7 +4,7 @@ Writes 118,287 images with 860,001 objects (or a share of them) into a folder,
 then runs each by itself: ``json.load``, ``pycocotools.coco.COCO`` and the
 checks, and prints CPU time and peak memory.
 
-    python -m benchmarks.check_scale /tmp/shape [--share 0.1]
+    python -m benchmarks.check_scale FOLDER [--share 0.1]
 """
 
 from __future__ import annotations

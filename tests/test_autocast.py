@@ -7,7 +7,8 @@ import torch
 
 from mmseg_plugin.models.layers.coord_conv import CoordConvStack
 from tests import tiny_panoptic_fcn
-from tests.test_configs import CONFIGS, batch, build, load
+from tests.small_models import batch
+from tests.test_configs import CONFIGS, build, load
 from tests.tiny_heads import backbone_maps, tiny_mask2former
 from tests.tiny_mask_dino import tiny_mask_dino
 

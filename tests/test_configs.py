@@ -1,7 +1,6 @@
 """Every shipped config: new ones are covered without new code."""
 
 import ast
-import copy
 import re
 from collections import Counter
 from contextlib import ExitStack, contextmanager
@@ -12,18 +11,20 @@ from unittest.mock import patch
 
 import mmcv.ops
 import mmengine.registry
-import numpy as np
 import pytest
 import torch
-from mmdet.structures import DetDataSample
-from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
-from mmengine.structures import InstanceData, PixelData
 from torch import nn
 
-from mmseg_plugin.structures.packed_masks import PackedMasks
+from tests.small_models import (
+    batch,
+    dicts,
+    first,
+    shrink,
+    thing_and_stuff_counts,
+)
 from tests.torchvision_operators import declare
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -33,10 +34,8 @@ PREFIXES = ('mmdet.', 'mmseg.', 'mmseg_plugin.')
 MMENGINE_REGISTRIES = [
     r for r in vars(mmengine.registry).values() if isinstance(r, Registry)
 ]
-SIZE = 96
 # Files of ours to open to understand a leaf, the leaf included.
 MOST_FILES, MEDIAN_FILES = 8, 4
-MOST = {'num_points': 64, 'max_per_img': 20}
 
 
 def by_name(files):
@@ -140,16 +139,6 @@ def test_types_are_prefixed(path):
 # ---- what is built ----
 
 
-def dicts(node):
-    """Every dict in a config, outermost first."""
-    if isinstance(node, dict):
-        yield node
-    if isinstance(node, dict | list | tuple):
-        values = node.values() if isinstance(node, dict) else node
-        for value in values:
-            yield from dicts(value)
-
-
 @pytest.mark.parametrize('path', by_name(LEAVES))
 def test_pipelines_build(path):
     cfg = load(path)
@@ -171,12 +160,13 @@ def images_of_a_gpu(loader):
     'path', by_name(f for f in LEAVES if '-lsj-' in f.stem)
 )
 def test_jittered_data_are_loaded_by_pinning_workers(path, monkeypatch):
+    # Kept for other tests: loaded before the variable says something else.
+    assert load(path).train_dataloader.num_workers == 4
     monkeypatch.setenv('NUM_WORKERS', '3')
     loader = Config.fromfile(path).train_dataloader
     assert loader.num_workers == 3
     assert loader.pin_memory
     assert loader.persistent_workers
-    assert load(path).train_dataloader.num_workers == 4
     types = [step.type for step in loader.dataset.pipeline]
     assert types[1:] == [
         'mmseg_plugin.LargeScaleJitter',
@@ -236,25 +226,6 @@ def test_data_are_where_their_variable_says(path, monkeypatch):
         assert 'ann_file' not in evaluator or "'/elsewhere/" in evaluator
 
 
-def shrink(model):
-    """A copy that needs no download and little work."""
-    model = copy.deepcopy(model)
-    for part in dicts(model):
-        init = part.get('init_cfg')
-        if isinstance(init, dict) and init.get('type') == 'Pretrained':
-            part.init_cfg = None
-        if part.get('batch_augments'):
-            part.batch_augments = None
-        for key, most in MOST.items():
-            if part.get(key):
-                part[key] = min(part[key], most)
-        if 'depths' in part:
-            part.depths = [min(depth, 2) for depth in part.depths]
-    if model.data_preprocessor.get('size'):
-        model.data_preprocessor.size = (SIZE, SIZE)
-    return model
-
-
 def skip_without_timm(path):
     """timm wants torchvision, which the tests do without."""
     if 'mmseg_plugin.TimmBackbone' in str(load(path).model.backbone):
@@ -266,76 +237,6 @@ def build(path, scope):
     skip_without_timm(path)
     with DefaultScope.overwrite_default_scope(scope):
         return MODELS.build(shrink(load(path).model))
-
-
-def first(model, key, default=None):
-    return next((d[key] for d in dicts(model) if key in d), default)
-
-
-def thing_and_stuff_counts(model):
-    """Numbers of thing and of stuff classes that a model config states."""
-    things = first(model, 'num_things_classes')
-    if things is None:
-        return first(model, 'num_classes'), 0
-    return things, first(model, 'num_stuff_classes')
-
-
-def detection_sample(things, stuff, boxes):
-    """Rectangles of thing classes on a background of one stuff class."""
-    masks = np.zeros((len(boxes), SIZE, SIZE), np.uint8)
-    background = things if stuff else 255
-    semantic = torch.full((1, SIZE, SIZE), background, dtype=torch.long)
-    labels = torch.arange(len(boxes)) % max(things, 1)
-    for i, (x1, y1, x2, y2) in enumerate(boxes):
-        masks[i, y1:y2, x1:x2] = 1
-        semantic[0, y1:y2, x1:x2] = labels[i]
-    sample = DetDataSample(
-        gt_instances=InstanceData(
-            bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-            labels=labels,
-            # Both kinds that pipelines give.
-            masks=PackedMasks.from_ndarray(masks)
-            if len(boxes) == 1
-            else BitmapMasks(masks, SIZE, SIZE),
-        ),
-        ignored_instances=InstanceData(bboxes=torch.zeros(0, 4)),
-        gt_sem_seg=PixelData(sem_seg=semantic),
-    )
-    sample.set_metainfo({'scale_factor': (1.0, 1.0)})
-    return sample
-
-
-def segmentation_sample(classes, offset):
-    from mmseg.structures import SegDataSample
-
-    rows = (torch.arange(SIZE) // 24 + offset) % classes
-    semantic = rows[None, :, None].expand(1, SIZE, SIZE).clone()
-    return SegDataSample(gt_sem_seg=PixelData(data=semantic))
-
-
-def batch(model):
-    """Two images; the first with three objects, the second with one."""
-    things, stuff = thing_and_stuff_counts(model)
-    if model.type.startswith('mmseg.'):
-        samples = [segmentation_sample(things + stuff, i) for i in range(2)]
-    else:
-        boxes = [[8, 8, 40, 60], [30, 20, 90, 70], [50, 60, 70, 90]]
-        samples = [
-            detection_sample(things, stuff, part)
-            for part in (boxes, boxes[:1])
-        ]
-    for i, sample in enumerate(samples):
-        sample.set_metainfo(
-            {
-                'img_id': i,
-                'img_shape': (SIZE, SIZE),
-                'ori_shape': (SIZE, SIZE),
-                'batch_input_shape': (SIZE, SIZE),
-            }
-        )
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 255, (2, 3, SIZE, SIZE), generator=generator)
-    return {'inputs': list(images.byte()), 'data_samples': samples}
 
 
 @contextmanager

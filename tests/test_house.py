@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CODE = [
     path
-    for folder in ('mmseg_plugin', 'tools', 'benchmarks')
+    for folder in ('mmseg_plugin', 'tools', 'benchmarks', 'examples', 'tests')
     for path in sorted((ROOT / folder).rglob('*.py'))
     if '.mim' not in path.parts
 ]

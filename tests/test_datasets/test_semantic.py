@@ -12,7 +12,8 @@ from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.preflight import check_classes
 from mmseg_plugin.datasets import SemanticDataset
 from mmseg_plugin.datasets.transforms import LoadSemanticAnnotations
-from tests.test_configs import CONFIGS, LEAVES, by_name, shrink
+from tests.small_models import shrink
+from tests.test_configs import CONFIGS, LEAVES, by_name
 
 VOID = 65535
 ADE_FULL = [path for path in LEAVES if 'ade20k-full' in path.stem]

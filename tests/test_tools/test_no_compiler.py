@@ -15,7 +15,7 @@ from mmseg_plugin.cli.compile_ops import check_compiler
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import find_config
 from mmseg_plugin.registry import MODELS
-from tests.test_configs import batch
+from tests.small_models import batch
 
 try:
     check_compiler()
