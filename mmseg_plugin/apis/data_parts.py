@@ -1,12 +1,13 @@
 """The annotation files that a config's data sets read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
 from mmseg_plugin.apis.ground_truth import GroundTruth
+from mmseg_plugin.cli.configs import plain_data_sets
 
 
 class DataPart(NamedTuple):
@@ -31,16 +32,6 @@ class DataPart(NamedTuple):
             anywhere=False,
             maps=self.maps,
         )
-
-
-def plain_data_sets(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """Every data set inside those that repeat or join others."""
-    inner = dataset.get('dataset') or dataset.get('datasets')
-    if not inner:
-        yield dataset
-        return
-    for part in inner if isinstance(inner, list | tuple) else [inner]:
-        yield from plain_data_sets(part)
 
 
 def data_parts(config: Config, split: str) -> list[DataPart]:

@@ -8,8 +8,8 @@ from mmdet.datasets import CocoDataset
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 
-from mmseg_plugin.apis.data_parts import plain_data_sets
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.cli.configs import plain_data_sets
 
 
 def label_names(

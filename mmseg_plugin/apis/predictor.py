@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import (
     DATASETS,
@@ -22,6 +22,7 @@ from torch import nn
 import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
 from mmseg_plugin.apis.labels import label_names
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.cli.configs import plain_data_sets
 
 _SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
@@ -54,7 +55,7 @@ def dataset_meta(config: Config, split: str) -> dict:
         split: ``'train'``, ``'val'`` or ``'test'``.
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
-    dataset = _plain(config[f'{split}_dataloader'].dataset)
+    dataset = next(plain_data_sets(config[f'{split}_dataloader'].dataset))
     # A pipeline may need what only reading the images needs.
     bare = {**dataset, 'lazy_init': True, 'pipeline': []}
     return DATASETS.build(bare).metainfo
@@ -71,9 +72,10 @@ def image_pipeline(config: Config) -> list[dict]:
             f'config {config.filename} has no test_dataloader, whose '
             'pipeline prepares the images'
         )
+    dataset = next(plain_data_sets(config.test_dataloader.dataset))
     return [
         step
-        for step in _plain(config.test_dataloader.dataset).pipeline
+        for step in dataset.pipeline
         if not _type_name(step).endswith('Annotations')
     ]
 
@@ -82,13 +84,6 @@ def _type_name(step: dict) -> str:
     # Configs in pure Python hold the class itself.
     kind = step['type']
     return kind if isinstance(kind, str) else kind.__name__
-
-
-def _plain(dataset: ConfigDict) -> ConfigDict:
-    """The first data set inside those that repeat or join others."""
-    while inner := dataset.get('dataset') or dataset.get('datasets'):
-        dataset = inner[0] if isinstance(inner, list) else inner
-    return dataset
 
 
 class Predictor:

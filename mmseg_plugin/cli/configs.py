@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmseg_plugin.cli.cli import UserError
 
@@ -116,3 +117,13 @@ def expand(path: str | Path) -> str:
     config = read_config(path).to_dict()
     read = READ_ELSEWHERE | set(inspect.signature(Runner).parameters)
     return Config({k: v for k, v in config.items() if k in read}).pretty_text
+
+
+def plain_data_sets(dataset: dict) -> Iterator[Any]:
+    """Every data set of a config inside those that repeat or join others."""
+    inner = dataset.get('dataset') or dataset.get('datasets')
+    if not inner:
+        yield dataset
+        return
+    for part in inner if isinstance(inner, list | tuple) else [inner]:
+        yield from plain_data_sets(part)

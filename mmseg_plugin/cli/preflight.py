@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.config_keys import find_class
+from mmseg_plugin.cli.configs import plain_data_sets
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -52,13 +53,14 @@ def _check_loaders(config: Config, count: int) -> None:
     if config.get('default_scope') == 'mmseg':
         names.add('LoadAnnotations')
     for key in LOADERS:
-        for step in _innermost(config, key).get('pipeline') or ():
-            if step.get('type') in names:
-                raise UserError(
-                    f'train_dataloader has {count} classes, and '
-                    f'{step["type"]} of {key} keeps 8 bits of a label: '
-                    'take mmseg_plugin.LoadSemanticAnnotations'
-                )
+        for dataset in _data_sets(config, key):
+            for step in dataset.get('pipeline') or ():
+                if step.get('type') in names:
+                    raise UserError(
+                        f'train_dataloader has {count} classes, and '
+                        f'{step["type"]} of {key} keeps 8 bits of a label: '
+                        'take mmseg_plugin.LoadSemanticAnnotations'
+                    )
 
 
 def check_files(config: Config, key: str = 'train_dataloader') -> None:
@@ -71,7 +73,11 @@ def check_files(config: Config, key: str = 'train_dataloader') -> None:
     Raises:
         UserError: one is not there.
     """
-    dataset = _innermost(config, key)
+    for dataset in _data_sets(config, key):
+        _check_paths(dataset, key)
+
+
+def _check_paths(dataset: dict, key: str) -> None:
     root = Path(dataset.get('data_root') or '')
     named = {'ann_file': dataset.get('ann_file')}
     for name, folder in (dataset.get('data_prefix') or {}).items():
@@ -87,17 +93,15 @@ def check_files(config: Config, key: str = 'train_dataloader') -> None:
             )
 
 
-def _innermost(config: Config, key: str) -> dict:
-    dataset = (config.get(key) or {}).get('dataset') or {}
-    while inner := dataset.get('dataset') or dataset.get('datasets'):
-        dataset = inner[0] if isinstance(inner, list) else inner
-    return dataset
+def _data_sets(config: Config, key: str) -> Iterator[Any]:
+    """Those of a loader, inside those that repeat or join others."""
+    return plain_data_sets((config.get(key) or {}).get('dataset') or {})
 
 
 def _classes(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Names of the classes of each split that says them."""
     for key in LOADERS:
-        dataset = _innermost(config, key)
+        dataset = next(_data_sets(config, key))
         names = (dataset.get('metainfo') or {}).get('classes')
         if names is None:
             scope = config.get('default_scope', 'mmdet')

@@ -16,9 +16,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from mmengine.structures import BaseDataElement
 
-from mmseg_plugin.apis.data_parts import plain_data_sets
 from mmseg_plugin.apis.predictor import Predictor
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.cli.configs import plain_data_sets
 from mmseg_plugin.exporting.agreement import Compared, compare
 from mmseg_plugin.exporting.session import OnnxModel, empty_sample
 

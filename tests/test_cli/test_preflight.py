@@ -88,3 +88,16 @@ def test_files_that_are_not_there_are_named(tmp_path):
     (tmp_path / 'annotations' / 'instances_train.json').touch()
     with pytest.raises(UserError, match=r'or data_prefix.img of'):
         check_files(config)
+
+
+def test_files_of_every_joined_data_set_are_looked_for(tmp_path):
+    config = changed('mask-rcnn_tiny_fpn_demo_scenes')
+    here = {'ann_file': 'a.json', 'data_root': str(tmp_path)}
+    (tmp_path / 'a.json').touch()
+    parts = [here, {**here, 'ann_file': 'b.json'}]
+    joined = {'type': 'ConcatDataset', 'datasets': parts}
+    config.train_dataloader.dataset = joined
+    with pytest.raises(UserError, match=r'b\.json cannot be found; set'):
+        check_files(config)
+    (tmp_path / 'b.json').touch()
+    check_files(config)

@@ -1,5 +1,7 @@
 """Label maps of more classes than 8 bits hold, up to a trained model."""
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -173,6 +175,13 @@ def test_train_refuses_8_bits(ade_full):
     config = small(ADE_FULL[0])
     steps = config.val_dataloader.dataset.pipeline
     steps[2] = {'type': 'LoadAnnotations'}
+    with pytest.raises(UserError, match='LoadAnnotations of val_dataloader'):
+        check_classes(config)
+    # The second of two data sets that are joined, too.
+    part = config.val_dataloader.dataset
+    right = copy.deepcopy(config.train_dataloader.dataset)
+    joined = {'type': 'ConcatDataset', 'datasets': [right, part]}
+    config.val_dataloader.dataset = joined
     with pytest.raises(UserError, match='LoadAnnotations of val_dataloader'):
         check_classes(config)
     config.model.decode_head.num_classes = 150
