@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PUBLISHED_BATCH = 16
 # Iterations where nothing else is said, on images of USUAL_OBJECTS objects.
-SMALL_ITERATIONS = 1000
+SMALL_ITERATIONS = 800
 LARGE_ITERATIONS = 5000
 USUAL_OBJECTS = 8
 # As often COCO's images are seen in the shortest published recipes.
@@ -170,7 +170,7 @@ def usual_epochs(facts: DataFacts, size: str, batch: int) -> int:
         total *= min(1.5, max(0.5, share**0.5))
     steps = steps_an_epoch(facts, batch)
     least = 3 if size in SMALL else LARGE_EPOCHS
-    return min(MOST_EPOCHS, max(least, math.ceil(total / steps)))
+    return min(MOST_EPOCHS, max(least, round(total / steps)))
 
 
 def learning_rate(config: Config, size: str, batch: int) -> float:
