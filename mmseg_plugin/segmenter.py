@@ -290,10 +290,13 @@ class Segmenter:
             image, path = self._read(source)
             seen = _Seen(image, path, self.predictor.prepare(image))
             # Padding would let one image change the result of another.
-            if batch and (len(batch) == batch_size or not _alike(seen, batch)):
+            if batch and not _alike(seen, batch):
                 yield from self._results(batch)
                 batch = []
             batch.append(seen)
+            if len(batch) == batch_size:
+                yield from self._results(batch)
+                batch = []
         if batch:
             yield from self._results(batch)
 

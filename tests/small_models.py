@@ -88,17 +88,24 @@ def segmentation_sample(classes, offset):
     return SegDataSample(gt_sem_seg=PixelData(data=semantic))
 
 
-def batch(model):
-    """Two images; the first with three objects, the second with one."""
+BOXES = [[8, 8, 40, 60], [30, 20, 90, 70], [50, 60, 70, 90]]
+
+
+def batch(model, boxes=(BOXES, BOXES[:1])):
+    """By default two images, the first with three objects, one in the second.
+
+    Args:
+        model: config.
+        boxes: of the objects of each image; not for models of mmseg.
+    """
     things, stuff = thing_and_stuff_counts(model)
+    count = len(boxes)
     if model.type.startswith('mmseg.'):
-        samples = [segmentation_sample(things + stuff, i) for i in range(2)]
-    else:
-        boxes = [[8, 8, 40, 60], [30, 20, 90, 70], [50, 60, 70, 90]]
         samples = [
-            detection_sample(things, stuff, part)
-            for part in (boxes, boxes[:1])
+            segmentation_sample(things + stuff, i) for i in range(count)
         ]
+    else:
+        samples = [detection_sample(things, stuff, part) for part in boxes]
     for i, sample in enumerate(samples):
         sample.set_metainfo(
             {
@@ -109,5 +116,5 @@ def batch(model):
             }
         )
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 255, (2, 3, SIZE, SIZE), generator=generator)
+    images = torch.randint(0, 255, (count, 3, SIZE, SIZE), generator=generator)
     return {'inputs': list(images.byte()), 'data_samples': samples}

@@ -3,6 +3,7 @@
 import mmengine.runner.runner as mmengine_runner
 import torch
 from mmengine.dataset import InfiniteSampler, pseudo_collate
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
@@ -29,6 +30,16 @@ class Noise(Dataset):
         return torch.full((4,), index / 50) + 0.1 * torch.rand(4)
 
 
+class Score(BaseMetric):
+    """Says 0.5 of anything."""
+
+    def process(self, data_batch, data_samples):
+        self.results.append(0.5)
+
+    def compute_metrics(self, results):
+        return {'acc': sum(results) / len(results)}
+
+
 class Toy(BaseModel):
     """Regression with dropout and injected noise."""
 
@@ -42,6 +53,8 @@ class Toy(BaseModel):
     def forward(self, *inputs, mode='tensor'):
         out = self.layers(torch.stack(inputs))
         loss = (out + 0.1 * torch.randn_like(out)).pow(2).mean()
+        if mode == 'predict':
+            return [{}] * len(inputs[0])
         self.losses.append(loss.item())
         return {'loss': loss}
 
@@ -55,7 +68,8 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         resume: as ``--resume``.
         **options: ``checkpoint`` (changes of the hook), ``hooks``,
             ``num_workers``, ``by_epoch``, ``data``, ``optim_wrapper``,
-            ``default_hooks``, ``log_processor``, ``log_level``.
+            ``default_hooks``, ``log_processor``, ``log_level``, ``validate``
+            (with a score of 0.5).
     """
     data = options.get('data') or Noise()
     by_epoch = options.get('by_epoch', False)
@@ -74,6 +88,13 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         'paramwise_cfg': {'norm_decay_mult': 0.0},
         'clip_grad': {'max_norm': 1.0},
     }
+    validate = {}
+    if options.get('validate'):
+        validate = {
+            'val_dataloader': DataLoader(data, collate_fn=pseudo_collate),
+            'val_evaluator': Evaluator(Score()),
+            'val_cfg': {'type': 'ValLoop'},
+        }
     seed = options.get('seed', 7)
     torch.manual_seed(seed)
     return Runner(
@@ -99,4 +120,5 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         randomness={'seed': seed},
         experiment_name=f'{work_dir}{id(data)}'.replace('/', '_'),
         log_level=options.get('log_level', 'WARNING'),
+        **validate,
     )

@@ -1,19 +1,20 @@
-"""Runs a function in two processes that are joined by gloo."""
+"""Runs a function in processes that are joined by gloo."""
 
 import datetime
 import os
+import time
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
 
-def _run(rank, function, folder):
+def _run(rank, function, folder, count):
     dist.init_process_group(
         'gloo',
         init_method=f'file://{folder / "store"}',
         rank=rank,
-        world_size=2,
+        world_size=count,
         timeout=datetime.timedelta(minutes=5),
     )
     torch.set_num_threads(1)
@@ -23,23 +24,40 @@ def _run(rank, function, folder):
     os._exit(0)
 
 
-def on_two_ranks(function, tmp_path):
-    """What the function returns for rank 0 and for rank 1.
+def on_ranks(function, tmp_path, count=2, seconds=600):
+    """What the function returns for each rank.
 
     Args:
-        function: of a module, takes the rank; returns plain numbers, strings
-            and lists of them.
+        function: of a module, takes the rank; returns tensors, plain
+            numbers, strings and lists and dicts of them.
         tmp_path: an empty folder, where the ranks meet.
+        count: number of processes.
+        seconds: that it may take.
+
+    Raises:
+        TimeoutError: it took longer; the processes are ended.
     """
     # Forked ones could not run a backward pass.
-    mp.start_processes(
+    running = mp.start_processes(
         _run,
-        (function, tmp_path),
-        nprocs=2,
+        (function, tmp_path, count),
+        nprocs=count,
         daemon=True,
+        join=False,
         start_method='spawn',
     )
-    return [torch.load(tmp_path / f'{rank}.pt') for rank in range(2)]
+    end = time.monotonic() + seconds
+    while not running.join(timeout=1):
+        if time.monotonic() > end:
+            for process in running.processes:
+                process.kill()
+            raise TimeoutError(f'{count} processes after {seconds} s')
+    return [torch.load(tmp_path / f'{rank}.pt') for rank in range(count)]
+
+
+def on_two_ranks(function, tmp_path):
+    """:func:`on_ranks` of two."""
+    return on_ranks(function, tmp_path)
 
 
 def gradients_of_steps(model, losses_of, num_steps=2):

@@ -1,18 +1,25 @@
 """Draws what a model finds in images, and writes it as COCO results."""
 
 import argparse
-import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import mmcv
 import numpy as np
+import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
 from mmseg_plugin.apis.data_parts import data_parts, given_truth
 from mmseg_plugin.apis.ground_truth import GroundTruth
+from mmseg_plugin.apis.kept_results import (
+    KeptResults,
+    meet,
+    processes,
+    write_lists,
+)
 from mmseg_plugin.apis.predictor import find_images
 from mmseg_plugin.apis.segments import Segment, coco_results
 from mmseg_plugin.cli.arguments import ToolParser
@@ -39,7 +46,9 @@ def parse_args() -> argparse.Namespace:
         'ids are those of the annotations where there are any, else file '
         'names and class indices; a segment without a score has score 1. Of '
         'a video OUT/<video>.mp4 is drawn, and image ids are numbers of '
-        'frames, from 0.',
+        'frames, from 0. The images of a folder are shared by the processes '
+        'of torchrun; until all are done OUT is called OUT.part, and the '
+        'same command goes on where it was stopped.',
     )
     parser.add_argument(
         'config',
@@ -126,7 +135,7 @@ def ground_truths(
 
 
 class Results:
-    """Draws the results of one image after another and collects them.
+    """Draws the results of one image after another.
 
     Args:
         folder: gets the pictures.
@@ -134,9 +143,6 @@ class Results:
         truths: annotations, if there are any.
         score_thr: instances that score less are not drawn.
         asked: whether the user named the annotations.
-
-    Attributes:
-        without_truth: why pictures have no ground truth, by image.
     """
 
     def __init__(
@@ -152,13 +158,11 @@ class Results:
         self.truths = truths
         self.score_thr = score_thr
         self.asked = asked
-        self.without_truth: dict[str, str] = {}
-        self.rows: dict[str, list[dict]] = {}
 
     def _look_up(
         self, path: Path, name: str, size: tuple[int, int]
-    ) -> tuple[int | str, Sequence[int], list[Segment] | None]:
-        """Image id, ids of the categories, and the ground truth if any."""
+    ) -> tuple[int | str, Sequence[int], list[Segment] | None, str | None]:
+        """Image id, category ids, the ground truth or why there is none."""
         category_ids: Sequence[int] = range(len(self.classes))
         if len(self.truths) == 1:
             category_ids = self.truths[0].category_ids
@@ -168,20 +172,18 @@ class Results:
             if (image_id := truth.find(path, size)) is not None
         ]
         if len(found) != 1:
+            why = None
             if any(truth.find(path) is not None for truth in self.truths):
-                self.without_truth[name] = (
-                    f'annotated with a size other than {size[1]}x{size[0]}'
-                )
-            return name, category_ids, None
+                why = f'annotated with a size other than {size[1]}x{size[0]}'
+            return name, category_ids, None, why
         ((truth, image_id),) = found
-        known = None
         try:
             known = truth.segments(image_id, size)
         except UserError as error:
             if self.asked:
                 raise
-            self.without_truth[name] = str(error)
-        return image_id, truth.category_ids, known
+            return image_id, truth.category_ids, None, str(error)
+        return image_id, truth.category_ids, known, None
 
     def add(
         self,
@@ -189,64 +191,113 @@ class Results:
         name: str,
         image: np.ndarray,
         found: dict[str, list[Segment]],
-    ) -> None:
-        """Takes over one image.
+    ) -> dict:
+        """Draws one image.
 
         Args:
             path: where it was read, to find its annotations.
             name: name of the picture, below ``folder``.
             image: see :meth:`Predictor.read`.
             found: segments of each kind that the model gives.
+
+        Returns:
+            Rows of each kind in COCO's results format, and why the picture
+            has no ground truth.
         """
         size = (image.shape[0], image.shape[1])
-        image_id, category_ids, known = self._look_up(path, name, size)
+        image_id, ids, known, why = self._look_up(path, name, size)
         panels = {} if known is None else {'ground truth': known}
+        rows = {}
         for kind, segments in found.items():
             panels[kind] = [
                 s
                 for s in segments
                 if s.score is None or s.score >= self.score_thr
             ]
-            self.rows.setdefault(kind, []).extend(
-                coco_results(
-                    segments,
-                    image_id,
-                    category_ids,
-                    self.classes,
-                    size,
-                )
+            rows[kind] = coco_results(
+                segments, image_id, ids, self.classes, size
             )
         drawn = draw_panels(image, panels, self.classes, known is not None)
         mmcv.imwrite(drawn, str(self.folder / name))
+        return {'rows': rows, 'without_truth': why}
+
+
+def asked_of(args: argparse.Namespace) -> dict:
+    """What the results depend on; of files also when they were written."""
+    found = {}
+    for key, value in vars(args).items():
+        if key not in ('out', 'device', 'batch_size', 'limit'):
+            found[key] = None if value is None else str(value)
+    for key in ('config', 'checkpoint', 'ann'):
+        path = Path(str(found[key]))
+        if path.is_file():
+            found[key] = f'{path} of {path.stat().st_mtime_ns}'
+    return found
 
 
 def predict_images(
-    args: argparse.Namespace, segmenter: Segmenter, folder: Path
+    args: argparse.Namespace, segmenter: Segmenter, share: tuple[int, int]
 ) -> str:
-    """Draws and collects the results of images; what to print of it."""
+    """Draws and collects the results of images; what to print of it.
+
+    Args:
+        args: see :func:`parse_args`.
+        segmenter: the model.
+        share: number of this process, and how many there are.
+
+    Raises:
+        UserError: an image or its annotations cannot be used.
+    """
+    rank, count = share
     images = input_images(args.input, args.limit, args.out)
+    root = args.input if args.input.is_dir() else args.input.parent
+    names = {path: path.relative_to(root).as_posix() for path in images}
     classes = list(segmenter.classes)
+    truths = ground_truths(args.ann, segmenter.config, classes)
+    kept = KeptResults(args.out, asked_of(args), rank)
     results = Results(
-        folder / 'drawn',
-        classes,
-        ground_truths(args.ann, segmenter.config, classes),
-        args.score_thr,
+        *(kept.folder / 'drawn', classes, truths, args.score_thr),
         asked=args.ann is not None,
     )
-    root = args.input if args.input.is_dir() else args.input.parent
-    found = segmenter.stream(images, args.tile, args.overlap, args.batch_size)
-    for path, one in zip(
-        images, tqdm(found, 'predict', len(images), unit='image'), strict=True
-    ):
-        name = path.relative_to(root).as_posix()
-        results.add(path, name, one.image, one.segments)
-    write_rows(folder, results.rows)
-    for name, reason in list(results.without_truth.items())[:_MOST_REASONS]:
-        print(f'{name} is drawn without ground truth: {reason}')
-    more = len(results.without_truth) - _MOST_REASONS
-    if more > 0:
-        print(f'... and {more} more images without ground truth')
+    # By place, not by what is left: another process may be ahead.
+    todo = [path for path in images[rank::count] if not kept.has(names[path])]
+    if len(todo) < len(images[rank::count]):
+        print(f'{kept.folder}: {len(todo)} images are left to do')
+    found = segmenter.stream(todo, args.tile, args.overlap, args.batch_size)
+    bar = tqdm(found, 'predict', len(todo), unit='image', disable=rank > 0)
+    try:
+        for path, one in zip(todo, bar, strict=True):
+            record = results.add(path, names[path], one.image, one.segments)
+            kept.keep(names[path], record)
+    except UserError as error:
+        if not (done := kept.count()):
+            raise
+        raise UserError(
+            f'{error}; {done} images are done and kept in {kept.folder}, the '
+            'same command goes on with them'
+        ) from error
+    meet()
+    if rank == 0:
+        records = kept.records(list(names.values()))
+        write_lists(kept.folder, _without_reasons(records, names.values()))
+        kept.finish()
     return f'{len(images)} images'
+
+
+def _without_reasons(
+    records: Iterator[dict], names: Iterable[str]
+) -> Iterator[dict]:
+    """The rows of each record; prints the first reasons that are in them."""
+    count = 0
+    for name, record in zip(names, records, strict=True):
+        if reason := record['without_truth']:
+            count += 1
+            if count <= _MOST_REASONS:
+                print(f'{name} is drawn without ground truth: {reason}')
+        yield record['rows']
+    if count > _MOST_REASONS:
+        count -= _MOST_REASONS
+        print(f'... and {count} more images without ground truth')
 
 
 def predict_video(
@@ -254,30 +305,25 @@ def predict_video(
 ) -> str:
     """Draws and collects the results of a video; what to print of it."""
     video = Video(args.input)
-    rows: dict[str, list[dict]] = {}
     classes, ids = segmenter.classes, range(len(segmenter.classes))
     total = len(video) if args.limit is None else args.limit
     frames = islice(video.frames(), args.limit)
-    count = 0
-    with video_sink(folder / f'{args.input.stem}.mp4', video.fps) as sink:
-        for frame in tqdm(frames, 'predict', total, unit='frame'):
+    bar = tqdm(frames, 'predict', total, unit='frame')
+
+    def rows_of_frames() -> Iterator[dict[str, list[dict]]]:
+        for number, frame in enumerate(bar):
             one = segmenter(frame, args.tile, args.overlap)
             assert isinstance(one, Segmentation)
-            for kind, segments in one.segments.items():
-                rows.setdefault(kind, []).extend(
-                    coco_results(segments, count, ids, classes, one.size)
-                )
             picture = one.plot(score_thr=args.score_thr)
             sink.add(np.ascontiguousarray(picture[..., ::-1]))
-            count += 1
-    write_rows(folder, rows)
-    return f'{count} frames'
+            yield {
+                kind: coco_results(segments, number, ids, classes, one.size)
+                for kind, segments in one.segments.items()
+            }
 
-
-def write_rows(folder: Path, found: dict[str, list[dict]]) -> None:
-    """Writes one JSON file a kind of result."""
-    for kind, rows in found.items():
-        (folder / f'{kind}.json').write_text(json.dumps(rows))
+    with video_sink(folder / f'{args.input.stem}.mp4', video.fps) as sink:
+        write_lists(folder, rows_of_frames())
+    return f'{bar.n} frames'
 
 
 def main() -> None:
@@ -295,12 +341,21 @@ def main() -> None:
         args.out.is_file() or next(args.out.iterdir(), None)
     ):
         raise UserError(f'--out {args.out} exists and is not an empty folder')
-    segmenter = Segmenter(args.config, args.checkpoint, args.device, args.half)
-    predict = predict_video if is_video else predict_images
-    with atomic_path(args.out) as part:
-        part.mkdir()
-        done = predict(args, segmenter, part)
-    print(f'{done}: {args.out}')
+    with processes() as share:
+        if is_video and share[1] > 1:
+            raise UserError('a video is for one process, without torchrun')
+        device = args.device
+        if device is None and torch.cuda.is_available():
+            device = f'cuda:{os.environ.get("LOCAL_RANK", "0")}'
+        model = Segmenter(args.config, args.checkpoint, device, args.half)
+        if is_video:
+            with atomic_path(args.out) as part:
+                part.mkdir()
+                done = predict_video(args, model, part)
+        else:
+            done = predict_images(args, model, share)
+    if share[0] == 0:
+        print(f'{done}: {args.out}')
 
 
 if __name__ == '__main__':

@@ -176,12 +176,16 @@ def test_device_that_is_not_there(run, root):
         run(root / 'images', '--device', 'no_such')
 
 
-def test_broken_image_leaves_nothing(run, root):
-    (root / 'images' / 'z.png').write_bytes(b'not an image')
-    with pytest.raises(UserError, match=r'z\.png cannot be read'):
+@pytest.mark.parametrize('name', ['0.png', 'z.png'])
+def test_broken_image_leaves_what_is_done_and_says_so(run, root, name):
+    (root / 'images' / name).write_bytes(b'not an image')
+    with pytest.raises(UserError, match=rf'{name} cannot be read') as error:
         run(root / 'images')
     assert not (root / 'out').exists()
-    assert not list(root.glob('.out*'))
+    first = name == '0.png'
+    assert ('3 images are done and kept' in str(error.value)) != first
+    left = [path.name for path in root.glob('*out*')]
+    assert left == ([] if first else ['out.part'])
 
 
 def test_bad_input(run, root):

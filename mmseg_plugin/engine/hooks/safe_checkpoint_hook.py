@@ -246,6 +246,9 @@ class SafeCheckpointHook(CheckpointHook):
             self.last_ckpt = before[1]
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not hasattr(self, 'file_backend'):
+            # `Runner.val()` alone: there is nothing to choose from.
+            return
         backend = self.file_backend
         later = _Later(backend)
         self.file_backend = later

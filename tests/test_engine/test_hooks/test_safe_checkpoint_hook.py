@@ -214,6 +214,13 @@ def test_the_best_is_replaced_when_the_next_is_whole(tmp_path, monkeypatch):
     assert problem_of(second) is None
 
 
+def test_evaluation_alone_saves_nothing(tmp_path):
+    options = {'save_best': 'acc', 'rule': 'greater'}
+    runner = toy_runner(tmp_path, checkpoint=options, validate=True)
+    assert runner.val() == {'acc': 0.5}
+    assert not [*tmp_path.rglob('*.pth')]
+
+
 def test_options_are_checked(tmp_path):
     with pytest.raises(ValueError, match="'stop' or 'continue', not 'go'"):
         toy_runner(tmp_path, checkpoint={'on_error': 'go'})
