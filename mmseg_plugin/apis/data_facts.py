@@ -140,7 +140,7 @@ def _objects(train: Snapshot) -> tuple[np.ndarray, np.ndarray]:
 
 def _longer_sides(train: Snapshot) -> np.ndarray:
     if train.kind == 'semantic':
-        sizes = [fact.size for fact in train.facts if not fact.problem]
+        sizes = [fact.shown for fact in train.facts if not fact.problem]
         return np.array(sizes).max(1)
     sides = train.sizes.max(1)
     return sides[~np.isnan(sides)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .findings import Hits, Options, check, hits
+from .findings import Hits, Options, check, hits, listed
 from .snapshot import RLE, Snapshot
 
 # Boxes drawn as masks are rare among true masks.
@@ -48,6 +48,22 @@ def box_short(snapshot: Snapshot, options: Options) -> Hits:
             if (short == 1).all():
                 found.append(int(place))
     return hits(np.array(found, dtype=np.int64), snapshot.name_annotation)
+
+
+@check(
+    'exports.no-area',
+    'warning',
+    'shapes have no area and are left out (points and lines of labelme)',
+    'draw what is an object as polygon, rectangle, circle or mask',
+)
+def no_area(snapshot: Snapshot, options: Options) -> Hits:
+    return listed(
+        [
+            f'{image.get("file_name")}: {shape}'
+            for image in snapshot.images
+            for shape in image.get('without_area') or ()
+        ]
+    )
 
 
 @check(

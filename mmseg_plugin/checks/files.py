@@ -6,6 +6,7 @@ from pathlib import PurePath
 import numpy as np
 
 from .findings import Hits, Options, check, hits, listed
+from .images import ImageFacts
 from .snapshot import Snapshot
 
 ALL = ('instances', 'panoptic')
@@ -43,19 +44,30 @@ def unreadable(snapshot: Snapshot, options: Options) -> Hits:
     'files.size',
     'error',
     'images have another size than stated: masks land elsewhere',
-    'state the size of the file, and look whether the masks fit',
+    'state the size of the file, and look whether the masks fit; by default '
+    'mmcv turns images by their EXIF orientation',
     kinds=ALL,
     reads_images=True,
 )
 def size(snapshot: Snapshot, options: Options) -> Hits:
-    found = [
-        f'{fact.path.name}: {fact.size[0]} x {fact.size[1]}, stated '
-        f'{image.get("width")} x {image.get("height")}'
-        for fact, image in zip(snapshot.facts, snapshot.images, strict=True)
-        if not fact.problem
-        and fact.size != (image.get('width'), image.get('height'))
-    ]
+    found = []
+    for fact, image in zip(snapshot.facts, snapshot.images, strict=True):
+        width, height = fact.shown if options.turns else fact.size
+        stated = image.get('width'), image.get('height')
+        if not fact.problem and (width, height) != stated:
+            found.append(
+                f'{fact.path.name}: {width} x {height}, stated {stated[0]} x '
+                f'{stated[1]}{_loading(fact, stated, options.turns)}'
+            )
     return listed(found)
+
+
+def _loading(fact: ImageFacts, stated: tuple, turns: bool) -> str:
+    """What the stated size asks of the loader, where that would help."""
+    if stated != (fact.size if turns else fact.shown):
+        return ''
+    flag = 'color_ignore_orientation' if turns else 'color'
+    return f" (as read with color_type='{flag}')"
 
 
 @check(

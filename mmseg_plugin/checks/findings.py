@@ -34,6 +34,8 @@ class Options:
         few: a class with fewer objects is reported.
         scale: to which the config resizes images, in pixels, keeping their
             ratio.
+        turns: whether images are turned by their EXIF orientation, as mmcv
+            does by default.
     """
 
     num_queries: int | None = None
@@ -42,6 +44,7 @@ class Options:
     classes: tuple[str, ...] | None = None
     few: int = 10
     scale: tuple[int, int] | None = None
+    turns: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-ORIENTATION = 0x0112
+from mmseg_plugin.datasets.formats.building import orientation, shown_size
+
 WORKERS = 8
 
 
@@ -24,6 +25,7 @@ class ImageFacts:
         path: the file.
         problem: ``''``, ``'missing'`` or why it cannot be read.
         size: width and height in pixels as stored.
+        shown: the same, turned by the orientation.
         mode: of Pillow, for instance ``'RGB'``.
         orientation: of EXIF; 1: as stored.
         digest: of the file's bytes.
@@ -33,6 +35,7 @@ class ImageFacts:
     path: Path
     problem: str = ''
     size: tuple[int, int] = (0, 0)
+    shown: tuple[int, int] = (0, 0)
     mode: str = ''
     orientation: int = 1
     digest: str = ''
@@ -52,15 +55,16 @@ def _facts(path: Path) -> ImageFacts:
         return ImageFacts(path, 'missing')
     try:
         with Image.open(path) as image:
-            orientation = image.getexif().get(ORIENTATION, 1)
+            turned = orientation(image)
             # Decodes all of it: a truncated file raises.
             grey = np.asarray(image.convert('L'))
-            size, mode = image.size, image.mode
+            size, shown = image.size, shown_size(image)
+            mode = image.mode
     except Exception as error:  # noqa: BLE001  (decoders fail in any way)
         return ImageFacts(path, f'{type(error).__name__}: {error}')
     digest = hashlib.sha1(path.read_bytes()).hexdigest()
     return ImageFacts(
-        path, '', size, mode, orientation, digest, difference_hash(grey)
+        path, '', size, shown, mode, turned, digest, difference_hash(grey)
     )
 
 

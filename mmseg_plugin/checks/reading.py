@@ -131,10 +131,12 @@ def _of_config(name: str, images: bool) -> tuple[str, list[Snapshot], Options]:
     found = DataFound(Path(name), 'a config', _kind(config), splits)
     classes = dataset_of(config, 'train').get('metainfo', {}).get('classes')
     names = (classes,) if isinstance(classes, str) else classes
+    pipeline = dataset_of(config, 'train').get('pipeline') or ()
     options = Options(
         num_queries=_queries(config.get('model', {})),
         classes=tuple(names) if names else None,
-        scale=_scale(dataset_of(config, 'train').get('pipeline') or ()),
+        scale=_scale(pipeline),
+        turns=_turns(pipeline),
     )
     return found.sentence(), snapshots_of_data(found, images), options
 
@@ -147,6 +149,15 @@ def _scale(pipeline: Sequence[dict]) -> tuple[int, int] | None:
         if kind == 'Resize' and isinstance(scale, list | tuple):
             return int(scale[0]), int(scale[1])
     return None
+
+
+def _turns(pipeline: Sequence[dict]) -> bool:
+    """Whether images are loaded with their EXIF orientation."""
+    for step in pipeline:
+        if str(step.get('type')).endswith('LoadImageFromFile'):
+            flag = step.get('color_type', 'color')
+            return flag != 'unchanged' and not flag.endswith('orientation')
+    return True
 
 
 def _kind(config: Config) -> str:

@@ -240,6 +240,7 @@ INSTANCES = {
     'leakage.categories': lambda s: s.reference.categories[0].update(id=3),
     'exports.box-as-mask': boxes,
     'exports.box-short': first(segmentation=rle(1), bbox=[4, 4, 3, 3]),
+    'exports.no-area': image(without_area=['shape 3 (line)']),
     'exports.crowd-area': first(iscrowd=1, area=0),
 }
 PANOPTIC = {

@@ -10,6 +10,22 @@ from PIL import Image
 
 from .layout import DataError
 
+# Orientations of EXIF that exchange width and height.
+LYING = (5, 6, 7, 8)
+_ORIENTATION = 0x0112
+
+
+def orientation(image: Image.Image) -> int:
+    """That of EXIF; 1: shown as it is stored."""
+    return image.getexif().get(_ORIENTATION, 1)
+
+
+def shown_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as EXIF turns it."""
+    width, height = image.size
+    lies = orientation(image) in LYING
+    return (height, width) if lies else (width, height)
+
 
 class CocoBuilder:
     """COCO data that grows image by image.
@@ -29,14 +45,15 @@ class CocoBuilder:
         """Adds an image; the objects that follow are its.
 
         Returns:
-            Width and height in pixels.
+            Width and height in pixels, turned by its EXIF orientation as
+            annotation tools and mmcv show it.
 
         Raises:
             DataError: it cannot be read.
         """
         try:
             with Image.open(path) as image:
-                width, height = image.size
+                width, height = shown_size(image)
         except OSError as error:
             raise DataError(f'{path} cannot be read: {error}') from error
         self.images.append(
@@ -49,25 +66,34 @@ class CocoBuilder:
         )
         return width, height
 
-    def add_object(self, label: int, polygons: list[np.ndarray]) -> None:
-        """Adds an object of the last image.
+    def add_object(
+        self,
+        label: int,
+        polygons: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray] = (),
+    ) -> None:
+        """Adds an object of the last image, the union of its parts.
 
         Args:
             label: from 0.
-            polygons: (P, 2) x and y in pixels, its parts.
+            polygons: (P, 2) x and y in pixels.
+            masks: bool (h, w) of the image.
         """
         from pycocotools import mask as coder
 
         image = self.images[-1]
         flat = [polygon.reshape(-1).tolist() for polygon in polygons]
         size = image['height'], image['width']
-        rle = coder.merge(coder.frPyObjects(flat, *size))
+        parts = coder.frPyObjects(flat, *size) if flat else []
+        parts += [coder.encode(np.asfortranarray(m, np.uint8)) for m in masks]
+        rle = coder.merge(parts)
+        text = {'size': rle['size'], 'counts': rle['counts'].decode()}
         self.annotations.append(
             {
                 'id': len(self.annotations) + 1,
                 'image_id': image['id'],
                 'category_id': label + 1,
-                'segmentation': flat,
+                'segmentation': text if masks else flat,
                 'bbox': coder.toBbox(rle).tolist(),
                 'area': int(coder.area(rle)),
                 'iscrowd': 0,
