@@ -140,7 +140,7 @@ def main() -> None:
     jobs = make_jobs(args)
     args.out.mkdir(parents=True, exist_ok=True)
     results = []
-    for job in tqdm(jobs, unit='model'):
+    for job in tqdm(jobs, unit='model', disable=None):
         name = re.sub(r'[^\w.-]+', '_', job['model'])
         path = args.out / f'{name}.json'
         result = result_of(job, path)

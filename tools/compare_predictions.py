@@ -161,7 +161,7 @@ def annotated(
         UserError: after the last, if no image has its annotated size.
     """
     other_size = []
-    for path in tqdm(images, unit='image'):
+    for path in tqdm(images, unit='image', disable=None):
         image = predictor.read(path)
         size = (image.shape[0], image.shape[1])
         image_id = truth.find(path, size)

@@ -264,7 +264,9 @@ def predict_images(
     if len(todo) < len(images[rank::count]):
         print(f'{kept.folder}: {len(todo)} images are left to do')
     found = segmenter.stream(todo, args.tile, args.overlap, args.batch_size)
-    bar = tqdm(found, 'predict', len(todo), unit='image', disable=rank > 0)
+    # None: shown on terminals.
+    hidden = True if rank else None
+    bar = tqdm(found, 'predict', len(todo), unit='image', disable=hidden)
     try:
         for path, one in zip(todo, bar, strict=True):
             record = results.add(path, names[path], one.image, one.segments)
@@ -308,14 +310,17 @@ def predict_video(
     classes, ids = segmenter.classes, range(len(segmenter.classes))
     total = len(video) if args.limit is None else args.limit
     frames = islice(video.frames(), args.limit)
-    bar = tqdm(frames, 'predict', total, unit='frame')
+    bar = tqdm(frames, 'predict', total, unit='frame', disable=None)
+    count = 0
 
     def rows_of_frames() -> Iterator[dict[str, list[dict]]]:
+        nonlocal count
         for number, frame in enumerate(bar):
             one = segmenter(frame, args.tile, args.overlap)
             assert isinstance(one, Segmentation)
             picture = one.plot(score_thr=args.score_thr)
             sink.add(np.ascontiguousarray(picture[..., ::-1]))
+            count = number + 1
             yield {
                 kind: coco_results(segments, number, ids, classes, one.size)
                 for kind, segments in one.segments.items()
@@ -323,7 +328,7 @@ def predict_video(
 
     with video_sink(folder / f'{args.input.stem}.mp4', video.fps) as sink:
         write_lists(folder, rows_of_frames())
-    return f'{bar.n} frames'
+    return f'{count} frames'
 
 
 def main() -> None:

@@ -52,7 +52,9 @@ def write_scenes(
     """
     for split, count in counts.items():
         writer = _SplitWriter(folder, split)
-        for i in tqdm(range(count), desc=f'{split} scenes', unit='img'):
+        for i in tqdm(
+            range(count), desc=f'{split} scenes', unit='image', disable=None
+        ):
             writer.add(*make_scene(options, seed, split, i))
         writer.close()
 
