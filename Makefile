@@ -52,6 +52,7 @@ test-hf: $(READY)
 soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
 	$(SINGLE) $(PY) -m tests.soak.resume
+	$(SINGLE) $(PY) -m pytest -n auto --dist loadgroup -m soak
 
 # Writes random data sets and trains on each what `new` chooses.
 soak-data: $(READY)

@@ -38,6 +38,8 @@ def shrink(model):
                 part[key] = min(part[key], most)
         if 'depths' in part:
             part.depths = [min(depth, 2) for depth in part.depths]
+        if part.get('depth') == 101:
+            part.depth = 50
     if model.data_preprocessor.get('size'):
         model.data_preprocessor.size = (SIZE, SIZE)
     return model

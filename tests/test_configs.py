@@ -18,6 +18,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
 from torch import nn
 
+from mmseg_plugin.models.dense_heads.mask_query_head import MaskQueryHead
+from mmseg_plugin.models.detectors import QueryDetector
 from tests.small_models import (
     batch,
     dicts,
@@ -199,6 +201,15 @@ def test_products_are_as_exact_as_published(path):
     hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
     types = {hook['type'] for hook in hooks if hook}
     assert 'mmseg_plugin.MatmulPrecisionHook' in types
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_query_models_have_the_detector_of_all(path):
+    """That which gives instances, panoptic and semantic maps at once."""
+    model = load(path).model
+    head = model.get('panoptic_head')
+    if head and issubclass(MODELS.get(head.type), MaskQueryHead):
+        assert issubclass(MODELS.get(model.type), QueryDetector)
 
 
 ROOTS = {

@@ -8,7 +8,10 @@ import pytest
 @pytest.mark.slow
 @pytest.mark.parametrize(
     'config',
-    ['maskdino_tiny_demo_scenes', 'maskdino_tiny_demo_scenes-panoptic'],
+    [
+        pytest.param('maskdino_tiny_demo_scenes', marks=pytest.mark.soak),
+        'maskdino_tiny_demo_scenes-panoptic',
+    ],
 )
 def test_leaves_everything_it_promises_and_replaces_an_earlier_demo(
     run_tool, tmp_path, config
@@ -66,6 +69,7 @@ def test_no_epoch(run_tool, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_another_model(run_tool, tmp_path):
     out = tmp_path / 'demo'
     few = ('--train', 16, '--val', 8, '--epochs', 1)
