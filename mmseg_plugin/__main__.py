@@ -1,7 +1,9 @@
 """Runs a tool: ``python -m mmseg_plugin <tool> ...``; lists them without."""
 
 import ast
+import os
 import runpy
+import select
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -29,8 +31,31 @@ def refuse(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
+def nobody_reads() -> bool:
+    """Whether the other end of standard output's pipe is closed."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def main() -> None:
     """The console script ``mmseg-plugin``, too."""
+    try:
+        try:
+            run_tool()
+        finally:
+            print(end='', flush=True)
+    except BrokenPipeError:
+        if not nobody_reads():
+            raise
+        # Python flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # As shells report a command that SIGPIPE ended.
+        sys.exit(141)
+
+
+def run_tool() -> None:
+    """Runs the tool that the command line names."""
     tools = tool_paths()
     name = sys.argv[1] if len(sys.argv) > 1 else '--help'
     if name in ('-h', '--help'):

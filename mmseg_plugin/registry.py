@@ -29,12 +29,16 @@ from mmseg_plugin.engine.amp import register_cpu_amp  # noqa: E402
 from mmseg_plugin.engine.checkpoint import (  # noqa: E402
     register_safe_loaders,
 )
+from mmseg_plugin.engine.environment import (  # noqa: E402
+    register_environment,
+)
 from mmseg_plugin.engine.preflight import register_preflight  # noqa: E402
 from mmseg_plugin.engine.quiet import calm_imports  # noqa: E402
 
 register_safe_loaders()
 register_preflight()
 register_cpu_amp()
+register_environment()
 calm_imports()
 
 

@@ -67,9 +67,9 @@ def installed(tmp_path_factory):
     # a path named in a .pth file has its own .pth files ignored.
     purelib = Path(sysconfig.get_paths()['purelib'])
     (site / 'stack.pth').write_text(str(purelib))
-    # But for that of setuptools, which brings distutils back; read later.
-    for path in purelib.glob('distutils-precedence.pth'):
-        shutil.copy(path, site / 'stack_distutils.pth')
+    # As on Python 3.12 and newer where setuptools is missing.
+    gone = 'import sys; sys.modules.update(distutils=None, setuptools=None)'
+    (site / 'no_setuptools.pth').write_text(gone)
     wheel = next(folder.glob('*.whl'))
     run(
         *(*pip, 'install', '--no-deps', '--no-index', '--target', site, wheel),

@@ -201,7 +201,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> tuple[str, ...] | None:
         UserError: the checkpoint is missing, unsafe or of another model.
     """
     try:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', 'silent')
         state = loaded
         if isinstance(loaded, dict):
             state = loaded.get('state_dict', loaded)

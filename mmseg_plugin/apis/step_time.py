@@ -16,6 +16,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+import mmseg_plugin.registry  # noqa: F401  (before mmdet, which it calms)
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 

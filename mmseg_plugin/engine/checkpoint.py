@@ -126,6 +126,11 @@ def load_file(filename: str | Path, map_location: Any = None) -> Any:
         raise unreadable(path, error) from None
 
 
+def load_from_local(filename: str, map_location: Any = None) -> Any:
+    """:func:`load_file`, by the name that MMEngine logs the end of."""
+    return load_file(filename, map_location)
+
+
 def load_from_http(
     filename: str,
     map_location: Any = None,
@@ -169,8 +174,8 @@ def _download(url: str, path: Path, progress: bool) -> None:
 def register_safe_loaders() -> None:
     """Puts the safe loaders into MMEngine's place, for every caller."""
     loader = mmengine_checkpoint.CheckpointLoader
-    loader.register_scheme('', load_file, force=True)
+    loader.register_scheme('', load_from_local, force=True)
     loader.register_scheme(('http://', 'https://'), load_from_http, force=True)
     # `torchvision://` and `open-mmlab://` end in this function.
     mmengine_checkpoint.load_from_http = load_from_http
-    mmengine_checkpoint.load_from_local = load_file
+    mmengine_checkpoint.load_from_local = load_from_local

@@ -5,19 +5,26 @@ import warnings
 from typing import Any
 
 from mmengine.logging import logger
+from pycocotools import coco
 
-# onedl's mmdet and mmseg print this at the import, as they cannot find a
-# package that nobody else has.
-_SAID = 'Could not import OneDL'
+_SAID = (
+    # onedl's mmdet and mmseg print this at the import, as they cannot find a
+    # package that nobody else has.
+    'Could not import OneDL',
+    # pycocotools, four lines for each annotation file.
+    *('loading annotations into memory', 'Done (t=', 'DONE (t='),
+    *('creating index', 'index created!', 'Loading and preparing results'),
+)
 _WARNED = ('faster_coco_eval is not installed', 'The draw is False')
 
 
 def calm_imports() -> None:
-    """Silences sentences that mmdet has for every process."""
+    """Silences sentences that libraries have for every process."""
     for start in _WARNED:
         warnings.filterwarnings('ignore', message=start)
     # print_log prints, whatever its level, where it has no logger.
-    logger.print = _print  # type: ignore[attr-defined]
+    for module in (logger, coco):
+        module.print = _print  # type: ignore[attr-defined]
 
 
 def _print(*words: Any, **kwargs: Any) -> None:

@@ -12,6 +12,11 @@ from torch import Tensor
 from .bilinear import Pair, corners, outer, zero_padded
 from .rows import gather_rows, row_products, scatter_rows
 
+# Values of samples that exist at a time, but at least as many as the image
+# has: each strip adds to the gradient of all of it.
+_CPU_BUDGET = 2**17
+_BUDGET = 2**27
+
 
 class Geometry(NamedTuple):
     """Where a convolution looks; each a pair, height first."""
@@ -23,7 +28,7 @@ class Geometry(NamedTuple):
 
 
 class Columns:
-    """What the kernel sees of one image.
+    """What the kernel sees of one image, some rows of the output at a time.
 
     Args:
         image: (C, H, W).
@@ -44,23 +49,64 @@ class Columns:
         groups: int,
     ) -> None:
         self.shape = image.shape
+        self.offset = offset
+        self.mask = mask
+        self.geometry = geometry
         self.groups = groups
-        places = geometry.kernel[0] * geometry.kernel[1]
-        # (h, w, place, group), so that the channels of all groups of a
-        # sample lie side by side.
-        shift = offset.unflatten(0, (groups, places, 2)).permute(3, 4, 1, 0, 2)
-        self.out_shape = tuple(shift.shape[:2])
-        self.rows, self.columns = _positions(shift, geometry, image.shape)
-        self.mask = None
-        if mask is not None:
-            shares = mask.unflatten(0, (groups, places)).permute(2, 3, 1, 0)
-            self.mask = shares.flatten()[:, None]
-        pixel = corners(self.rows, self.columns, image.shape[2])
-        group = torch.arange(groups, device=image.device, dtype=torch.int32)
-        index = pixel * groups + group[:, None]
-        self.index = index.flatten(0, -2)
         self.table = image.permute(1, 2, 0).reshape(-1, len(image) // groups)
         self.table = self.table.contiguous()
+
+    def strips(self) -> list[slice]:
+        """Rows of the output whose samples may exist at a time."""
+        budget = _CPU_BUDGET if self.table.device.type == 'cpu' else _BUDGET
+        height, width = self.offset.shape[1:]
+        kernel = self.geometry.kernel
+        a_row = width * kernel[0] * kernel[1] * self.shape[0]
+        step = max(budget, self.table.numel()) // max(a_row, 1)
+        step = max(step, 1)
+        return [slice(i, i + step) for i in range(0, height, step)]
+
+    def strip(self, rows: slice) -> 'Strip':
+        """What is seen from these rows of the output."""
+        return Strip(self, rows)
+
+    def as_image(self, table: Tensor) -> Tensor:
+        """Rows of the table to (C, H, W)."""
+        return table.view(*self.shape[1:], -1).permute(2, 0, 1)
+
+
+class Strip:
+    """What the kernel sees from some rows of the output.
+
+    Args:
+        columns: of the whole image.
+        out_rows: of the output.
+    """
+
+    def __init__(self, columns: Columns, out_rows: slice) -> None:
+        geometry, self.groups = columns.geometry, columns.groups
+        places = geometry.kernel[0] * geometry.kernel[1]
+        shift = columns.offset[:, out_rows]
+        # (h, w, place, group), so that the channels of all groups of a
+        # sample lie side by side.
+        shift = shift.unflatten(0, (self.groups, places, 2))
+        shift = shift.permute(3, 4, 1, 0, 2)
+        self.out_shape = tuple(shift.shape[:2])
+        self.rows, self.columns = _positions(
+            shift, geometry, columns.shape, out_rows.start
+        )
+        self.mask = None
+        if columns.mask is not None:
+            shares = columns.mask[:, out_rows]
+            shares = shares.unflatten(0, (self.groups, places))
+            self.mask = shares.permute(2, 3, 1, 0).flatten()[:, None]
+        pixel = corners(self.rows, self.columns, columns.shape[2])
+        group = torch.arange(
+            self.groups, device=pixel.device, dtype=torch.int32
+        )
+        index = pixel * self.groups + group[:, None]
+        self.index = index.flatten(0, -2)
+        self.table = columns.table
         self.weight = outer(self.rows.weight, self.columns.weight)
         self.weight = self.weight.flatten(0, -2)
 
@@ -77,12 +123,12 @@ class Columns:
             grad: of :meth:`samples`.
 
         Returns:
-            (C, H, W), and (D * kh * kw * 2, h, w), and (D * kh * kw, h, w).
+            What to add to the table's, and (D * kh * kw * 2, h, w), and
+            (D * kh * kw, h, w).
         """
         grad = grad.reshape(len(self.index), -1)
         weight = self.weight if self.mask is None else self.weight * self.mask
         table = scatter_rows(grad, self.index, weight, len(self.table))
-        image = table.view(*self.shape[1:], -1).permute(2, 0, 1)
         products = row_products(grad, self.table, self.index)
         mask = (products * self.weight).sum(1)
         if self.mask is not None:
@@ -92,7 +138,7 @@ class Columns:
         offset = torch.stack(
             [(products * down).sum(1), (products * right).sum(1)], 1
         )
-        return image, self._as_maps(offset), self._as_maps(mask[:, None])
+        return table, self._as_maps(offset), self._as_maps(mask[:, None])
 
     def _as_maps(self, values: Tensor) -> Tensor:
         """(h * w * place * group, k) to (group * place * k, h, w)."""
@@ -101,7 +147,7 @@ class Columns:
 
 
 def _positions(
-    shift: Tensor, geometry: Geometry, shape: torch.Size
+    shift: Tensor, geometry: Geometry, shape: torch.Size, first: int
 ) -> tuple[Pair, Pair]:
     """Rows and columns around where each place looks.
 
@@ -109,10 +155,13 @@ def _positions(
         shift: (h, w, kh * kw, D, 2).
         geometry: of the convolution.
         shape: (C, H, W).
+        first: row of the output that ``shift`` begins with.
     """
     pairs = []
     for axis in (0, 1):
         out = torch.arange(shift.shape[axis], device=shift.device)
+        if axis == 0:
+            out = out + first
         place = torch.arange(geometry.kernel[axis], device=shift.device)
         start = out * geometry.stride[axis] - geometry.padding[axis]
         step = place * geometry.dilation[axis]
@@ -124,6 +173,30 @@ def _positions(
         position = (start[..., None] + step)[..., None] + shift[..., axis]
         pairs.append(zero_padded(position, shape[1 + axis]))
     return pairs[0], pairs[1]
+
+
+def convolve(
+    columns: Columns,
+    kernel: Tensor,
+    groups: int,
+    bias: Tensor | None,
+    output: Tensor,
+) -> None:
+    """Writes the convolution of an image to ``output``, (O, h, w).
+
+    Args:
+        columns: of the image.
+        kernel: (O, C / groups, kh, kw).
+        groups: of the convolution.
+        bias: (O,).
+        output: written to.
+    """
+    for rows in columns.strips():
+        samples = columns.strip(rows).samples()
+        found = apply_kernel(samples, kernel, groups)
+        if bias is not None:
+            found = found + bias[:, None]
+        output[:, rows] = found.unflatten(1, (-1, output.shape[2]))
 
 
 def apply_kernel(samples: Tensor, weight: Tensor, groups: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Deformable convolution ("Deformable ConvNets", arXiv 1703.06211)."""
 
+import torch
 from torch import Tensor
 
 from mmseg_plugin.utils.precision import at_least_float32
@@ -7,7 +8,7 @@ from mmseg_plugin.utils.precision import at_least_float32
 from .deform_columns import (
     Columns,
     Geometry,
-    apply_kernel,
+    convolve,
     samples_gradient,
     weight_gradient,
 )
@@ -37,15 +38,13 @@ def deform_conv_forward(
         ones: not used, here and below.
         group: of the convolution.
         deformable_group: D, groups of channels with offsets of their own.
-        im2col_step: not used; the memory is that of one image.
+        im2col_step: not used; memory is that of some rows.
         sizes: ``kH, kW, dH, dW, padH, padW, dilationH, dilationW``.
     """
     where = _geometry(**sizes)
     for image, shift, out in zip(input, offset, output, strict=True):
         seen = _columns(image, shift, where, deformable_group)
-        kernel = at_least_float32(weight)
-        found = apply_kernel(seen.samples(), kernel, group)
-        out.copy_(found.view(out.shape))
+        convolve(seen, at_least_float32(weight), group, None, out)
 
 
 def deform_conv_backward_input(
@@ -70,12 +69,15 @@ def deform_conv_backward_input(
     where = _geometry(**sizes)
     kernel = at_least_float32(weight)
     for i in range(len(input)):
-        grad = at_least_float32(grad_output[i]).flatten(1)
-        grad = samples_gradient(kernel, group, grad)
         seen = _columns(input[i], offset[i], where, deformable_group)
-        image, shift, _ = seen.gradients(grad)
-        grad_input[i].copy_(image)
-        grad_offset[i].copy_(shift)
+        table = torch.zeros_like(seen.table)
+        for rows in seen.strips():
+            grad = at_least_float32(grad_output[i, :, rows]).flatten(1)
+            grad = samples_gradient(kernel, group, grad)
+            more, shift, _ = seen.strip(rows).gradients(grad)
+            table += more
+            grad_offset[i, :, rows] = shift
+        grad_input[i] = seen.as_image(table)
 
 
 def deform_conv_backward_parameters(
@@ -97,11 +99,14 @@ def deform_conv_backward_parameters(
     Args as of :func:`deform_conv_forward`.
     """
     where = _geometry(**sizes)
+    total = at_least_float32(torch.zeros_like(grad_weight))
     for i in range(len(input)):
         seen = _columns(input[i], offset[i], where, deformable_group)
-        grad = at_least_float32(grad_output[i]).flatten(1)
-        found = weight_gradient(seen.samples(), grad_weight, group, grad)
-        grad_weight.add_(found.to(grad_weight.dtype), alpha=scale)
+        for rows in seen.strips():
+            grad = at_least_float32(grad_output[i, :, rows]).flatten(1)
+            samples = seen.strip(rows).samples()
+            total += weight_gradient(samples, total, group, grad)
+    grad_weight.add_(total.to(grad_weight.dtype), alpha=scale)
 
 
 def _columns(

@@ -1,5 +1,6 @@
 """Deformable convolution v2 ("Deformable ConvNets v2", arXiv 1811.11168)."""
 
+import torch
 from torch import Tensor
 
 from mmseg_plugin.utils.precision import at_least_float32
@@ -7,7 +8,7 @@ from mmseg_plugin.utils.precision import at_least_float32
 from .deform_columns import (
     Columns,
     Geometry,
-    apply_kernel,
+    convolve,
     samples_gradient,
     weight_gradient,
 )
@@ -38,7 +39,7 @@ def modulated_deform_conv_forward(
         offset: (B, 2 * D * kh * kw, h, w), pairs (down, right) in pixels.
         mask: (B, D * kh * kw, h, w).
         output: written to, (B, O, h, w).
-        columns: not used; the memory is that of one image.
+        columns: not used; memory is that of some rows.
         group: of the convolution.
         deformable_group: D, groups of channels with offsets of their own.
         with_bias: whether to add ``bias``.
@@ -49,10 +50,7 @@ def modulated_deform_conv_forward(
     kernel = at_least_float32(weight)
     for i, out in enumerate(output):
         seen = _columns(input[i], offset[i], mask[i], where, deformable_group)
-        found = apply_kernel(seen.samples(), kernel, group)
-        if with_bias:
-            found = found + bias[:, None]
-        out.copy_(found.view(out.shape))
+        convolve(seen, kernel, group, bias if with_bias else None, out)
 
 
 def modulated_deform_conv_backward(
@@ -82,18 +80,25 @@ def modulated_deform_conv_backward(
     """
     where = _geometry(**sizes)
     kernel = at_least_float32(weight)
+    total = torch.zeros_like(kernel)
     for i in range(len(input)):
         seen = _columns(input[i], offset[i], mask[i], where, deformable_group)
-        grad = at_least_float32(grad_output[i]).flatten(1)
+        table = torch.zeros_like(seen.table)
+        for rows in seen.strips():
+            strip = seen.strip(rows)
+            grad = at_least_float32(grad_output[i, :, rows]).flatten(1)
+            total += weight_gradient(strip.samples(), kernel, group, grad)
+            more, shift, share = strip.gradients(
+                samples_gradient(kernel, group, grad)
+            )
+            table += more
+            grad_offset[i, :, rows] = shift
+            grad_mask[i, :, rows] = share
+        grad_input[i] = seen.as_image(table)
         if with_bias:
-            grad_bias.add_(grad.sum(1).to(grad_bias.dtype))
-        found = weight_gradient(seen.samples(), weight, group, grad)
-        grad_weight.add_(found.to(grad_weight.dtype))
-        grad = samples_gradient(kernel, group, grad)
-        image, shift, share = seen.gradients(grad)
-        grad_input[i].copy_(image)
-        grad_offset[i].copy_(shift)
-        grad_mask[i].copy_(share)
+            grad = at_least_float32(grad_output[i])
+            grad_bias.add_(grad.sum((1, 2)).to(grad_bias.dtype))
+    grad_weight.add_(total.to(grad_weight.dtype))
 
 
 def _columns(

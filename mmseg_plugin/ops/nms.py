@@ -5,9 +5,10 @@ from torch import Tensor
 
 from .greedy import overlaps
 
-# Boxes that are compared with each other at once.
-_BLOCK_CPU = 128
-_BLOCK = 4096
+# Boxes that are compared with each other at once, and pairs of those with
+# the ones behind them.
+_BLOCK_CPU, _PAIRS_CPU = 128, 2**14
+_BLOCK, _PAIRS = 4096, 2**24
 
 
 def nms(
@@ -16,9 +17,9 @@ def nms(
     """Drops each box that overlaps one of a higher score too much.
 
     Boxes are taken in blocks of falling scores. What is left of a block is
-    found first, then everything behind it is compared with that at once. On
-    a CPU the first is a loop over bits; elsewhere, a few products with the
-    block's matrix and a synchronisation at their end.
+    found first, then everything behind it is compared with that. On a CPU
+    the first is a loop over bits; elsewhere, a few products with the block's
+    matrix and a synchronisation at their end.
 
     Args:
         boxes: (N, 4), (x1, y1, x2, y2).
@@ -54,7 +55,10 @@ def _without_overlap(
     kept: Tensor, rest: Tensor, offset: int, limit: float
 ) -> Tensor:
     """Which of the rest overlap none of the kept too much, bool (N,)."""
-    return ~(overlaps(kept, rest, offset) > limit).any(0)
+    pairs = _PAIRS_CPU if rest.device.type == 'cpu' else _PAIRS
+    parts = rest.split(max(1, pairs // max(len(kept), 1)))
+    over = [(overlaps(kept, x, offset) > limit).any(0) for x in parts]
+    return ~torch.cat(over)
 
 
 def _keep_on_host(over: Tensor) -> Tensor:

@@ -61,8 +61,10 @@ def scatter_rows(
     Returns:
         (R, C).
     """
+    if not index.numel():
+        return grad.new_zeros(num_rows, grad.shape[1])
     if grad.device.type == 'cpu':
-        ends = np.arange(0, index.numel() + 1, max(index.shape[1], 1))
+        ends = np.arange(0, index.numel() + 1, index.shape[1])
         matrix = csr_matrix(
             (weight.flatten().numpy(), index.flatten().numpy(), ends),
             shape=(len(index), num_rows),

@@ -40,7 +40,7 @@ def softnms(
     count = len(boxes)
     start = 0
     while start < count:
-        _swap(data, index, start, start + int(data[4, start:count].argmax()))
+        _swap(data, index, start, start + _best(data[4, start:count]))
         rest = data[:, start + 1 : count]
         with np.errstate(divide='ignore', invalid='ignore'):
             over = _overlaps(data[:4, start], rest, offset)
@@ -53,6 +53,16 @@ def softnms(
         start += 1
     dets[:count] = rows.T[:count]
     return torch.from_numpy(index[:count])
+
+
+def _best(scores: np.ndarray) -> int:
+    """Place of the largest score; one that is no number is taken in turn.
+
+    A Gaussian makes such of boxes without an area.
+    """
+    if np.isnan(scores[0]):
+        return 0
+    return int(np.fmax(scores, -np.inf).argmax())
 
 
 def _swap(data: np.ndarray, index: np.ndarray, i: int, j: int) -> None:

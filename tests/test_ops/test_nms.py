@@ -69,6 +69,20 @@ def test_soft_equals_the_compiled_one(same, method, offset, min_score):
     same('nms', call)
 
 
+def test_soft_takes_scores_that_are_no_numbers_in_turn(compiled, run_with):
+    """Boxes without an area overlap each other by zero over zero."""
+    point, square = [5.0, 5, 5, 5], [0.0, 0, 9, 9]
+    boxes = torch.tensor([square, point, square, point, point])
+    scores = torch.tensor([0.5, 0.9, 0.8, 0.7, 0.6])
+
+    def call(part):
+        return part.soft_nms(boxes, scores, method='gaussian')
+
+    ours, theirs = (run_with('nms', e, call) for e in (ext, compiled))
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, equal_nan=True)
+
+
 def test_soft_of_no_boxes(run_with):
     def call(part):
         return part.soft_nms(torch.zeros(0, 4), torch.zeros(0))

@@ -1,4 +1,6 @@
 import inspect
+import subprocess
+import sys
 
 import pytest
 from mmengine.config import Config
@@ -128,3 +130,17 @@ def test_doctor_finds_nothing_wrong(run_tool):
     done = run_tool('doctor')
     assert done.returncode == 0, done.stdout
     assert '!!' not in done.stdout
+
+
+@pytest.mark.parametrize('arguments', ['--help', 'weights list'])
+def test_whoever_reads_may_leave(arguments):
+    """As `| head -1` does."""
+    command = f'{sys.executable} -m mmseg_plugin {arguments} | true; '
+    done = subprocess.run(
+        ['bash', '-c', command + 'exit ${PIPESTATUS[0]}'],
+        capture_output=True,
+        text=True,
+    )
+    # By SIGPIPE; 0 if all was written before.
+    assert done.returncode in (0, 141)
+    assert done.stderr == ''

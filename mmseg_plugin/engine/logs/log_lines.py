@@ -17,7 +17,7 @@ _FILE_ONLY = (
     # MMEngine about itself, and about one process being one.
     *('"FileClient" will be', '"HardDiskBackend" is the alias'),
     'Distributed training is not used',
-    'The prefix is not set in metric class',
+    *('The prefix is not set in metric class', 'Loads checkpoint by'),
 )
 _ENVIRONMENT = 'System environment:'
 # More metrics than these are those of single classes.
