@@ -43,7 +43,9 @@ def configured(package):
 
 
 def of_mmcv(found):
-    return {x for x in found if getattr(x, '__module__', '')[:8] == 'mmcv.ops'}
+    # Functions of numpy 1 have no module.
+    named = ((x, getattr(x, '__module__', None) or '') for x in found)
+    return {x for x, module in named if module.startswith('mmcv.ops')}
 
 
 @cache
