@@ -11,9 +11,10 @@ OFFLINE = re.compile(
     r'NewConnectionError|name resolution|No matching distribution|'
     r'ReadTimeoutError|Network is unreachable|Connection refused'
 )
-# What GCC, Clang and nvcc begin an error with, after file and line.
+# What GCC, Clang and nvcc begin an error with, after file and line. Pip
+# indents it.
 COMPILER_ERROR = re.compile(
-    r'^[^\s:(]+[:(]\d+.*?\berror\b|^nvcc (fatal|error)'
+    r'^\s*([^\s:(]+[:(]\d+.*?\berror\b|nvcc (fatal|error))'
 )
 
 

@@ -189,14 +189,16 @@ def test_the_standard_of_a_setup_is_only_raised():
 
 
 def test_the_first_error_of_the_compiler_is_shown():
-    output = """[1/9] c++ -MMD -Werror a.cpp
-/x/ATen.h:4:2: error: #error C++20 or later is required
- #error C++20
-/x/b.h:9:1: error: second
-error: command 'ninja' failed with exit status 1
+    # As pip prints it, beneath its own lines.
+    output = """  [1/9] c++ -MMD -Werror a.cpp
+  /x/ATen.h:4:2: error: #error C++20 or later is required
+   #error C++20
+  /x/b.h:9:1: error: second
+  error: command 'ninja' failed with exit status 1
+  Building wheel for mmcv: finished with status 'error'
 """
     said = pip.failure('compiling mmcv', output)
-    assert '/x/ATen.h:4:2: error: #error C++20' in said
+    assert ' failed: /x/ATen.h:4:2: error: #error C++20' in said
     assert 'second' not in said
     assert 'plain operators' in said
 
