@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmseg_plugin.converters.hf_card import model_card
 from mmseg_plugin.converters.hf_config import config_of, processor_of
+from mmseg_plugin.engine.checkpoint import check_pointer
 
 CONFIG = 'config.json'
 _FILE = 'model.safetensors'
@@ -75,8 +76,9 @@ def read_json(path: Path) -> dict[str, Any]:
             f'{path} cannot be found: a folder of transformers holds '
             f'{CONFIG} and {_FILE}'
         )
+    check_pointer(path)
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ValueError(f'{path} is no JSON: {error}') from None
     if not isinstance(content, dict):
@@ -107,6 +109,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     library = _safetensors()
+    check_pointer(path)
     try:
         return library.load_file(str(path))
     except Exception as error:

@@ -5,17 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_plugin.cli.configs import find_config
-from mmseg_plugin.converters.hf_folder import CONFIG, read_json
+from mmseg_plugin.converters.hf_folder import CONFIG, method_of, read_json
 
 PROCESSOR = 'preprocessor_config.json'
-# By width and the blocks of the third stage.
+# Shipped Mask2Formers by width and the blocks of the third stage.
 _SWINS: dict[tuple[Any, Any], str] = {
     (96, 6): 'swin-t-p4-w7-224_8xb2-lsj-50e',
     (96, 18): 'swin-s-p4-w7-224_8xb2-lsj-50e',
     (128, 18): 'swin-b-p4-w12-384-in21k_8xb2-lsj-50e',
     (192, 18): 'swin-l-p4-w12-384-in21k_16xb1-lsj-100e',
 }
-_R50 = 'r50_8xb2-lsj-50e'
+_RESNETS = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
+# Every MaskFormer with a Swin here: its sizes are written out.
+_MASKFORMER = {
+    'swin': 'maskformer_swin-l-p4-w12_64xb1-ms-300e_coco-panoptic',
+    'resnet': 'maskformer_r50_ms-16xb1-75e_coco-panoptic',
+}
 _FILTERS = {0: 'nearest', 2: 'bilinear', 3: 'bicubic'}
 # COCO's panoptic classes; transformers does not say which of them are things.
 _COCO_THINGS, _COCO_ALL = 80, 133
@@ -25,35 +30,50 @@ def leaf_config(folder: Path, checkpoint: Path) -> str:
     """Text of a config for the converted weights.
 
     Args:
-        folder: of a Mask2Former of transformers.
+        folder: of a Mask2Former or MaskFormer of transformers.
         checkpoint: converted weights.
 
     Raises:
         ValueError: there is no shipped config for this model, or a file of
             the folder cannot be used.
     """
+    kind = method_of(folder)
     model = read_json(folder / CONFIG)
-    if model.get('model_type') != 'mask2former':
-        raise ValueError(
-            f'{folder / CONFIG} is of a {model.get("model_type")}; configs '
-            'are written for a mask2former'
-        )
     processor = read_json(folder / PROCESSOR)
     names = _names(model)
     things = len(names)
     if things == _COCO_ALL and names[0] == 'person':
         things = _COCO_THINGS
-    base = _base(model) + ('-panoptic' if things < len(names) else '')
+    backbone = model.get('backbone_config') or {}
+    if kind == 'maskformer':
+        base = _MASKFORMER[_family(backbone)]
+        words, head = _sizes(backbone), _maskformer_lines(model)
+    else:
+        base = _mask2former_base(backbone)
+        base += '-panoptic' if things < len(names) else ''
+        words, head = _settings(backbone), _mask2former_lines(model)
+    groups = {'classes': names}
+    if base.endswith('-panoptic'):
+        groups |= {
+            'thing_classes': names[:things],
+            'stuff_classes': names[things:],
+        }
+    metainfo = ', '.join(f'{key}={value!r}' for key, value in groups.items())
     lines = [
         f'"""{folder.name} of transformers, as {base}."""',
         '',
         f'_base_ = {str(find_config(base))!r}',
         f'load_from = {str(checkpoint.resolve())!r}',
         *_label_lines(processor),
-        f'metainfo = dict(classes={names!r})',
+        f'metainfo = dict({metainfo})',
         f'classes = dict(num_things_classes={things}, '
         f'num_stuff_classes={len(names) - things})',
-        *_model_lines(model, processor),
+        'model = dict(',
+        f'    data_preprocessor=dict({_pixels(processor)}),',
+        f'    backbone=dict(init_cfg=None{words}),',
+        *head,
+        '    panoptic_fusion_head=classes,',
+        ')',
         *_pipeline_lines(processor),
     ]
     return '\n'.join(lines) + '\n'
@@ -67,22 +87,43 @@ def _names(model: Mapping[str, Any]) -> list[str]:
         raise ValueError(f'id2label of {CONFIG} has no {error}') from None
 
 
-def _base(model: Mapping[str, Any]) -> str:
-    backbone = model.get('backbone_config') or {}
-    depths = list(backbone.get('depths') or [])
-    recipe = None
-    if backbone.get('model_type') == 'swin' and len(depths) == 4:
+def _family(backbone: Mapping[str, Any]) -> str:
+    kind, depths = backbone.get('model_type'), backbone.get('depths') or []
+    if kind in ('swin', 'maskformer-swin') and len(depths) == 4:
+        return 'swin'
+    bottleneck = backbone.get('layer_type', 'bottleneck') == 'bottleneck'
+    if kind == 'resnet' and bottleneck and tuple(depths) in _RESNETS:
+        return 'resnet'
+    raise ValueError(f'no shipped config has a {kind} with depths {depths}')
+
+
+def _mask2former_base(backbone: Mapping[str, Any]) -> str:
+    recipe: str | None = 'r50_8xb2-lsj-50e'
+    if _family(backbone) == 'swin':
+        depths = backbone['depths']
         recipe = _SWINS.get((backbone.get('embed_dim'), depths[2]))
-    elif depths == [3, 4, 6, 3] and (
-        backbone.get('layer_type', 'bottleneck') == 'bottleneck'
-    ):
-        recipe = _R50
-    if recipe is None:
-        raise ValueError(
-            f'no shipped config has a {backbone.get("model_type")} with '
-            f'depths {depths}'
-        )
+        if recipe is None:
+            raise ValueError(
+                'no shipped config has a swin of width '
+                f'{backbone.get("embed_dim")} with depths {depths}'
+            )
     return f'mask2former_{recipe}_coco'
+
+
+def _settings(backbone: Mapping[str, Any]) -> str:
+    """What the shipped config of this backbone may have otherwise."""
+    if _family(backbone) == 'swin':
+        return f', window_size={backbone.get("window_size", 7)}'
+    return f', depth={_RESNETS[tuple(backbone["depths"])]}'
+
+
+def _sizes(backbone: Mapping[str, Any]) -> str:
+    if _family(backbone) == 'resnet':
+        return _settings(backbone)
+    return (
+        f', embed_dims={backbone["embed_dim"]}, depths={backbone["depths"]}, '
+        f'num_heads={backbone["num_heads"]}{_settings(backbone)}'
+    )
 
 
 def _label_lines(processor: Mapping[str, Any]) -> list[str]:
@@ -99,9 +140,7 @@ def _label_lines(processor: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _model_lines(
-    model: Mapping[str, Any], processor: Mapping[str, Any]
-) -> list[str]:
+def _pixels(processor: Mapping[str, Any]) -> str:
     factor = processor.get('rescale_factor', 1 / 255)
     scale = factor if processor.get('do_rescale', True) else 1.0
     mean, std = [0.0] * 3, [1.0] * 3
@@ -110,17 +149,15 @@ def _model_lines(
     divisor = processor.get('size_divisor') or processor.get(
         'size_divisibility', 32
     )
-    backbone = model['backbone_config']
-    window = ''
-    if backbone.get('model_type') == 'swin':
-        window = f', window_size={backbone.get("window_size", 7)}'
+    return (
+        f'mean={_scaled(mean, scale)}, std={_scaled(std, scale)}, '
+        f'bgr_to_rgb=True, pad_size_divisor={divisor}, batch_augments=None'
+    )
+
+
+def _mask2former_lines(model: Mapping[str, Any]) -> list[str]:
     weight = model.get('no_object_weight', 0.1)
     return [
-        'model = dict(',
-        f'    data_preprocessor=dict(mean={_scaled(mean, scale)}, '
-        f'std={_scaled(std, scale)}, bgr_to_rgb=True, '
-        f'pad_size_divisor={divisor}, batch_augments=None),',
-        f'    backbone=dict(init_cfg=None{window}),',
         f'    panoptic_head=dict(classes, num_queries={model["num_queries"]}, '
         f'loss_cls=dict(no_object_weight={weight}),',
         f'        pixel_decoder=dict(encoder=dict('
@@ -129,8 +166,26 @@ def _model_lines(
         f'        transformer_decoder=dict('
         f'num_layers={model["decoder_layers"] - 1}, layer_cfg=dict('
         f'ffn_cfg=dict(feedforward_channels={model["dim_feedforward"]})))),',
-        '    panoptic_fusion_head=classes,',
-        ')',
+    ]
+
+
+def _maskformer_lines(model: Mapping[str, Any]) -> list[str]:
+    weight = model.get('no_object_weight', 0.1)
+    decoder, backbone = model['decoder_config'], model['backbone_config']
+    channels = backbone.get('hidden_sizes') or [
+        backbone['embed_dim'] * 2**stage for stage in range(4)
+    ]
+    return [
+        f'    panoptic_head=dict(classes, in_channels={channels}, '
+        f'num_queries={decoder["num_queries"]},',
+        f'        loss_cls=dict(no_object_weight={weight}),',
+        "        pixel_decoder=dict(_delete_=True, type='mmdet.PixelDecoder',",
+        "            norm_cfg=dict(type='GN', num_groups=32), "
+        "act_cfg=dict(type='ReLU')),",
+        f'        transformer_decoder=dict('
+        f'num_layers={decoder["decoder_layers"]}, layer_cfg=dict('
+        f'ffn_cfg=dict('
+        f'feedforward_channels={decoder["decoder_ffn_dim"]})))),',
     ]
 
 

@@ -38,6 +38,8 @@ _FUNCTIONS = {
     )
     for name in names
 }
+# How a pointer of Git LFS begins.
+_POINTER = b'version https://git-lfs'
 # How torch and the loaders here name what is no data.
 _REFUSED = re.compile(r'GLOBAL ([\w.]+)|(getattr\(.*\)) is not allowed')
 
@@ -73,6 +75,20 @@ def _safe_globals() -> list:
     return allowed
 
 
+def check_pointer(path: Path) -> None:
+    """Refuses what stands for a file in a clone without Git LFS.
+
+    Raises:
+        ValueError: it is such a pointer.
+    """
+    with path.open('rb') as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise ValueError(
+                f'{path} is a pointer of Git LFS, not the file itself: fetch '
+                'it with git lfs pull, or download it from its page'
+            )
+
+
 def unreadable(path: Path, error: Exception) -> pickle.UnpicklingError:
     """The error to raise for a checkpoint that could not be read.
 
@@ -83,6 +99,10 @@ def unreadable(path: Path, error: Exception) -> pickle.UnpicklingError:
         error: what reading it raised.
     """
     found = _REFUSED.search(str(error))
+    try:
+        check_pointer(path)
+    except ValueError as pointer:
+        return pickle.UnpicklingError(str(pointer))
     if found:
         return pickle.UnpicklingError(
             f'checkpoint {path} was refused, since it holds '

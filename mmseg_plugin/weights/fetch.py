@@ -3,9 +3,13 @@
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
+from email.message import Message
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -77,28 +81,32 @@ def _ensure(weights: Weights, path: Path) -> None:
     part = path.with_name(f'{path.name}.part')
     try:
         _download(url, part)
-    except (HTTPException, OSError) as error:
+    except (HTTPException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.filename == str(part):
             raise
         raise UserError(
             f'{url} cannot be fetched ({_reason(error)}): try again, which '
             f'goes on where it stopped, or put that file at {path}'
         ) from None
+    _tag(part).unlink(missing_ok=True)
     try:
         _check(part, checked, url)
+        _check_format(part, path.suffix, url)
     except UserError:
         part.unlink()
         raise
     os.replace(part, path)
-    _tag(part).unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
-        return f'HTTP {error.code} {error.reason}'
-    if isinstance(error, URLError):
-        return str(error.reason)
-    return str(error) or type(error).__name__
+        text = f'HTTP {error.code} {error.reason}'
+    elif isinstance(error, URLError):
+        text = str(error.reason)
+    else:
+        text = str(error) or type(error).__name__
+    # Of several lines where a server redirects for ever.
+    return ' '.join(text.split())
 
 
 def _tag(part: Path) -> Path:
@@ -110,25 +118,58 @@ def _download(url: str, part: Path) -> None:
     """Goes on behind what ``part`` holds, if the file is still the same."""
     begun = part.stat().st_size if part.is_file() else 0
     tag = _tag(part).read_text() if _tag(part).is_file() else ''
+    if begun and tag and _receive(url, part, begun, tag):
+        return
+    _tag(part).unlink(missing_ok=True)
+    if not _receive(url, part, 0, ''):
+        raise HTTPException('a part came, the whole was asked for')
+
+
+def _receive(url: str, part: Path, begun: int, tag: str) -> bool:
+    """Writes one reply behind ``begun`` bytes, a whole file in their place.
+
+    Returns:
+        False: there is nothing behind them, or it is of another version.
+
+    Raises:
+        HTTPException: fewer bytes came than the server had announced.
+    """
     headers = {'User-Agent': 'mmseg_plugin', 'Accept-Encoding': 'identity'}
-    if begun and tag:
+    if begun:
         headers |= {'Range': f'bytes={begun}-', 'If-Range': tag}
-    with urlopen(Request(url, headers=headers), timeout=_SECONDS) as reply:
-        resumed = reply.status == 206
-        begun = begun if resumed else 0
-        named = reply.headers.get('ETag') or reply.headers.get('Last-Modified')
-        # A weak tag does not stand for bytes.
-        if named and not named.startswith('W/'):
+    try:
+        reply = urlopen(Request(url, headers=headers), timeout=_SECONDS)
+    except HTTPError as error:
+        if begun and error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return False
+        raise
+    with reply:
+        named = _version(reply.headers)
+        if reply.status == HTTPStatus.PARTIAL_CONTENT:
+            place = reply.headers.get('Content-Range', '')
+            # Some servers know ranges and no If-Range.
+            if named != tag or not place.startswith(f'bytes {begun}-'):
+                return False
+        else:
+            begun = 0
             _tag(part).write_text(named)
         left = reply.headers.get('Content-Length')
         total = begun + int(left) if left else None
-        with part.open('ab' if resumed else 'wb') as file:
+        with part.open('ab' if begun else 'wb') as file:
             while chunk := reply.read(_CHUNK):
                 file.write(chunk)
                 begun += len(chunk)
                 _progress(part.stem, begun, total)
     if total is not None and begun != total:
         raise HTTPException(f'{begun} of {total} bytes came')
+    return True
+
+
+def _version(headers: Message) -> str:
+    """What names the bytes of a reply; empty if nothing does."""
+    named = headers.get('ETag') or headers.get('Last-Modified') or ''
+    # A weak tag does not stand for bytes.
+    return '' if named.startswith('W/') else named
 
 
 def _progress(name: str, done: int, total: int | None) -> None:
@@ -152,3 +193,40 @@ def _check(path: Path, published: str, where: str) -> None:
             f'{where} is not the published file: its {kind} begins with '
             f'{found[: len(digits)]}, not with {digits}'
         )
+
+
+def _check_format(path: Path, suffix: str, where: str) -> None:
+    """Refuses what was cut off, or is a page about an error.
+
+    Few publishers state hashes, and a server need not announce a length.
+    """
+    kinds = {'.json': _is_json, '.safetensors': _is_safetensors}
+    try:
+        whole = kinds.get(suffix, _is_checkpoint)(path)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise UserError(
+            f'{where} gives something else than a whole {suffix} file, which '
+            'is not kept: see what a browser shows'
+        )
+
+
+def _is_json(path: Path) -> bool:
+    return isinstance(json.loads(path.read_bytes()), dict)
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open('rb') as file:
+        length = int.from_bytes(file.read(8), 'little')
+        size = path.stat().st_size - 8 - length
+        parts = json.loads(file.read(length)) if size > 0 else {}
+    parts.pop('__metadata__', None)
+    ends = [part['data_offsets'][1] for part in parts.values()]
+    return max(ends, default=-1) == size
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """A zip file, whose table is at its end, or a pickle."""
+    with path.open('rb') as file:
+        return file.read(1) == b'\x80' or zipfile.is_zipfile(file)

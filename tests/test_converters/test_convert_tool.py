@@ -101,11 +101,18 @@ def test_code_in_a_file_does_not_run(run_tool, tmp_path, name, save):
 
 
 @pytest.mark.parametrize('name', ['in.pkl', 'in.pth'])
-def test_a_damaged_file_is_refused(run_tool, tmp_path, name):
-    (tmp_path / name).write_bytes(b'version https://git-lfs.github.com')
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'version https://git-lfs.github.com', '{} is a pointer of Git LFS'),
+        (b'PK\x03\x04', 'checkpoint {} cannot be read'),
+    ],
+)
+def test_a_damaged_file_is_refused(run_tool, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
     done = run_convert(run_tool, name, 'out.pth')
     assert done.returncode == 2
-    assert done.stderr.startswith(f'error: checkpoint {name} cannot be read')
+    assert done.stderr.startswith(f'error: {message.format(name)}')
     assert not (tmp_path / 'out.pth').exists()
 
 

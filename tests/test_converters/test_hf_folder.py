@@ -63,6 +63,14 @@ def pickled(folder):
     (folder / 'model.safetensors').write_bytes(pickle.dumps(['harmless']))
 
 
+def pointer(folder):
+    (folder / 'model.safetensors').write_text('version https://git-lfs.gith')
+
+
+def pointer_of_config(folder):
+    (folder / 'config.json').write_text('version https://git-lfs.gith')
+
+
 def truncated(folder):
     path = folder / 'model.safetensors'
     path.write_bytes(path.read_bytes()[:-1])
@@ -86,6 +94,8 @@ def one_of_three(folder):
         (broken_config, 'config.json is no JSON'),
         (pickled, 'is no safetensors file'),
         (truncated, 'is no safetensors file'),
+        (pointer, 'model.safetensors is a pointer of Git LFS'),
+        (pointer_of_config, 'config.json is a pointer of Git LFS'),
         (foreign_names, 'keys that are no hf names of this model: a.b'),
         (one_of_three, 'k_proj.weight is missing'),
     ],

@@ -1,6 +1,7 @@
 """Settings of transformers' folders become configs; cards for the way back."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -9,15 +10,49 @@ from mmengine.registry import MODELS, init_default_scope
 
 from mmseg_plugin.cli.configs import find_config
 from mmseg_plugin.converters import carry_over
-from mmseg_plugin.converters.hf_folder import write_folder
+from mmseg_plugin.converters.hf_folder import method_of, write_folder
 from mmseg_plugin.converters.hf_leaf import leaf_config
+from tools import convert
+
+# What transformers' MaskFormer has: no encoder in the pixel decoder.
+PLAIN_PIXELS = {
+    '_delete_': True,
+    'type': 'mmdet.PixelDecoder',
+    'norm_cfg': {'type': 'GN', 'num_groups': 32},
+    'act_cfg': {'type': 'ReLU'},
+}
+SMALL_SWIN = {
+    'embed_dims': 24,
+    'depths': [1, 1, 2, 1],
+    'num_heads': [1, 2, 4, 8],
+    'window_size': 7,
+}
+KINDS = {
+    'mask2former': ('mask2former_r50_8xb2-lsj-50e_coco', {}),
+    'maskformer': (
+        'maskformer_r50_ms-16xb1-75e_coco-panoptic',
+        {
+            'backbone': {'depth': 101},
+            'panoptic_head': {'pixel_decoder': PLAIN_PIXELS},
+        },
+    ),
+    'maskformer-swin': (
+        'maskformer_swin-l-p4-w12_64xb1-ms-300e_coco-panoptic',
+        {
+            'backbone': SMALL_SWIN,
+            'panoptic_head': {'in_channels': [24, 48, 96, 192]},
+        },
+    ),
+}
 
 
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    """A Mask2Former of 3 classes and 7 queries, as transformers has it."""
-    config = Config.fromfile(find_config('mask2former_r50_8xb2-lsj-50e_coco'))
+@pytest.fixture(scope='module', params=KINDS)
+def folder(request, tmp_path_factory):
+    """A model of 3 classes and 7 queries, as transformers has it."""
+    name, changes = KINDS[request.param]
+    config = Config.fromfile(find_config(name))
     classes = {'num_things_classes': 3, 'num_stuff_classes': 0}
+    config.merge_from_dict({'model': changes})
     model = config.model
     model.panoptic_head.update(classes, num_queries=7)
     model.panoptic_fusion_head.update(classes)
@@ -25,10 +60,11 @@ def folder(tmp_path_factory):
     model.backbone.init_cfg = None
     init_default_scope('mmdet')
     state = MODELS.build(model).state_dict()
-    there = carry_over('mask2former', state, 'mmdet', 'hf')
+    method = find_config(name).parent.name
+    there = carry_over(method, state, 'mmdet', 'hf')
     path = tmp_path_factory.mktemp('hf') / 'cracks'
     facts = {'licence': 'cc0-1.0', 'data': 'ours', 'metrics': 'AP 30'}
-    write_folder(there.state, path, 'mask2former', ['a', 'b', 'c'], facts)
+    write_folder(there.state, path, method, ['a', 'b', 'c'], facts)
     return path
 
 
@@ -40,11 +76,13 @@ def changed(folder, name, **values):
 
 
 def test_the_converted_folder_has_a_config_that_loads_it(
-    folder, run_tool, tmp_path
+    folder, monkeypatch, tmp_path
 ):
-    sides = ('--from', 'hf', '--to', 'mmdet')
-    done = run_tool('convert', 'mask2former', folder, 'out.pth', *sides)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    words = [method_of(folder), str(folder), 'out.pth']
+    sides = ['--from', 'hf', '--to', 'mmdet']
+    monkeypatch.setattr(sys, 'argv', ['convert', *words, *sides])
+    convert.main()
     config = Config.fromfile(tmp_path / 'out.py')
     assert config.load_from == str(tmp_path / 'out.pth')
     dataset = config.test_dataloader.dataset
@@ -91,7 +129,7 @@ def test_a_processor_of_other_settings(folder, tmp_path):
     ('name', 'values', 'message'),
     [
         ('config.json', {'backbone_config': {'depths': [1]}}, 'no shipped'),
-        ('config.json', {'model_type': 'maskformer'}, 'for a mask2former'),
+        ('config.json', {'model_type': 'detr'}, 'is of a detr'),
         ('config.json', {'id2label': {'1': 'a'}}, 'id2label'),
         ('preprocessor_config.json', {'size': {}}, 'size that is not known'),
     ],

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -47,6 +48,9 @@ class TimmBackbone(BaseModule):
         out_channels: of the pyramid on a plain transformer.
         frozen: no gradient, and norms as in evaluation, but for the pyramid
             on a plain transformer.
+        frozen_stages: how many stages, or blocks of a plain transformer, have
+            no gradient and norms as in evaluation, with what lies before
+            them; 0: that alone; -1: none.
         norm_eval: batch norms use and keep their running statistics.
         with_cp: activation checkpointing.
         drop_path_rate: of stochastic depth; timm's default if None.
@@ -59,7 +63,8 @@ class TimmBackbone(BaseModule):
     Raises:
         ImportError: timm is not installed.
         ValueError: timm has no such model, it has no map of a stride, it
-            cannot take images of any size, or no checkpointing.
+            cannot take images of any size, it has no checkpointing or fewer
+            stages.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class TimmBackbone(BaseModule):
         strides: Sequence[int] = (4, 8, 16, 32),
         out_channels: int = 256,
         frozen: bool = False,
+        frozen_stages: int = -1,
         norm_eval: bool = False,
         with_cp: bool = False,
         drop_path_rate: float | None = None,
@@ -79,7 +85,6 @@ class TimmBackbone(BaseModule):
         if drop_path_rate is not None:
             options['drop_path_rate'] = drop_path_rate
         self.name = name
-        self.frozen = frozen
         self.norm_eval = norm_eval
         info = _describe(name)
         plain = len(set(info.reduction())) == 1
@@ -106,6 +111,11 @@ class TimmBackbone(BaseModule):
             self.out_channels = (out_channels,) * len(self.strides)
         if frozen:
             self.body.requires_grad_(False)
+        elif frozen_stages >= 0:
+            modules = info.module_name()
+            if not plain:
+                modules = [modules[place] for place in chosen]
+            _freeze(name, self.body, modules, frozen_stages)
 
     def init_weights(self) -> None:
         """Keeps timm's initialisation unless ``init_cfg`` says otherwise."""
@@ -115,8 +125,10 @@ class TimmBackbone(BaseModule):
     def train(self, mode: bool = True) -> 'TimmBackbone':
         """Switches the mode; frozen parts and kept norms stay as they are."""
         super().train(mode)
-        if self.frozen:
-            self.body.eval()
+        for module in self.body.modules():
+            held = list(module.parameters())
+            if held and not any(value.requires_grad for value in held):
+                module.eval()
         if mode and self.norm_eval:
             for module in self.modules():
                 if isinstance(module, _BatchNorm):
@@ -171,7 +183,8 @@ def _describe(name: str) -> Any:
 def _build(name: str, pretrained: bool, **options: Any) -> Any:
     timm = _timm()
     if not timm.is_model(name.partition('.')[0]):
-        near = timm.list_models(f'*{name.partition("_")[0]}*')[:5]
+        model = name.partition('.')[0]
+        near = get_close_matches(model, timm.list_models(), 5)
         raise ValueError(
             f'timm {timm.__version__} has no {name!r}'
             + (f'; near it: {", ".join(near)}' if near else '')
@@ -214,6 +227,43 @@ def _choose(
     # The last map of a stride is the richest.
     last = {reduction: i for i, reduction in enumerate(reductions)}
     return [last[stride] for stride in strides]
+
+
+def _freeze(
+    name: str, body: nn.Module, modules: Sequence[str], stages: int
+) -> None:
+    """Takes the gradient of all parameters up to the end of a stage.
+
+    Args:
+        name: of the model.
+        body: its parameters are in the order of the forward pass.
+        modules: that end each stage, by timm's names.
+        stages: how many of them; 0: what lies before the first one.
+
+    Raises:
+        ValueError: it has not as many.
+    """
+    if stages > len(modules):
+        raise ValueError(
+            f'{name} has {len(modules)} stages: frozen_stages={stages} is '
+            'too many'
+        )
+    # A feature extractor may write stages_0 for stages.0.
+    wanted = f'{modules[max(stages - 1, 0)]}.'.replace('_', '.')
+    names = [key for key, _ in body.named_parameters()]
+    inside = [
+        place
+        for place, key in enumerate(names)
+        if key.removeprefix('model.').replace('_', '.').startswith(wanted)
+    ]
+    if not inside:
+        raise ValueError(
+            f'{name} of timm has no parameters of its own in '
+            f'{wanted[:-1]}: frozen_stages=-1'
+        )
+    end = inside[-1] + 1 if stages else inside[0]
+    for key in names[:end]:
+        body.get_parameter(key).requires_grad = False
 
 
 def _checkpoint(name: str, body: nn.Module) -> None:

@@ -138,6 +138,39 @@ def test_frozen_and_norm_eval_hold_in_training():
     assert torch.equal(before, backbone.body.bn1.running_mean)
 
 
+@pytest.mark.parametrize('name', PYRAMIDS + PLAIN)
+def test_first_stages_are_frozen_and_the_rest_is_trained(name):
+    def trained(stages):
+        torch.manual_seed(0)
+        backbone = TimmBackbone(
+            name, pretrained=False, frozen_stages=stages
+        ).train()
+        before = copy.deepcopy(backbone.body.state_dict())
+        sum(
+            m.square().mean() for m in backbone(torch.randn(2, 3, 96, 128))
+        ).backward()
+        frozen, rest = set(), set()
+        for key, value in backbone.body.named_parameters():
+            (rest if value.requires_grad else frozen).add(key)
+            assert (value.grad is not None) == value.requires_grad
+        changed = {
+            key
+            for key, value in backbone.body.state_dict().items()
+            if not torch.equal(before[key], value)
+        }
+        # Statistics of norms that belong to what is frozen.
+        owners = {key.rpartition('.')[0] for key in changed}
+        assert not owners & {key.rpartition('.')[0] for key in frozen}
+        return frozen, rest
+
+    (stem, _), (first, _), (second, rest) = map(trained, (0, 1, 2))
+    assert stem < first < second
+    assert stem
+    assert rest
+    with pytest.raises(ValueError, match='frozen_stages=99 is too many'):
+        TimmBackbone(name, pretrained=False, frozen_stages=99)
+
+
 @pytest.mark.parametrize('name', ['convnext_atto', 'vit_tiny_patch16_224'])
 def test_checkpointing_changes_no_gradient(name):
     def gradients(with_cp):
@@ -154,7 +187,10 @@ def test_checkpointing_changes_no_gradient(name):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'name': 'convnext_tinny'}, "has no 'convnext_tinny'; near it"),
+        (
+            {'name': 'convnext_tinny'},
+            "has no 'convnext_tinny'; near it: convnext_tiny",
+        ),
         ({'name': 'resnet18', 'strides': (4, 6)}, r'none of \[6\]'),
         ({'name': 'hiera_tiny_224'}, 'does not take images of any size'),
         ({'name': 'repvit_m0_9', 'with_cp': True}, ''),
