@@ -1,17 +1,22 @@
+import io
 import pickle
+import sys
 from collections import OrderedDict
 
 import pytest
 import torch
 
+from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.converters import (
     METHODS,
+    SIDES,
     Conversion,
     choose_table,
     convert,
 )
 from mmseg_plugin.converters.files import read_state
 from tests.tiny_heads import tiny_mask2former
+from tools import convert as convert_tool
 from tools.convert import summary_lines
 
 
@@ -114,6 +119,47 @@ def test_a_damaged_file_is_refused(run_tool, tmp_path, name, content, message):
     assert done.returncode == 2
     assert done.stderr.startswith(f'error: {message.format(name)}')
     assert not (tmp_path / 'out.pth').exists()
+
+
+def saved(content):
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+BAD = {
+    'missing': None,
+    'empty': b'',
+    'pointer': b'version https://git-lfs.github.com/spec/v1\n',
+    'page': b'<!DOCTYPE html>',
+    'cut off': saved({'state_dict': {'a': torch.zeros(99)}})[:-99],
+    'code': pickle.dumps({'model': Trap()}),
+    'zip with code': saved({'model': Trap()}),
+    'folder': 'folder',
+    'other keys': saved({'state_dict': {'a.b': torch.zeros(1)}}),
+    'no tensors': saved({'epoch': 3}),
+    'list': saved([torch.zeros(1)]),
+}
+WAYS = [(a, b) for a in SIDES for b in SIDES if a != b]
+
+
+@pytest.mark.parametrize('bad', BAD)
+@pytest.mark.parametrize('way', WAYS, ids='-to-'.join)
+def test_bad_files_in_every_direction(tmp_path, monkeypatch, capsys, way, bad):
+    source, target = tmp_path / 'in.pth', tmp_path / 'out'
+    content = BAD[bad]
+    if content == 'folder':
+        source.mkdir()
+    elif content is not None:
+        source.write_bytes(content)
+    before = sorted(tmp_path.rglob('*'))
+    words = ['mask2former', source, target, '--from', way[0], '--to', way[1]]
+    monkeypatch.setattr(sys, 'argv', ['convert', *map(str, words)])
+    with pytest.raises(UserError, match=r'in\.pth') as error:
+        convert_tool.main()
+    assert '\n' not in str(error.value)
+    assert 'code of the file ran' not in capsys.readouterr().out
+    assert sorted(tmp_path.rglob('*')) == before
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,17 @@ def broken_config(folder):
     (folder / 'config.json').write_text('{')
 
 
+class Trap:
+    def __reduce__(self):
+        return print, ('code of the file ran',)
+
+
 def pickled(folder):
-    (folder / 'model.safetensors').write_bytes(pickle.dumps(['harmless']))
+    (folder / 'model.safetensors').write_bytes(pickle.dumps(Trap()))
+
+
+def zipped(folder):
+    torch.save({'a': Trap()}, folder / 'model.safetensors')
 
 
 def pointer(folder):
@@ -93,6 +102,7 @@ def one_of_three(folder):
         (other_model, 'is of a detr, not of a mask2former'),
         (broken_config, 'config.json is no JSON'),
         (pickled, 'is no safetensors file'),
+        (zipped, 'is no safetensors file'),
         (truncated, 'is no safetensors file'),
         (pointer, 'model.safetensors is a pointer of Git LFS'),
         (pointer_of_config, 'config.json is a pointer of Git LFS'),
@@ -110,6 +120,7 @@ def test_a_bad_folder_is_one_sentence_and_nothing_is_written(
     assert done.stderr.startswith('error: ')
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
+    assert 'code of the file ran' not in done.stdout
     assert not (tmp_path / 'out.pth').exists()
 
 

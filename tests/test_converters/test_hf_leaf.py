@@ -7,12 +7,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from safetensors.torch import load_file, save_file
 
 from mmseg_plugin.cli.configs import find_config
 from mmseg_plugin.converters import carry_over
 from mmseg_plugin.converters.hf_folder import method_of, write_folder
 from mmseg_plugin.converters.hf_leaf import leaf_config
-from tools import convert
+from tools import convert, fit_checkpoint
 
 # What transformers' MaskFormer has: no encoder in the pixel decoder.
 PLAIN_PIXELS = {
@@ -63,9 +64,31 @@ def folder(request, tmp_path_factory):
     method = find_config(name).parent.name
     there = carry_over(method, state, 'mmdet', 'hf')
     path = tmp_path_factory.mktemp('hf') / 'cracks'
+    halves = request.param == 'maskformer-swin'
     facts = {'licence': 'cc0-1.0', 'data': 'ours', 'metrics': 'AP 30'}
     write_folder(there.state, path, method, ['a', 'b', 'c'], facts)
+    if halves:
+        shard(path)
     return path
+
+
+def shard(folder):
+    """Two files of half precision and an index in place of one file."""
+    whole = folder / 'model.safetensors'
+    state = load_file(whole)
+    parts = {name: f'part-{i % 2}.safetensors' for i, name in enumerate(state)}
+    for file in set(parts.values()):
+        part = {
+            name: state[name].bfloat16()
+            if state[name].is_floating_point()
+            else state[name]
+            for name in state
+            if parts[name] == file
+        }
+        save_file(part, folder / file)
+    whole.unlink()
+    index = folder / 'model.safetensors.index.json'
+    index.write_text(json.dumps({'weight_map': parts}))
 
 
 def changed(folder, name, **values):
@@ -97,6 +120,21 @@ def test_the_converted_folder_has_a_config_that_loads_it(
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert not unexpected
     assert all('num_batches_tracked' in name for name in missing)
+    floats = {v.dtype for v in state.values() if v.is_floating_point()}
+    assert floats == {torch.float32}
+    # The same folder for a model of other classes.
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'out.py'\n"
+        'classes = dict(num_things_classes=2, num_stuff_classes=0)\n'
+        'model = dict(panoptic_head=classes, panoptic_fusion_head=classes)\n'
+    )
+    words = ['fit_checkpoint', 'mine.py', str(folder), 'start.pth']
+    monkeypatch.setattr(sys, 'argv', words)
+    fit_checkpoint.main()
+    kept = torch.load('start.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+    lost = {name for name in state.keys() - kept.keys() if 'embed' in name}
+    assert lost == {f'panoptic_head.cls_embed.{p}' for p in ('weight', 'bias')}
 
 
 def test_a_processor_of_other_settings(folder, tmp_path):

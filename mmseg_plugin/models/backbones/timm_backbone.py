@@ -112,9 +112,8 @@ class TimmBackbone(BaseModule):
         if frozen:
             self.body.requires_grad_(False)
         elif frozen_stages >= 0:
-            modules = info.module_name()
-            if not plain:
-                modules = [modules[place] for place in chosen]
+            places = range(len(info.info)) if plain else indices
+            modules = [info.info[place]['module'] for place in places]
             _freeze(name, self.body, modules, frozen_stages)
 
     def init_weights(self) -> None:
@@ -248,8 +247,13 @@ def _freeze(
             f'{name} has {len(modules)} stages: frozen_stages={stages} is '
             'too many'
         )
-    # A feature extractor may write stages_0 for stages.0.
-    wanted = f'{modules[max(stages - 1, 0)]}.'.replace('_', '.')
+    # A feature extractor may write stages_0 for stages.0, and MViTv2 says
+    # block.0 of it.
+    end_of = modules[max(stages - 1, 0)]
+    wanted = tuple(
+        f'{word}.'.replace('_', '.')
+        for word in (end_of, end_of.replace('block.', 'stages.'))
+    )
     names = [key for key, _ in body.named_parameters()]
     inside = [
         place
@@ -258,8 +262,8 @@ def _freeze(
     ]
     if not inside:
         raise ValueError(
-            f'{name} of timm has no parameters of its own in '
-            f'{wanted[:-1]}: frozen_stages=-1'
+            f'the stages of {name} of timm are no modules of their own: '
+            'frozen_stages=-1'
         )
     end = inside[-1] + 1 if stages else inside[0]
     for key in names[:end]:
