@@ -9,6 +9,9 @@ from mmseg_plugin.cli.cli import run
 
 def main() -> None:
     parser = ToolParser(description=__doc__)
+    parser.add_argument(
+        'data', type=Path, metavar='DATA', help='folder, JSON or data.yaml'
+    )
     add_options(parser)
     parser.add_argument(
         '--out', type=Path, help='the config; default: NAME_MODEL.py here'

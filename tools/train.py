@@ -1,5 +1,6 @@
 """Trains a config, or a folder of data: new, check, train and report."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -7,28 +8,59 @@ from mmseg_plugin.cli.after_training import NO_REPORT, report_run, take_flag
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, run
 from mmseg_plugin.cli.launch import (
+    check_train_options,
     positional_places,
     run_installed_tool,
     work_dir_of,
 )
 
 
-def config_of_data() -> None:
-    """Puts a config in the place of a folder on the command line.
+def data_on_command_line() -> argparse.Namespace | None:
+    """Options of `new`, if the first word is data.
 
-    It is written to --work-dir; those options that choose it are taken.
+    Those options are then taken from the command line, and so is the word.
     """
     # Imports the framework, which a config does not need yet.
-    from mmseg_plugin.apis.new_data import (
-        add_options,
-        config_name,
-        write_config,
-    )
+    from mmseg_plugin.apis.new_data import add_options
+    from mmseg_plugin.datasets.formats import is_data
 
-    parser = ToolParser(description=__doc__)
+    parser = ToolParser(
+        usage='%(prog)s DATA|CONFIG [options]',
+        description=__doc__,
+        epilog=f'Also {NO_REPORT}, and options of the installed train tool: '
+        '--resume [FILE], --amp, --cfg-options KEY=VALUE ..., --launcher. Of '
+        'a CONFIG, that tool has all options. A finished run is trained '
+        'longer by --extend N WORK_DIR.',
+    )
     add_options(parser)
-    parser.add_argument('--work-dir', type=Path)
+    parser.add_argument(
+        '--work-dir', type=Path, help='default: work_dirs/NAME_MODEL'
+    )
     args, rest = parser.parse_known_args()
+    check_train_options(parser.options() | {NO_REPORT, '--extend'})
+    given, sys.argv[1:] = sys.argv[1:], rest
+    places = positional_places()
+    if not places and not args.start:
+        parser.error('name a folder of data or a config')
+    args.data = Path(sys.argv[places[0]]) if places else None
+    if args.data and is_data(args.data):
+        del sys.argv[places[0]]
+        return args
+    sys.argv[1:] = given
+    for word in given:
+        name = word.partition('=')[0]
+        if name in parser.options() - {'--work-dir', '--from'}:
+            raise UserError(
+                f'{name} is for DATA, and {args.data} is a config: what it '
+                'says is changed with --cfg-options KEY=VALUE'
+            )
+    return None
+
+
+def config_of_data(args: argparse.Namespace) -> None:
+    """Puts a config of data on the command line, written to --work-dir."""
+    from mmseg_plugin.apis.new_data import config_name, write_config
+
     name = config_name(args)
     args.work_dir = args.work_dir or Path('work_dirs') / name
     args.out = args.work_dir / f'{name}.py'
@@ -39,7 +71,7 @@ def config_of_data() -> None:
             '--resume; or name another --work-dir'
         )
     config = write_config(args)
-    sys.argv[1:] = [str(config), '--work-dir', str(args.work_dir), *rest]
+    sys.argv[1:1] = [str(config), '--work-dir', str(args.work_dir)]
 
 
 def train_more() -> None:
@@ -64,14 +96,13 @@ def main() -> None:
     if any(word.partition('=')[0] == '--extend' for word in sys.argv[1:]):
         train_more()
         return
-    # A config is a file or a name, so that a folder can only be data.
-    if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
-        config_of_data()
+    without_report = take_flag(NO_REPORT)
+    if args := data_on_command_line():
+        config_of_data(args)
     elif any(word.startswith('--from') for word in sys.argv):
         from mmseg_plugin.apis.start import start_from_weights
 
         start_from_weights()
-    without_report = take_flag(NO_REPORT)
     run_installed_tool('train')
     if not without_report:
         report_run(work_dir_of(sys.argv[positional_places()[0]]))

@@ -30,12 +30,11 @@ def with_splits(found: DataFound, splits: dict[str, dict]) -> DataFound:
             for name, data in splits.items()
         }
         return replace(found, splits=made)
-    panoptic = found.kind == 'panoptic'
     made = {
         name: Split(
             out / f'{name}.json',
             found.root,
-            found.splits[name].seg_dir if panoptic else None,
+            found.map_folder(name),
             data=data,
         )
         for name, data in splits.items()
@@ -64,7 +63,9 @@ def write_splits(found: DataFound, options: dict[str, object]) -> None:
             data = split.data or {}
             if found.kind == 'semantic':
                 names = [image['file_name'] for image in data['images']]
-                (part / f'{name}.txt').write_text('\n'.join(names))
+                (part / f'{name}.txt').write_text(
+                    '\n'.join(names), encoding='utf-8'
+                )
             else:
                 (part / f'{name}.json').write_text(json.dumps(data))
         (part / 'record.json').write_text(json.dumps(record, indent=1))

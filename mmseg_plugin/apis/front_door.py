@@ -19,10 +19,10 @@ from mmseg_plugin.checks.images import near_pairs
 from mmseg_plugin.checks.reading import read_split
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.formats import (
-    READERS,
     DataError,
     DataFound,
     find_data,
+    read_data,
 )
 from mmseg_plugin.datasets.formats.splitting import parts, split_images
 
@@ -35,9 +35,9 @@ HANDLED = (
     *('ids.annotation-zero', 'ids.annotation-missing', 'ids.annotation-twice'),
     *('boxes.missing', 'boxes.area-missing', 'crowd.missing'),
     'leakage.categories',
-    # Makes results too good, and yet trains.
-    'leakage.same-file',
 )
+# Makes results too good, and yet trains.
+ONLY_WARNED_OF = 'leakage.same-file'
 # Loses nothing: no object is of a root category.
 LOSSLESS = 'categories.root'
 SHARED_NAME = 'categories.same-name'
@@ -67,20 +67,28 @@ def prepare_data(
         said = [found.sentence()]
         made: dict[str, dict] = {}
         if found.convert:
-            made = READERS[found.convert](found.root)
-        elif 'val' not in found.splits and 'test' in found.splits:
+            made = read_data(found)
+            said[0] += f'; {", ".join(made)}'
+        there = made or found.splits
+        if 'val' not in there and 'test' in there:
             said.append('validated on its test split')
-            splits = {**found.splits, 'val': found.splits['test']}
-            found = replace(found, splits=splits)
-        if 'val' not in (made or found.splits):
+            if made:
+                made['val'] = made.pop('test')
+            else:
+                splits = {**found.splits, 'val': found.splits['test']}
+                found = replace(found, splits=splits)
+        elif 'val' not in there:
             made = _split(found, made, seed)
-            said.append(f'split by image, seed {seed}')
+            said.append(
+                'no validation split: a fifth of the images becomes one '
+                f'(--seed {seed})'
+            )
         made, fixed = _corrected(found, made, fix)
-        said += [f'corrected: {name}' for name in fixed]
+        if fixed:
+            said.append(f'corrected: {", ".join(fixed)}')
         if not made:
             return found, said
-        found = with_splits(found, made)
-        return found, [*said, f'written to {found.root / FOLDER}']
+        return with_splits(found, made), said
     except DataError as error:
         raise UserError(str(error)) from error
 
@@ -89,11 +97,6 @@ def _split(
     found: DataFound, converted: dict[str, dict], seed: int
 ) -> dict[str, dict]:
     """Training and validation data: COCO's, or names of images."""
-    if found.kind == 'panoptic':
-        raise DataError(
-            f'{found.root} has no validation split; make one, with a folder '
-            'or file named val'
-        )
     if converted:
         snapshot = Snapshot(
             found.root, converted['train'], image_dir=found.root
@@ -125,6 +128,14 @@ def _labels(snapshot: Snapshot) -> list[Counter]:
     if snapshot.kind == 'semantic':
         return [Counter(fact.areas.keys()) for fact in snapshot.maps]
     labels: list[Counter] = [Counter() for _ in snapshot.images]
+    if snapshot.kind == 'panoptic':
+        for image, one in zip(
+            snapshot.image_of, snapshot.annotations, strict=True
+        ):
+            if image >= 0:
+                segments = one.get('segments_info') or ()
+                labels[image].update(s.get('category_id') for s in segments)
+        return labels
     known = snapshot.objects()
     for image, label in zip(
         snapshot.image_of[known], snapshot.category_of[known], strict=True
@@ -142,8 +153,9 @@ def _corrected(
     splits, fixed = dict(made), set()
     for name in SPLITS:
         if made:
+            maps = found.map_folder(name)
             snapshot = Snapshot(
-                found.root, made[name], found.kind, image_dir=found.root
+                found.root, made[name], found.kind, found.root, maps
             )
         else:
             snapshot = read_split(found.splits[name])
@@ -166,7 +178,7 @@ def _fixable(snapshot: Snapshot, fix: bool) -> list[Finding]:
     return [f for f in findings if f.id == LOSSLESS and shared]
 
 
-def save_data(found: DataFound, seed: int = 0, fix: bool = False) -> None:
+def save_data(found: DataFound, seed: int = 0, fix: bool = False) -> str:
     """Writes what was converted, split or corrected.
 
     Once, into a folder beside the data, with a record of its sources.
@@ -176,16 +188,20 @@ def save_data(found: DataFound, seed: int = 0, fix: bool = False) -> None:
         seed: as there.
         fix: as there.
 
+    Returns:
+        What was written, for the user, or nothing.
+
     Raises:
         UserError: the folder holds what was made otherwise.
     """
     ann_file = found.splits['train'].ann_file or found.splits['train'].names
     if ann_file is None or ann_file.parent != found.root / FOLDER:
-        return
+        return ''
     try:
         write_splits(found, {'seed': seed, 'fix': fix})
     except DataError as error:
         raise UserError(str(error)) from error
+    return f'annotations as they are used: {ann_file.parent}'
 
 
 def check_data(found: DataFound) -> tuple[dict[str, Snapshot], str]:
@@ -209,14 +225,20 @@ def check_data(found: DataFound) -> tuple[dict[str, Snapshot], str]:
         snapshot.reference = snapshots.get('train')
         snapshots[name] = snapshot
         findings += run_checks(snapshot, options, selection)
+    findings = [
+        replace(f, severity='warning') if f.id == ONLY_WARNED_OF else f
+        for f in findings
+    ]
     errors = [f for f in findings if f.severity == 'error']
     if errors:
-        hint = f'see: mmseg-plugin check {found.root}'
+        hint = f'all that was found: mmseg-plugin check {found.root}'
         if any(f.can_fix for f in errors):
-            hint += '; --fix trains on a corrected copy without those marked *'
+            hint += (
+                '\nwith --fix a corrected copy is used, without those marked *'
+            )
         raise UserError(
             f'{found.root} cannot be trained on:\n'
             f'{format_report(errors, counts=False)}\n\n{hint}'
         )
     rest = [f for f in findings if f.severity == 'warning']
-    return snapshots, format_report(rest) if rest else ''
+    return snapshots, format_report(rest, counts=False) if rest else ''

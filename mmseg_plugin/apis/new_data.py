@@ -43,8 +43,7 @@ def batch_size(word: str) -> int | str:
 
 
 def add_options(parser: ToolParser) -> None:
-    """What a config is written from."""
-    parser.add_argument('data', type=Path, metavar='DATA')
+    """What a config is written from, but the data."""
     parser.add_argument(
         '--model', choices=MODELS, help='default: by data and machine'
     )
@@ -96,7 +95,7 @@ def write_config(args: argparse.Namespace) -> Path:
     """Writes the config, and prints what was chosen and why.
 
     Args:
-        args: of :func:`add_options`, and ``out``, the file.
+        args: of :func:`add_options`, ``data``, and ``out``, the file.
 
     Raises:
         UserError: the data cannot be used, or the config is there already.
@@ -109,14 +108,15 @@ def write_config(args: argparse.Namespace) -> Path:
     facts = data_facts(found, snapshots)
     if report:
         print(report)
-    save_data(found, args.seed, args.fix)
+    if written := save_data(found, args.seed, args.fix):
+        print(written)
     made, why = _choice(facts, args)
     print('\n'.join(why))
     text = config_text(facts, made)
     if made.load_from:
         _write_start(args.start, _built(facts, made), Path(made.load_from))
     with atomic_path(out) as part:
-        part.write_text(text)
+        part.write_text(text, encoding='utf-8')
     return out
 
 
@@ -178,7 +178,8 @@ def _built(facts: DataFacts, made: Choice) -> Config:
     """The config as MMEngine reads it, before it is written."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / 'config.py'
-        path.write_text(config_text(facts, replace(made, why=[])))
+        text = config_text(facts, replace(made, why=[]))
+        path.write_text(text, encoding='utf-8')
         return read_config(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,12 +83,24 @@ def difference_hash(grey: np.ndarray) -> int:
 def near_pairs(
     left: list[int], right: list[int], distance: int = 2
 ) -> list[tuple[int, int]]:
-    """Places of hashes that differ in at most ``distance`` bits."""
+    """Places of hashes that differ in at most ``distance`` bits.
+
+    Of ``distance + 1`` pieces of the hash one is then equal, so that only
+    hashes with an equal piece are compared.
+    """
     first = np.array(left, dtype=np.uint64)
     second = np.array(right, dtype=np.uint64)
-    pairs = []
-    for place, value in enumerate(first):
-        bits = (second ^ value).view(np.uint8).reshape(-1, 8)
-        differ = np.unpackbits(bits, axis=1).sum(1)
-        pairs += [(place, int(j)) for j in np.flatnonzero(differ <= distance)]
-    return pairs
+    found: set[tuple[int, int]] = set()
+    edges = np.linspace(0, 64, distance + 2).astype(int)
+    for start, end in itertools.pairwise(edges):
+        piece = np.uint64((1 << int(end - start)) - 1) << np.uint64(start)
+        order = np.argsort(second & piece, kind='stable')
+        sorted_pieces = (second & piece)[order]
+        lows = np.searchsorted(sorted_pieces, first & piece, 'left')
+        highs = np.searchsorted(sorted_pieces, first & piece, 'right')
+        for place in np.flatnonzero(highs > lows):
+            near = order[lows[place] : highs[place]]
+            bits = (second[near] ^ first[place]).view(np.uint8)
+            differ = np.unpackbits(bits.reshape(-1, 8), axis=1).sum(1)
+            found |= {(int(place), int(j)) for j in near[differ <= distance]}
+    return sorted(found)

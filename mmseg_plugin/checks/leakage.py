@@ -90,11 +90,13 @@ def categories(snapshot: Snapshot, options: Options) -> Hits:
     reference = snapshot.reference
     if reference is None:
         return listed([])
-    there = {c.get('name'): c.get('id') for c in reference.categories}
+    there: dict[object, list] = {}
+    for c in reference.categories:
+        there.setdefault(c.get('name'), []).append(c.get('id'))
     found = [
-        f'{c.get("name")!r}: {c.get("id")}, in training {there[c["name"]]}'
+        f'{c.get("name")!r}: {c.get("id")}, in training {there[c["name"]][0]}'
         for c in snapshot.categories
-        if there.get(c.get('name'), c.get('id')) != c.get('id')
+        if c.get('id') not in there.get(c.get('name'), [c.get('id')])
     ]
     return listed(found)
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.formats import (
-    READERS,
     DataError,
     DataFound,
     find_data,
+    is_data,
+    read_data,
 )
 from mmseg_plugin.datasets.formats.detect import kind_of
 from mmseg_plugin.datasets.formats.label_maps import label_pairs
@@ -36,7 +37,7 @@ def snapshots_of_data(found: DataFound, images: bool) -> list[Snapshot]:
     """
     snapshots: list[Snapshot] = []
     if found.convert:
-        converted = READERS[found.convert](found.root)
+        converted = read_data(found)
         folder = found.root if images else None
         snapshots = [
             Snapshot(found.root / name, data, image_dir=folder)
@@ -107,7 +108,7 @@ def read_target(
     """
     path = Path(name)
     try:
-        if path.is_dir() or path.suffix == '.json':
+        if path.suffix == '.json' or is_data(path):
             found = find_data(path)
             snapshots = snapshots_of_data(found, images)
             # Of other data the file itself says what its classes are.

@@ -1,4 +1,6 @@
-"""Findings as text: grouped by file, worst first, short."""
+"""Findings as text: grouped by what is wrong, worst first, short."""
+
+import os
 
 from .findings import SEVERITIES, Finding
 
@@ -16,34 +18,47 @@ def format_report(
         counts: whether their numbers come last.
     """
     lines = [found_out] if found_out else []
-    for severity, meaning in SEVERITIES.items():
-        chosen = [f for f in findings if f.severity == severity]
-        if chosen:
-            lines += ['', f'{severity}s: {meaning}']
-            for finding in chosen:
-                lines += _lines(finding)
     if not findings:
-        lines += ['', 'nothing found']
-        return '\n'.join(lines)
-    if not counts:
-        return '\n'.join(lines)
-    numbers = [
-        f'{sum(f.severity == severity for f in findings)} {severity}s'
-        for severity in SEVERITIES
-    ]
-    lines += ['', ', '.join(numbers)]
-    if any(f.can_fix for f in findings):
-        lines[-1] += '; --fix OUT writes a copy without those marked *'
+        return '\n'.join([*lines, '', 'nothing found'])
+    parents = [os.path.dirname(os.path.abspath(f.file)) for f in findings]
+    folder = os.path.commonpath(parents)
+    numbers = []
+    for severity, meaning in SEVERITIES.items():
+        kinds: dict[str, list[Finding]] = {}
+        for finding in findings:
+            if finding.severity == severity:
+                kinds.setdefault(finding.id, []).append(finding)
+        if kinds:
+            lines += ['', f'{severity}s: {meaning}']
+        for kind in sorted(kinds.values(), key=_total, reverse=True):
+            lines += _lines(kind, folder)
+        numbers.append(f'{len(kinds)} {severity}{"s" * (len(kinds) != 1)}')
+    if counts:
+        lines += ['', ', '.join(numbers)]
+        if any(f.can_fix for f in findings):
+            lines[-1] += '; --fix OUT writes a copy without those marked *'
     return '\n'.join(lines)
 
 
-def _lines(finding: Finding) -> list[str]:
-    mark = '*' if finding.can_fix else ' '
-    more = finding.count - min(SHOWN, len(finding.places))
-    places = ', '.join(finding.places[:SHOWN])
-    tail = f' and {more} more' if more > 0 else ''
-    return [
-        f'{mark} {finding.id} ({finding.count}) {finding.message}',
-        f'    {places}{tail}; {finding.file}',
-        f'    fix: {finding.fix}',
-    ]
+def _total(kind: list[Finding]) -> int:
+    return sum(finding.count for finding in kind)
+
+
+def _lines(kind: list[Finding], folder: str) -> list[str]:
+    """One fault, and where it is in each file.
+
+    Args:
+        kind: findings of one check.
+        folder: of all files.
+    """
+    first = kind[0]
+    mark = '*' if first.can_fix else ' '
+    lines = [f'{mark} {first.id} ({_total(kind)}) {first.message}']
+    for finding in kind:
+        file = os.path.relpath(finding.file, folder)
+        more = finding.count - min(SHOWN, len(finding.places))
+        places = ', '.join(finding.places[:SHOWN])
+        tail = f' and {more} more' if more > 0 else ''
+        lines.append(f'    {file}: {places}{tail}')
+    # Splits of one folder of label maps have its name.
+    return [*dict.fromkeys(lines), f'    fix: {first.fix}']

@@ -22,6 +22,10 @@ class ToolParser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{'allow_abbrev': False, **kwargs})
 
+    def options(self) -> set[str]:
+        """Words that are options, as ``--size``."""
+        return set(self._option_string_actions)
+
     def error(self, message: str) -> NoReturn:
         start, _, words = message.partition('unrecognized arguments: ')
         if words and not start:
@@ -32,4 +36,4 @@ class ToolParser(argparse.ArgumentParser):
     def _hint(self, word: str) -> str:
         if not word.startswith('-'):
             return ''
-        return nearest(word.partition('=')[0], self._option_string_actions)
+        return nearest(word.partition('=')[0], self.options())

@@ -46,7 +46,7 @@ def find_config(name: str) -> Path:
     close = difflib.get_close_matches(stem, configs, n=3, cutoff=0.4)
     hint = f'; close ones: {", ".join(close)}' if close else ''
     raise UserError(
-        f'{name} is neither a config file nor a shipped config{hint}; '
+        f'{name} is neither there nor the name of a shipped config{hint}; '
         'list those with: python -m mmseg_plugin config'
     )
 

@@ -8,7 +8,7 @@ import os
 import pickle
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,16 +73,30 @@ def _options_of(tool: Path) -> set[str]:
     return {'-h', '--help'} | {getattr(word, 'value', '') for word in words}
 
 
-def check_options(tool: Path) -> None:
-    """Refuses options that a tool does not have.
+def check_train_options(more: set[str]) -> None:
+    """Refuses options that neither mmdet's train tool has nor ours.
 
     Args:
-        tool: its file, which argparse reads the command line of.
+        more: our own.
 
     Raises:
         UserError: naming the option and the nearest one.
     """
-    known = _options_of(tool)
+    check_stack()
+    check_options(_installed_tool('mmdet', 'train.py'), more)
+
+
+def check_options(tool: Path, more: Iterable[str] = ()) -> None:
+    """Refuses options that a tool does not have.
+
+    Args:
+        tool: its file, which argparse reads the command line of.
+        more: options that are read before it.
+
+    Raises:
+        UserError: naming the option and the nearest one.
+    """
+    known = _options_of(tool) | set(more)
     rest = _own_parser().parse_known_args(sys.argv[1:])[1]
     for word in rest:
         name = word.partition('=')[0]

@@ -29,7 +29,7 @@ def test_finds_configs_of_mmseg_and_ours():
         # Part of a file name.
         ('mmdet::r50_fpn_1x_coco', 'is not a config of mmdet'),
         ('mmpose::nothing', 'there are: mmdet, mmseg'),
-        ('nothing', 'neither a config file nor a shipped config'),
+        ('nothing', 'neither there nor the name of a shipped config'),
     ],
 )
 def test_unknown_configs(name, message):

@@ -15,6 +15,7 @@ from mmseg_plugin.checks import (
     format_report,
     run_checks,
 )
+from mmseg_plugin.checks.images import near_pairs
 from mmseg_plugin.checks.polygons_table import polygon_table
 from tests.test_checks import broken
 
@@ -118,6 +119,58 @@ def test_polygons_measure_as_one_by_one():
         shoelace = x @ np.roll(y, -1) - np.roll(x, -1) @ y
         assert area == pytest.approx(abs(shoelace) / 2, abs=1e-6)
         assert box.tolist() == [*points.min(0), *points.max(0)]
+
+
+def test_pairs_of_like_images_are_those_of_all_pairs():
+    rng = np.random.default_rng(0)
+    hashes = [int(v) for v in rng.integers(0, 2**64, 60, dtype=np.uint64)]
+    for place in range(30):
+        bits = rng.choice(64, rng.integers(0, 5), replace=False)
+        hashes.append(hashes[place] ^ sum(1 << int(b) for b in bits))
+    expected = [
+        (a, b)
+        for a, left in enumerate(hashes)
+        for b, right in enumerate(hashes[:70])
+        if (left ^ right).bit_count() <= 2
+    ]
+    assert near_pairs(hashes, hashes[:70]) == expected
+    assert len(expected) > 70
+    assert near_pairs([], hashes) == near_pairs(hashes, []) == []
+
+
+def test_boxes_may_be_those_of_the_pixels(tmp_path):
+    """A thin spike of a polygon covers no pixel."""
+    snapshot = broken.clean(tmp_path / 'data')
+    annotation = snapshot.annotations[0]
+    spike = [4, 4, 14, 4, 14, 14, 9.05, 14, 9, 24, 8.95, 14, 4, 14]
+    annotation.update(segmentation=[spike], bbox=[4, 4, 10, 10], area=100)
+    wanted = 'boxes.not-of-mask'
+    assert wanted not in ids(run_checks(snapshot, Options()))
+    annotation['bbox'] = [4, 4, 6, 10]
+    assert wanted in ids(run_checks(broken.replace(snapshot), Options()))
+
+
+def test_a_fault_of_several_files_is_one_entry(tmp_path):
+    files = []
+    for name in ('train', 'valid'):
+        snapshot = broken.clean(tmp_path / name)
+        snapshot.annotations[0]['id'] = 0
+        files += run_checks(snapshot, Options())
+    text = format_report(files, 'data')
+    assert text.count('ids.annotation-zero') == 1
+    assert 'ids.annotation-zero (2)' in text
+    assert '1 error, 0 warnings, 0 notes' in text
+    assert 'train/x.json: annotation 0' in text
+    assert 'valid/x.json: annotation 0' in text
+
+
+def test_a_class_of_a_root_is_numbered_alike_in_all_splits(tmp_path):
+    train = broken.clean(tmp_path / 'a')
+    twice = {**train.categories[-1], 'id': 99}
+    train.data['categories'] = [*train.categories, twice]
+    other = broken.replace(train, reference=train)
+    wanted = Selection(('leakage.categories',))
+    assert not run_checks(other, Options(), wanted)
 
 
 def test_a_file_of_the_command_line(run_tool, tmp_path):

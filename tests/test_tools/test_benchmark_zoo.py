@@ -121,7 +121,7 @@ def test_table_is_there_after_each_model(run_zoo, measured, monkeypatch):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['nothing'], 'nothing is neither a config file nor a shipped'),
+        (['nothing'], 'nothing is neither there nor the name'),
         ([f'{DEMO}=no.pth'], f'checkpoint no.pth of {DEMO} is not a file'),
         ([DEMO, '--rounds', 0], '--rounds must be at least 1, got 0'),
         ([DEMO, '--num-images', -1], '--num-images must be at least 1'),

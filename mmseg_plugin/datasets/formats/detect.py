@@ -6,9 +6,18 @@ from pathlib import Path
 
 from .label_maps import find_label_maps
 from .layout import DataError, DataFound, Split, ordered, read_json, split_of
-from .yolo import settings_files
+from .yolo import find_yolo, settings_files
 
 ROBOFLOW = '_annotations.coco.json'
+# In the folder of a split, one of them its annotations.
+MOST_FILES = 3
+
+
+def is_data(path: Path) -> bool:
+    """Whether a path is data, and not a config of MMEngine."""
+    if path.is_file() and path.suffix == '.json':
+        return _read_coco(path) is not None
+    return path.is_dir() or path in settings_files(path.parent)
 
 
 def find_data(path: Path) -> DataFound:
@@ -19,9 +28,11 @@ def find_data(path: Path) -> DataFound:
     """
     if path.is_file() and path.suffix == '.json':
         return _one_file(path)
+    if path.is_file() and (found := find_yolo(path)):
+        return found
     if not path.is_dir():
-        raise DataError(f'{path} is neither a folder nor a JSON file')
-    for look in (_roboflow, _yolo, _coco, find_label_maps, _labelme):
+        raise DataError(f'{path} is no folder, JSON file or data.yaml')
+    for look in (_by_folder, find_yolo, _coco, find_label_maps, _labelme):
         if found := look(path):
             return found
     raise DataError(
@@ -67,8 +78,7 @@ def image_folder(data: dict, ann_file: Path, root: Path) -> Path:
     )
 
 
-def _coco_split(path: Path, root: Path) -> tuple[str, Split]:
-    data = read_json(path)
+def _coco_split(path: Path, data: dict, root: Path) -> tuple[str, Split]:
     kind = kind_of(data, path)
     seg_dir = path.with_suffix('') if kind == 'panoptic' else None
     folder = image_folder(data, path, root)
@@ -92,15 +102,29 @@ def _one_file(path: Path) -> DataFound:
     return DataFound(root, 'a COCO file', kind, {name: split})
 
 
-def _roboflow(root: Path) -> DataFound | None:
-    splits = {}
+def _by_folder(root: Path) -> DataFound | None:
+    """A COCO file in the folder of each split, as Roboflow has it."""
+    splits, said = {}, 'COCO files in folders of splits'
     for folder in sorted(root.iterdir()):
         name = split_of(folder.name)
-        if name and (folder / ROBOFLOW).is_file():
-            splits[name] = Split(folder / ROBOFLOW, folder)
-    if not splits:
+        if name is None or not folder.is_dir():
+            continue
+        own = folder / ROBOFLOW
+        files = [own] if own.is_file() else sorted(folder.glob('*.json'))
+        # labelme has a file an image.
+        few = files if len(files) <= MOST_FILES else []
+        found = {p: data for p in few if (data := _read_coco(p))}
+        if len(found) != 1 or name in splits:
+            continue
+        ((path, data),) = found.items()
+        kind, splits[name] = _coco_split(path, data, folder)
+        if kind == 'panoptic':
+            return None
+        if path == own:
+            said = "Roboflow's export"
+    if 'train' not in splits:
         return None
-    return DataFound(root, "Roboflow's export", 'instances', ordered(splits))
+    return DataFound(root, said, 'instances', ordered(splits))
 
 
 def _coco(root: Path) -> DataFound | None:
@@ -109,9 +133,10 @@ def _coco(root: Path) -> DataFound | None:
     found: dict[str, dict[str, Split]] = {}
     for path in files:
         name = split_of(path.stem) or ('train' if len(files) == 1 else None)
-        if name is None or not _is_coco(path):
+        data = _read_coco(path) if name else None
+        if name is None or data is None:
             continue
-        kind, split = _coco_split(path, root)
+        kind, split = _coco_split(path, data, root)
         if kind == 'instances' or (split.seg_dir and split.seg_dir.is_dir()):
             found.setdefault(kind, {}).setdefault(name, split)
     # Of both kinds the panoptic one says more, but a folder without maps
@@ -135,19 +160,13 @@ def _rank(path: Path) -> tuple[int, str]:
     return int('instances' not in words and 'panoptic' not in words), path.name
 
 
-def _is_coco(path: Path) -> bool:
+def _read_coco(path: Path) -> dict | None:
     """Results are lists, labelme has shapes, settings have neither."""
     with path.open('rb') as file:
-        if file.read(64).lstrip()[:1] != b'{':
-            return False
+        if file.read(64).lstrip(b'\xef\xbb\xbf \t\r\n')[:1] != b'{':
+            return None
     data = read_json(path)
-    return 'images' in data and 'annotations' in data
-
-
-def _yolo(root: Path) -> DataFound | None:
-    if not settings_files(root):
-        return None
-    return DataFound(root, 'YOLO segmentation', 'instances', convert='yolo')
+    return data if {'images', 'annotations'} <= data.keys() else None
 
 
 def _labelme(root: Path) -> DataFound | None:

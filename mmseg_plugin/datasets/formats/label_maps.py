@@ -7,7 +7,16 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from .layout import DataError, DataFound, Split, images_in, ordered, split_of
+from .layout import (
+    IMAGES,
+    WORDS,
+    DataError,
+    DataFound,
+    Split,
+    images_in,
+    ordered,
+    split_of,
+)
 
 IMAGE_FOLDERS = ('images', 'imgs', 'img', 'JPEGImages')
 LABEL_FOLDERS = (
@@ -20,6 +29,10 @@ NAME_FILES = (
     *('classes.txt', 'labels.txt', 'class_names.txt', 'classes.json'),
     *('semantic_classes.json', '_classes.csv', 'classes.csv', 'labelmap.txt'),
 )
+# Of the folder of maps, behind the name of the images' folder.
+ENDINGS = ('annot', '_masks', '_mask', '_labels', '_label', '_annotations')
+# Where lists of images are that belong to a split, as VOC has them.
+LISTS = 'ImageSets/Segmentation'
 # Class number of pixels that belong to no class.
 LABEL_MAP_VOID = 255
 
@@ -62,11 +75,16 @@ def _folders(root: Path, images: str, labels: str) -> dict[str, Split]:
         for image_dir, maps in (
             (folder / images, folder / labels),
             (folder, root / labels / folder.name),
+            *((folder, root / f'{folder.name}{end}') for end in ENDINGS),
         ):
             if image_dir.is_dir() and _has_maps(maps):
                 splits.setdefault(name, Split(None, image_dir, maps))
     image_dir, maps = root / images, root / labels
     if not splits and image_dir.is_dir() and _has_maps(maps):
+        lists = {name: root / LISTS / f'{name}.txt' for name in WORDS}
+        lists = {name: path for name, path in lists.items() if path.is_file()}
+        if 'train' in lists:
+            return {n: Split(None, image_dir, maps, lists[n]) for n in lists}
         splits['train'] = Split(None, image_dir, maps)
     return splits
 
@@ -83,11 +101,13 @@ def label_pairs(
     Args:
         image_dir: with images of any format, and folders of such.
         seg_dir: PNGs of the same names, or with ``_mask`` at their end.
-        names: a text file with one image a line; None: all of them.
+        names: a text file with one image a line, with or without its
+            ending; None: all of them.
     """
     suffix = _suffix(image_dir, seg_dir)
     if names is not None:
-        listed = [Path(line) for line in names.read_text().splitlines()]
+        lines = names.read_text(encoding='utf-8').splitlines()
+        listed = [_with_ending(image_dir, line) for line in lines if line]
     else:
         listed = [p.relative_to(image_dir) for p in images_in(image_dir)]
     if image_dir == seg_dir:
@@ -99,6 +119,15 @@ def label_pairs(
         )
         for path in listed
     ]
+
+
+def _with_ending(folder: Path, line: str) -> Path:
+    """The image that a line of a list means, relative to its folder."""
+    path = Path(line.strip())
+    if (folder / path).is_file():
+        return path
+    ends = (path.with_name(f'{path.name}{ending}') for ending in IMAGES)
+    return next((p for p in ends if (folder / p).is_file()), path)
 
 
 def _suffix(image_dir: Path, seg_dir: Path) -> str:

@@ -52,6 +52,7 @@ class DataFound:
         convert: name of the reader, where it is not COCO's yet.
         classes: names by number, where no annotation file has them.
         ignored: annotation files that were not taken.
+        settings: YOLO's file of settings.
     """
 
     root: Path
@@ -61,11 +62,18 @@ class DataFound:
     convert: str | None = None
     classes: tuple[str, ...] | None = None
     ignored: tuple[Path, ...] = ()
+    settings: Path | None = None
+
+    def map_folder(self, split: str) -> Path | None:
+        """Label maps of a split, or of what one is made from."""
+        given = self.splits.get(split) or self.splits.get('train')
+        return given.seg_dir if given else None
 
     def sentence(self) -> str:
         """What was found, for the user."""
-        names = ', '.join(self.splits) or 'no split'
-        said = f'{self.root}: {self.format}, {self.kind}; {names}'
+        said = f'{self.root}: {self.format}, {self.kind}'
+        if self.splits:
+            said += f'; {", ".join(self.splits)}'
         if self.ignored:
             rest = ', '.join(path.name for path in self.ignored)
             said += f' (not read: {rest})'

@@ -85,7 +85,9 @@ def parts(data: dict, validation: np.ndarray) -> dict[str, dict]:
         ]
         known = {image.get('id') for image in images}
         rows = [
-            a for a in data.get('annotations', ()) if a['image_id'] in known
+            a
+            for a in data.get('annotations', ())
+            if a.get('image_id') in known
         ]
         found[name] = {**data, 'images': images, 'annotations': rows}
     return found

@@ -7,41 +7,65 @@ from pathlib import Path
 import numpy as np
 
 from .building import CocoBuilder
-from .layout import DataError, images_in
+from .layout import DataError, DataFound, images_in
 
 _KEYS = {'train': ('train',), 'val': ('val', 'valid'), 'test': ('test',)}
+SUFFIXES = ('.yaml', '.yml')
 
 
-def read_yolo(root: Path) -> dict[str, dict]:
-    """The splits of a folder as COCO data, file names relative to it.
+def find_yolo(path: Path) -> DataFound | None:
+    """Data of a folder, or of the file of settings itself.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    files = [path] if path.is_file() else settings_files(path)
+    if not files:
+        return None
+    root = _root(files[0], _settings(files[0]))
+    return DataFound(
+        *(root, 'YOLO segmentation', 'instances'),
+        convert='yolo',
+        settings=files[0],
+    )
+
+
+def read_yolo(root: Path, settings_file: Path) -> dict[str, dict]:
+    """The splits as COCO data, file names relative to the root.
 
     A line is a class number and x, y in shares of width and height. Holes
     are not in this format; parts of one object are joined by a seam.
 
+    Args:
+        root: all images are below it.
+        settings_file: ``data.yaml``.
+
     Raises:
         DataError: a file cannot be read, or a line is not of this format.
     """
-    settings = _settings(root)
-    names = settings.get('names') or []
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names)]
-    base = root / str(settings.get('path') or '')
+    settings = _settings(settings_file)
+    names = _names(settings, settings_file)
+    lists = _Lists(root, settings_file, str(settings.get('path') or ''))
     found = {}
     for split, keys in _KEYS.items():
-        place = next((settings[k] for k in keys if settings.get(k)), None)
-        if place is not None:
-            folder = _folder(root, base, str(place))
-            found[split] = _read_split(root, folder, names)
+        given = next((settings[k] for k in keys if settings.get(k)), None)
+        places = given if isinstance(given, list) else [given]
+        if given is not None and not (
+            # Roboflow names it whether there is one or not.
+            split == 'test' and not any(map(lists.find, map(str, places)))
+        ):
+            images = [i for p in places for i in lists.images(str(p))]
+            found[split] = _read_split(root, images, names)
     if 'train' not in found:
-        raise DataError(f'{root}: data.yaml names no train folder')
+        raise DataError(f'{settings_file} names no train folder')
     return found
 
 
 def settings_files(root: Path) -> list[Path]:
     """Files that are, or by their name should be, the settings of YOLO."""
     found = []
-    for path in [*sorted(root.glob('*.yaml')), *sorted(root.glob('*.yml'))]:
-        text = path.read_text(errors='replace')
+    for path in sorted(p for s in SUFFIXES for p in root.glob(f'*{s}')):
+        text = path.read_text(encoding='utf-8', errors='replace')
         if path.stem == 'data' or {'names', 'train'} <= _keys(text):
             found.append(path)
     return found
@@ -51,40 +75,109 @@ def _keys(text: str) -> set[str]:
     return {line.partition(':')[0].strip() for line in text.splitlines()}
 
 
-def _settings(root: Path) -> dict:
+def _settings(path: Path) -> dict:
     import yaml
 
-    path = settings_files(root)[0]
     try:
-        settings = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        settings = yaml.safe_load(path.read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f'{path} cannot be read: {error}') from error
-    if not isinstance(settings, dict) or 'names' not in settings:
-        raise DataError(f'{path} has no names of classes')
+    if not isinstance(settings, dict) or not settings.get('names'):
+        raise DataError(f'{path} has no names of classes, as YOLO has')
     return settings
 
 
-def _folder(root: Path, base: Path, name: str) -> Path:
-    """Roboflow writes ``../train/images``, meaning the folder beside."""
-    plain = name
-    while plain.startswith(('../', './')):
-        plain = plain.partition('/')[2]
-    for place in (base / name, root / name, root / plain):
-        inside = place.resolve().is_relative_to(root.resolve())
-        if place.is_dir() and inside:
-            return root / place.resolve().relative_to(root.resolve())
-    raise DataError(f'{root}: folder {name} of data.yaml is not there')
+def _names(settings: dict, path: Path) -> dict[int, str]:
+    """Class number to name; a list is numbered from 0."""
+    names = settings['names']
+    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    try:
+        return {int(k): str(v) for k, v in sorted(pairs)}
+    except (TypeError, ValueError) as error:
+        raise DataError(f'{path}: names are not numbered: {error}') from error
 
 
-def _read_split(root: Path, folder: Path, names: list) -> dict:
-    builder = CocoBuilder(root, [str(name) for name in names])
-    for path in images_in(folder):
+def _root(path: Path, settings: dict) -> Path:
+    """The folder of the settings, or ``path`` of them if it is elsewhere."""
+    base = path.parent / str(settings.get('path') or '')
+    train = settings.get('train') or ''
+    first = str(train[0] if isinstance(train, list) else train)
+    inside = base.resolve().is_relative_to(path.parent.resolve())
+    return path.parent if inside or not (base / first).exists() else base
+
+
+class _Lists:
+    """What the settings name: folders, and text files that list images.
+
+    Args:
+        root: all images are below it.
+        settings: the file.
+        base: ``path`` of the settings.
+    """
+
+    def __init__(self, root: Path, settings: Path, base: str) -> None:
+        self.root = root
+        self.settings = settings
+        self.bases = (settings.parent / base, settings.parent, root)
+
+    def find(self, name: str, near: Path | None = None) -> Path | None:
+        """A file or folder below the root.
+
+        Names may be of the place where they were written: Roboflow has
+        ``../train/images`` for the folder beside, others a path of another
+        machine. Then the end of the name counts.
+
+        Args:
+            name: as the settings or a list have it.
+            near: folder of the list.
+        """
+        parts = [p for p in Path(name).parts if p not in ('..', '.', '/')]
+        ends = [Path(*parts[i:]) for i in range(max(1, len(parts) - 1))]
+        bases = (near, *self.bases) if near else self.bases
+        places = [base / name for base in bases]
+        places += [base / end for end in ends for base in bases]
+        root = self.root.resolve()
+        for place in places:
+            found = place.resolve()
+            if found.exists() and found.is_relative_to(root):
+                return self.root / found.relative_to(root)
+        return None
+
+    def images(self, name: str) -> list[Path]:
+        """Images of a folder, or of a text file with one a line.
+
+        Raises:
+            DataError: something that is named is not there.
+        """
+        place = self.find(name)
+        if place is None:
+            raise DataError(
+                f'{self.settings}: {name} is not there in {self.root}; '
+                'correct it, or take the line out'
+            )
+        if place.is_dir():
+            return list(images_in(place))
+        lines = place.read_text(encoding='utf-8-sig').splitlines()
+        listed = [line.strip() for line in lines if line.strip()]
+        found = [self.find(line, place.parent) for line in listed]
+        for line, path in zip(listed, found, strict=True):
+            if path is None:
+                raise DataError(f'{place}: image {line} is not there')
+        return [path for path in found if path is not None]
+
+
+def _read_split(root: Path, images: list[Path], names: dict[int, str]) -> dict:
+    builder = CocoBuilder(root, list(names.values()))
+    labels = {number: label for label, number in enumerate(names)}
+    for path in images:
         size = builder.add_image(path)
         text = _label_file(path)
         if text.is_file():
-            for number, line in enumerate(text.read_text().splitlines(), 1):
+            lines = text.read_text(encoding='utf-8-sig').splitlines()
+            for number, line in enumerate(lines, 1):
                 if line.strip():
-                    _add_line(builder, line, size, f'{text}:{number}')
+                    where = f'{text}:{number}'
+                    _add_line(builder, labels, line, size, where)
     return builder.data()
 
 
@@ -99,7 +192,11 @@ def _label_file(image: Path) -> Path:
 
 
 def _add_line(
-    builder: CocoBuilder, line: str, size: tuple[int, int], where: str
+    builder: CocoBuilder,
+    labels: dict[int, int],
+    line: str,
+    size: tuple[int, int],
+    where: str,
 ) -> None:
     try:
         label, *values = line.split()
@@ -113,8 +210,9 @@ def _add_line(
         )
     if len(points) < 6 or len(points) % 2:
         raise DataError(f'{where} is no polygon: {len(points)} values')
-    if not 0 <= number < len(builder.names):
+    if number not in labels:
         raise DataError(
-            f'{where}: class {number}, data.yaml names {len(builder.names)}'
+            f'{where}: class {number}, names are those of {min(labels)} to '
+            f'{max(labels)}'
         )
-    builder.add_object(number, [points.reshape(-1, 2) * size])
+    builder.add_object(labels[number], [points.reshape(-1, 2) * size])

@@ -9,6 +9,7 @@ from mmseg_plugin.apis.data_folder import FOLDER
 from mmseg_plugin.apis.front_door import prepare_data, save_data
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.annotations import object_rle
+from mmseg_plugin.datasets.formats.label_maps import label_pairs
 from mmseg_plugin.datasets.formats.layout import split_of
 from mmseg_plugin.datasets.formats.splitting import split_images
 from tests.test_datasets.test_formats import writers
@@ -39,10 +40,13 @@ def targets(found):
     return {name: sorted(found) for name, found in targets.items()}
 
 
-@pytest.mark.parametrize('name', writers.WRITERS)
+FORMS = {**writers.WRITERS, 'folders of splits': writers.write_by_folder}
+
+
+@pytest.mark.parametrize('name', FORMS)
 def test_every_format_gives_the_same_targets(name, tmp_path):
     writers.write_coco(tmp_path / 'reference')
-    writers.WRITERS[name](tmp_path / 'data')
+    FORMS[name](tmp_path / 'data')
     found, said = prepared(tmp_path / 'data')
     reference, _ = prepared(tmp_path / 'reference')
     assert found.kind == 'instances'
@@ -82,10 +86,128 @@ def test_a_bad_line_is_named_and_nothing_is_written(line, said, tmp_path):
     assert not (root / FOLDER).exists()
 
 
+NAMES = 'names: [cat, dog]'
+SETTINGS = {
+    'path': f'path: {{root}}\ntrain: images/train\nval: images/val\n{NAMES}',
+    'another machine': (
+        'train: /content/x-1/images/train\nval: /content/x-1/images/val\n'
+        f'test: /content/x-1/images/test\n{NAMES}'
+    ),
+    'beside': f'train: ../images/train\nval: ../images/val\n{NAMES}',
+    'lists': f'path: .\ntrain: train.txt\nval: val.txt\n{NAMES}',
+    'several': f'train: [images/train, images/val]\nval:\n{NAMES}',
+    'validated on test': f'train: images/train\ntest: images/val\n{NAMES}',
+    'numbered': (
+        'train: images/train\nval: images/val\nnames: {{1: dog, 0: cat}}'
+    ),
+}
+
+
+@pytest.mark.parametrize('kind', SETTINGS)
+def test_yolo_settings_as_people_have_them(kind, tmp_path):
+    root = tmp_path / 'mes données' / 'yolo'
+    writers.write_yolo(root)
+    writers.write_coco(tmp_path / 'reference')
+    lists = {'train': ('./images', range(8)), 'val': ('/old', range(8, 12))}
+    for split, (start, numbers) in lists.items():
+        names = [f'{start}/{split}/{number}.png' for number in numbers]
+        if split == 'val':
+            names = [n.replace('/old', '/old/images') for n in names]
+        (root / f'{split}.txt').write_text('\n'.join(names) + '\n')
+    settings = root / 'data.yaml'
+    settings.write_text(SETTINGS[kind].format(root=root))
+    reference, _ = prepared(tmp_path / 'reference')
+    found, _ = prepared(settings if kind == 'lists' else root)
+    assert targets(found) == targets(reference)
+    assert {'train', 'val'} <= set(found.splits)
+
+
+def test_settings_may_lie_elsewhere(tmp_path):
+    writers.write_yolo(tmp_path / 'data')
+    settings = tmp_path / 'settings' / 'mine.yaml'
+    settings.parent.mkdir()
+    (tmp_path / 'data' / 'data.yaml').rename(settings)
+    settings.write_text(f'path: ../data\n{settings.read_text()}')
+    found, _ = prepared(settings)
+    assert found.root.resolve() == (tmp_path / 'data').resolve()
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('train: images/train\nnc: 2', 'has no names of classes'),
+        ('train: images/train\nnames: [cat', 'cannot be read'),
+        ('val: images/val\nnames: [cat, dog]', 'names no train folder'),
+        ('train: images/tarin\nnames: [cat, dog]', 'images/tarin is not'),
+        ('train: x.txt\nnames: [cat, dog]', r'x.txt: image a.png is not'),
+        ('train: images/train\nnames: {a: cat}', 'names are not numbered'),
+        ('train: images/train\nnames: {1: cat, 2: dog}', 'class 0, names'),
+    ],
+)
+def test_bad_settings_are_named(text, said, tmp_path):
+    root = tmp_path / 'data'
+    writers.write_yolo(root)
+    (root / 'x.txt').write_text('a.png')
+    (root / 'data.yaml').write_text(text)
+    with pytest.raises(UserError, match=said):
+        prepare_data(root)
+
+
+def test_panoptic_data_are_split(tmp_path):
+    root = tmp_path / 'data'
+    writers.write_panoptic(root)
+    for path in root.glob('annotations/panoptic_val*'):
+        path.rename(tmp_path / path.name)
+    found, said = prepared(root)
+    assert any('no validation split' in line for line in said)
+    sizes = {}
+    for name, split in found.splits.items():
+        assert split.seg_dir == root / 'annotations' / 'panoptic_train'
+        data = json.loads(split.ann_file.read_text())
+        sizes[name] = len(data['images'])
+        for image, one in zip(
+            data['images'], data['annotations'], strict=True
+        ):
+            assert image['id'] == one['image_id']
+            assert (split.image_dir / image['file_name']).is_file()
+            assert (split.seg_dir / one['file_name']).is_file()
+    assert sizes == {'train': 7, 'val': 1}
+
+
+def test_lists_of_voc_are_the_splits(tmp_path):
+    root = tmp_path / 'data'
+    writers.write_semantic(root, split=False)
+    (root / 'images').rename(root / 'JPEGImages')
+    (root / 'masks').rename(root / 'SegmentationClass')
+    (root / 'SegmentationClass' / '11.png').unlink()
+    lists = root / 'ImageSets' / 'Segmentation'
+    lists.mkdir(parents=True)
+    for name, numbers in {'train': range(7), 'val': range(7, 11)}.items():
+        (lists / f'{name}.txt').write_text('\n'.join(map(str, numbers)))
+    found, _ = prepared(root)
+    pairs = {
+        name: label_pairs(split.image_dir, split.seg_dir, split.names)
+        for name, split in found.splits.items()
+    }
+    assert pairs['train'][:2] == [('0.png', '0.png'), ('1.jpg', '1.png')]
+    assert [len(found) for found in pairs.values()] == [7, 4]
+
+
+def test_maps_in_a_folder_named_after_that_of_the_images(tmp_path):
+    writers.write_semantic(tmp_path / 'data', suffix='_mask')
+    root = tmp_path / 'data'
+    for split in ('train', 'val'):
+        (root / 'images' / split).rename(root / split)
+        (root / 'masks' / split).rename(root / f'{split}_masks')
+    found, _ = prepared(root)
+    assert found.splits['val'].seg_dir == root / 'val_masks'
+    assert found.splits['val'].image_dir == root / 'val'
+
+
 def test_what_is_no_data_is_refused(tmp_path):
     with pytest.raises(UserError, match='holds none of'):
         prepare_data(tmp_path)
-    with pytest.raises(UserError, match='neither a folder nor'):
+    with pytest.raises(UserError, match='is no folder, JSON file or'):
         prepare_data(tmp_path / 'none')
 
 

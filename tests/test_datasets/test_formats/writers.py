@@ -94,6 +94,14 @@ def write_roboflow(root):
         (root / split / '_annotations.coco.json').write_text(text)
 
 
+def write_by_folder(root):
+    for split, numbers in SPLITS.items():
+        for number in numbers:
+            save_image(root / split / 'images' / f'{number}.png', number)
+        text = json.dumps(coco(numbers))
+        (root / split / 'annotations.json').write_text(text)
+
+
 def write_two_files(root):
     root.mkdir()
     for split, numbers in SPLITS.items():
