@@ -22,6 +22,8 @@ from pycocotools.coco import COCO
 from mmseg_plugin.checks import CHECKS, Options, run_checks
 from tests.test_checks import broken
 
+ABSENT = 'absent'
+
 
 def with_pycocotools(path: Path, images: Path) -> None:
     """Loads the file and every mask, as an evaluation does."""
@@ -82,26 +84,31 @@ def quiet() -> Iterator[io.StringIO]:
 
 def answer(
     load: Callable[[Path, Path], None], path: Path, images: Path
-) -> str:
-    """What a program says: nothing, a warning or an error."""
+) -> set[str]:
+    """What a program says: nothing, warnings or the name of an error."""
     with warnings.catch_warnings(record=True) as caught, quiet():
         warnings.simplefilter('always')
         try:
             load(path, images)
         except ModuleNotFoundError:
-            return 'absent'
+            return {ABSENT}
         except Exception as error:  # noqa: BLE001  (whatever it says)
-            return type(error).__name__
-    kinds = {
-        str(one.message).splitlines()[0][:40]
+            return {type(error).__name__}
+    return {
+        f'warns: {str(one.message).splitlines()[0][:40]}'
         for one in caught
         if issubclass(one.category, UserWarning)
     }
-    return f'warns: {min(kinds)}' if kinds else '-'
 
 
-def row(name: str, folder: Path) -> list[str]:
-    """The answers about one broken file; ours first."""
+def row(name: str, folder: Path, control: dict[str, set]) -> list[str]:
+    """The answers about one broken file, ours first.
+
+    Args:
+        name: of the check.
+        folder: a new one.
+        control: what each program says of the file without the fault.
+    """
     folder.mkdir()
     _, bad, _, options = broken.make(name, folder / 'data')
     broken.spoil(name, bad)
@@ -110,12 +117,13 @@ def row(name: str, folder: Path) -> list[str]:
     path.write_text(json.dumps(bad.data))
     images = bad.image_dir or folder
     answers = []
-    for peer, load in PEERS.items():
+    for peer, usual in control.items():
         place = folder / peer
         place.mkdir()
         copy = place / 'x.json'
         copy.write_text(path.read_text())
-        answers.append(answer(load, copy, images))
+        said = answer(PEERS[peer], copy, images) - usual
+        answers.append(', '.join(sorted(said)) or '-')
     return [f'`{name}`', found[name], *answers]
 
 
@@ -126,19 +134,19 @@ def main() -> None:
         good = broken.clean(Path(folder) / 'good')
         assert not run_checks(good, Options())
         good.path.write_text(json.dumps(good.data))
-        control = [
-            answer(load, good.path, good.path.parent)
-            for load in PEERS.values()
-        ]
-        rows = [row(name, Path(folder) / name) for name in names]
-    rows.insert(0, ['(nothing wrong)', '-', *control])
-    kept = [i for i, a in enumerate(control) if a != 'absent']
-    heads = ['file', '`check`', *PEERS]
-    chosen = [0, 1, *(2 + i for i in kept)]
-    print('| ' + ' | '.join(heads[i] for i in chosen) + ' |')
-    print('|' + '---|' * len(chosen))
-    for one in rows:
-        print('| ' + ' | '.join(one[i] for i in chosen) + ' |')
+        control = {
+            peer: answer(load, good.path, good.path.parent)
+            for peer, load in PEERS.items()
+        }
+        there = {p: said for p, said in control.items() if said != {ABSENT}}
+        rows = [row(name, Path(folder) / name, there) for name in names]
+    print(f'| file | `check` | {" | ".join(there)} |')
+    print('|' + '---|' * (2 + len(there)))
+    usual = [', '.join(sorted(said)) or '-' for said in there.values()]
+    for one in (['(nothing wrong)', '-', *usual], *rows):
+        print(f'| {" | ".join(one)} |')
+    silent = sum(set(one[2:]) == {'-'} for one in rows)
+    print(f'\n{silent} of {len(rows)} without a word in all of them')
 
 
 if __name__ == '__main__':

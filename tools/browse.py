@@ -9,6 +9,7 @@ import mmseg_plugin.registry  # noqa: F401
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.cli.configs import find_config, read_config
+from mmseg_plugin.utils.words import counted
 from mmseg_plugin.visualization.browsing import browse
 from mmseg_plugin.visualization.inputs import contact_sheet
 
@@ -51,7 +52,7 @@ def main() -> None:
         if not drawn:
             raise UserError(f'{args.split}_dataloader has no sample')
         mmcv.imwrite(contact_sheet(drawn), str(folder / 'sheet.jpg'))
-    print(f'{len(drawn)} samples: {args.out}/sheet.jpg')
+    print(f'{counted(len(drawn), "sample")}: {args.out}/sheet.jpg')
 
 
 if __name__ == '__main__':

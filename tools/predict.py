@@ -25,6 +25,7 @@ from mmseg_plugin.apis.segments import Segment, coco_results
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.segmenter import Segmentation, Segmenter, check_tiles
+from mmseg_plugin.utils.words import counted
 from mmseg_plugin.visualization.panels import draw_panels
 from mmseg_plugin.visualization.video import (
     VIDEO_SUFFIXES,
@@ -262,7 +263,7 @@ def predict_images(
     # By place, not by what is left: another process may be ahead.
     todo = [path for path in images[rank::count] if not kept.has(names[path])]
     if len(todo) < len(images[rank::count]):
-        print(f'{kept.folder}: {len(todo)} images are left to do')
+        print(f'{kept.folder}: {counted(len(todo), "image")} left to do')
     found = segmenter.stream(todo, args.tile, args.overlap, args.batch_size)
     # None: shown on terminals.
     hidden = True if rank else None
@@ -283,7 +284,7 @@ def predict_images(
         records = kept.records(list(names.values()))
         write_lists(kept.folder, _without_reasons(records, names.values()))
         kept.finish()
-    return f'{len(images)} images'
+    return counted(len(images), 'image')
 
 
 def _without_reasons(
@@ -328,7 +329,7 @@ def predict_video(
 
     with video_sink(folder / f'{args.input.stem}.mp4', video.fps) as sink:
         write_lists(folder, rows_of_frames())
-    return f'{count} frames'
+    return counted(count, 'frame')
 
 
 def main() -> None:

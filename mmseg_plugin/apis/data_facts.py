@@ -13,6 +13,7 @@ from mmseg_plugin.checks.categories import is_root
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.formats import DataFound
 from mmseg_plugin.datasets.formats.label_maps import LABEL_MAP_VOID
+from mmseg_plugin.utils.words import counted, some_of
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,21 @@ class DataFacts:
     object_side: float
     train: SplitFacts
     val: SplitFacts
+
+    def sentence(self) -> str:
+        """Numbers and classes, for the user."""
+        names = self.things + self.stuff
+        said = f'{counted(self.images, "training image")} with '
+        if self.kind == 'semantic':
+            said += 'label maps'
+        else:
+            noun = 'object' if self.kind == 'instances' else 'segment'
+            said += f'{counted(self.objects, noun)}, at most {self.densest}'
+            said += ' in one'
+        return (
+            f'{said}; {counted(self.tested, "validation image")}; '
+            f'{counted(len(names), "class")}: {some_of(names)}'
+        )
 
 
 def data_facts(found: DataFound, snapshots: dict[str, Snapshot]) -> DataFacts:

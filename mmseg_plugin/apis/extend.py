@@ -10,6 +10,7 @@ from mmseg_plugin.apis.runs import Run
 from mmseg_plugin.cli.cli import UserError, atomic_path
 from mmseg_plugin.engine.checkpoint import load_file
 from mmseg_plugin.engine.files import write_checkpoint
+from mmseg_plugin.utils.words import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -71,9 +72,11 @@ def extend_run(folder: Path, more: int) -> Extension:
     out = Extension(
         folder / f'{name}.py',
         folder / f'{name}.start',
-        f'{more} {unit}s more, to {meta[unit] + more}: {steps} iterations; '
+        f'{counted(more, unit)} more, to {meta[unit] + more}: '
+        f'{counted(steps, "iteration")}; '
         f'the learning rate rises to {peak:.3g}, half of what it was at most, '
-        f'in {_warm_up(steps)} iterations, then falls to 0 along a cosine',
+        f'in {counted(_warm_up(steps), "iteration")}, then falls to 0 along a '
+        'cosine',
     )
     write_checkpoint(content, out.checkpoint)
     with atomic_path(out.config) as part:

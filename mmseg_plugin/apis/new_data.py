@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path
 from mmseg_plugin.cli.configs import read_config
+from mmseg_plugin.utils.words import counted, duration
 from mmseg_plugin.weights.table import find_weights
 
 from .data_facts import DataFacts, data_facts
@@ -106,6 +107,7 @@ def write_config(args: argparse.Namespace) -> Path:
     print('\n'.join(said))
     snapshots, report = check_data(found)
     facts = data_facts(found, snapshots)
+    print(facts.sentence())
     if report:
         print(report)
     if written := save_data(found, args.seed, args.fix):
@@ -210,13 +212,15 @@ def _validations(facts: DataFacts, made: Choice, step: StepTime) -> int:
 def _length(facts: DataFacts, made: Choice, step: StepTime | None) -> str:
     steps = steps_an_epoch(facts, made.batch)
     said = (
-        f'{facts.images} images / batch {made.batch} = {steps} iterations '
-        f'an epoch; {made.epochs} epochs = {made.epochs * steps} iterations'
+        f'{counted(facts.images, "image")} / batch {made.batch} = '
+        f'{counted(steps, "iteration")} an epoch; '
+        f'{counted(made.epochs, "epoch")} = '
+        f'{counted(made.epochs * steps, "iteration")}'
     )
     if step is None:
         return said
     hours = step.hours(made.epochs * steps, tests(made) * facts.tested)
     return (
-        f'{said}, about {hours:.2g} hours here ({step.step:.2g} s a step and '
-        f'{step.test:.2g} s a tested image, measured)'
+        f'{said}, about {duration(hours)} here (measured: {step.step:.2g} s '
+        f'an iteration, {step.test:.2g} s a validation image)'
     )

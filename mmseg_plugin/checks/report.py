@@ -2,6 +2,8 @@
 
 import os
 
+from mmseg_plugin.utils.words import counted
+
 from .findings import SEVERITIES, Finding
 
 SHOWN = 3
@@ -32,7 +34,7 @@ def format_report(
             lines += ['', f'{severity}s: {meaning}']
         for kind in sorted(kinds.values(), key=_total, reverse=True):
             lines += _lines(kind, folder)
-        numbers.append(f'{len(kinds)} {severity}{"s" * (len(kinds) != 1)}')
+        numbers.append(counted(len(kinds), severity))
     if counts:
         lines += ['', ', '.join(numbers)]
         if any(f.can_fix for f in findings):

@@ -13,6 +13,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
+from mmseg_plugin.utils.words import counted
+
 PREFIX = 'mmseg_plugin.'
 _COUNTS = ('num_things_classes', 'num_stuff_classes')
 # Heads whose number of classes is that of the data.
@@ -29,7 +31,7 @@ def check_model(model: dict, names: Sequence[str]) -> None:
     Raises:
         ValueError: naming both keys and both values.
     """
-    said = f'train_dataloader has {len(names)} classes'
+    said = f'train_dataloader has {counted(len(names), "class")}'
     for key, count in _counts(model, 'model'):
         if count != len(names):
             raise ValueError(f'{said}, {key} says {count}; make them agree')
@@ -82,8 +84,8 @@ def check_same(train: Sequence[str], other: Sequence[str], key: str) -> None:
     """
     if len(train) != len(other):
         raise ValueError(
-            f'train_dataloader has {len(train)} classes, {key} has '
-            f'{len(other)}; make metainfo of their data sets agree'
+            f'train_dataloader has {counted(len(train), "class")}, {key} '
+            f'has {len(other)}; make metainfo of their data sets agree'
         )
     for place, (here, there) in enumerate(zip(train, other, strict=True)):
         if here != there:
@@ -228,8 +230,8 @@ def check_checkpoint(
 def _difference(here: Sequence[str], there: Sequence[str]) -> str:
     if len(here) != len(there):
         return (
-            f'train_dataloader has {len(here)} classes ({here[0]}, ...), the '
-            f'checkpoint {len(there)} ({there[0]}, ...)'
+            f'train_dataloader has {counted(len(here), "class")} ({here[0]}, '
+            f'...), the checkpoint {len(there)} ({there[0]}, ...)'
         )
     pairs = enumerate(zip(here, there, strict=True))
     place, (one, other) = next((i, p) for i, p in pairs if p[0] != p[1])

@@ -267,8 +267,8 @@ def test_hours_are_kept(tmp_path, capsys):
         new(tmp_path / 'data', tmp_path / 'x.py', hours=1e-9, **options)
     path = new(tmp_path / 'data', tmp_path / 'x.py', hours=0.1, **options)
     said = capsys.readouterr().out
-    hours = float(re.search(r'about (\S+) hours here', said).group(1))
-    assert 0.02 < hours <= 0.1
+    minutes = int(re.search(r'about (\d+) minutes? here', said).group(1))
+    assert 1 < minutes <= 6
     assert Config.fromfile(path).train_cfg.max_epochs > 1
 
 
