@@ -33,7 +33,8 @@ img{max-width:100%;border:1px solid #8886}
 .warning{border-left:.4rem solid #e69f00;padding-left:.8rem}
 .note{border-left:.4rem solid #0072b2;padding-left:.8rem}
 code{overflow-wrap:anywhere}
-@media print{section{break-inside:avoid}}
+h2,p{break-after:avoid}
+figure,tr{break-inside:avoid}
 """
 
 
@@ -47,26 +48,27 @@ def page(
         snapshots: of the splits.
         findings: of each of them.
     """
-    pairs = [
-        (snapshot, finding)
-        for snapshot, found in zip(snapshots, findings, strict=True)
-        for finding in found
-    ]
+    kinds: dict[str, list[tuple[Snapshot, Finding]]] = {}
+    for snapshot, found in zip(snapshots, findings, strict=True):
+        for finding in found:
+            kinds.setdefault(finding.id, []).append((snapshot, finding))
     order = list(SEVERITIES)
-    pairs.sort(key=lambda pair: order.index(pair[1].severity))
+    groups = sorted(
+        kinds.values(),
+        key=lambda group: (order.index(group[0][1].severity), -_total(group)),
+    )
     rows = ''.join(
-        f'<tr><td>{f.severity}</td><td><a href="#f{place}">{f.id}</a></td>'
-        f'<td>{f.count}</td><td>{escape(f.message)}</td></tr>'
-        for place, (_, f) in enumerate(pairs)
+        f'<tr><td>{f.severity}</td><td><a href="#{f.id}">{f.id}</a></td>'
+        f'<td>{_total(group)}</td><td>{escape(f.message)}</td></tr>'
+        for group in groups
+        for f in [group[0][1]]
     )
     table = (
         '<table><thead><tr><th>severity</th><th>check</th><th>count</th>'
         f'<th>what</th></tr></thead><tbody>{rows}</tbody></table>'
     )
-    sections = ''.join(
-        _section(place, *pair) for place, pair in enumerate(pairs)
-    )
-    body = f'{table}{sections}' if pairs else '<p>Nothing was found.</p>'
+    sections = ''.join(_section(group) for group in groups)
+    body = f'{table}{sections}' if groups else '<p>Nothing was found.</p>'
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -75,19 +77,33 @@ def page(
     )
 
 
-def _section(place: int, snapshot: Snapshot, finding: Finding) -> str:
+def _total(group: list[tuple[Snapshot, Finding]]) -> int:
+    return sum(finding.count for _, finding in group)
+
+
+def _section(group: list[tuple[Snapshot, Finding]]) -> str:
+    """One fault, with examples from each file."""
+    first = group[0][1]
+    files = ''.join(_file(*pair) for pair in group)
+    return (
+        f'<section id="{first.id}" class="{first.severity}">'
+        f'<h2>{first.id} ({_total(group)})</h2>'
+        f'<p>{escape(first.message)}.<br>Fix: {escape(first.fix)}.</p>'
+        f'{files}</section>'
+    )
+
+
+def _file(snapshot: Snapshot, finding: Finding) -> str:
     shown = finding.places[:EXAMPLES]
     figures = ''.join(
         _figure(snapshot, finding, number, text)
         for number, text in enumerate(shown)
     )
     more = finding.count - len(shown)
-    rest = f'<p>and {more} more</p>' if more > 0 else ''
+    rest = f' and {more} more' if more > 0 else ''
     return (
-        f'<section id="f{place}" class="{finding.severity}">'
-        f'<h2>{finding.id} ({finding.count})</h2>'
-        f'<p>{escape(finding.message)}.<br>Fix: {escape(finding.fix)}.<br>'
-        f'<code>{escape(finding.file)}</code></p>{figures}{rest}</section>'
+        f'<p><code>{escape(finding.file)}</code>: {len(shown)}{rest}</p>'
+        f'<div>{figures}</div>'
     )
 
 
