@@ -25,7 +25,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;
 padding:0 1rem;background:Canvas;color:CanvasText}
 table{border-collapse:collapse;width:100%}
 td,th{border-bottom:1px solid #8886;padding:.3rem .6rem;text-align:left}
-figure{display:inline-block;margin:.5rem 1rem .5rem 0;max-width:320px;
+figure{display:inline-block;margin:.5rem .8rem .5rem 0;max-width:300px;
 vertical-align:top}
 figcaption{font-size:.8rem;overflow-wrap:anywhere}
 img{max-width:100%;border:1px solid #8886}
