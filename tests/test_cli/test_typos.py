@@ -77,6 +77,11 @@ def test_tools_name_the_nearest_option_and_guess_none(capsys):
             ['train', 'mask-rcnn_tiny_fpn_demo_scenes', '--work-dri', 'x'],
             'did you mean --work-dir?',
         ),
+        (['train', '--epoch', '3', '.'], 'did you mean --epochs?'),
+        (
+            ['train', 'mask-rcnn_tiny_fpn_demo_scenes', '--epochs', '3'],
+            '--epochs is for DATA',
+        ),
         (
             ['train', 'mask-rcnn_tiny_fpn_demo_scenes', '--cfg-options']
             + ['train_cfg.max_epoch=1'],
