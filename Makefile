@@ -53,6 +53,7 @@ soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
 	$(SINGLE) $(PY) -m tests.soak.resume
 	$(SINGLE) $(PY) -m pytest -n auto --dist loadgroup -m soak
+	$(SINGLE) $(PY) -m tests.soak.processes
 
 # Writes random data sets and trains on each what `new` chooses.
 soak-data: $(READY)

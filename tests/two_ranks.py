@@ -24,7 +24,7 @@ def _run(rank, function, folder, count):
     os._exit(0)
 
 
-def on_ranks(function, tmp_path, count=2, seconds=600):
+def on_ranks(function, tmp_path, count=2, seconds=600, start_method='spawn'):
     """What the function returns for each rank.
 
     Args:
@@ -33,18 +33,19 @@ def on_ranks(function, tmp_path, count=2, seconds=600):
         tmp_path: an empty folder, where the ranks meet.
         count: number of processes.
         seconds: that it may take.
+        start_method: 'fork' is quicker; forked processes cannot run a
+            backward pass.
 
     Raises:
         TimeoutError: it took longer; the processes are ended.
     """
-    # Forked ones could not run a backward pass.
     running = mp.start_processes(
         _run,
         (function, tmp_path, count),
         nprocs=count,
         daemon=True,
         join=False,
-        start_method='spawn',
+        start_method=start_method,
     )
     end = time.monotonic() + seconds
     while not running.join(timeout=1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from mmseg_plugin.cli.cli import UserError, atomic_path
@@ -44,7 +43,8 @@ def write_fixed(
         part.mkdir()
         for snapshot, (data, fixed) in zip(snapshots, copies, strict=True):
             name = _name(snapshot, snapshots)
-            (part / name).write_text(json.dumps(_moved(snapshot, data, out)))
+            moved = _moved(snapshot, data, part / name)
+            (part / name).write_text(json.dumps(moved))
             if snapshot.seg_dir:
                 link = (part / name).with_suffix('')
                 link.symlink_to(snapshot.seg_dir.resolve())
@@ -63,13 +63,14 @@ def _name(snapshot: Snapshot, snapshots: list[Snapshot]) -> str:
     return name if name.endswith('.json') else f'{name}.json'
 
 
-def _moved(snapshot: Snapshot, data: dict, out: Path) -> dict:
-    """File names that lead from another folder to the images."""
+def _moved(snapshot: Snapshot, data: dict, target: Path) -> dict:
+    """File names that lead to the images, by a link beside the file."""
     if snapshot.image_dir is None:
         return data
-    start = Path(os.path.relpath(snapshot.image_dir.resolve(), out.resolve()))
+    link = target.with_name(f'{target.stem}_images')
+    link.symlink_to(snapshot.image_dir.resolve())
     images = [
-        {**image, 'file_name': (start / str(image['file_name'])).as_posix()}
+        {**image, 'file_name': f'{link.name}/{image["file_name"]}'}
         for image in data.get('images', ())
     ]
     return {**data, 'images': images}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.datasets.annotation_files import check_inside
 from mmseg_plugin.datasets.formats import (
     DataError,
     DataFound,
@@ -62,6 +63,8 @@ def read_split(split: Split, images: bool = True) -> Snapshot:
     if split.ann_file is None:
         return _label_maps(split, images)
     data = split.data or read_json(split.ann_file)
+    if images:
+        _check_names(split.ann_file, split.image_dir, data)
     return Snapshot(
         split.ann_file,
         data,
@@ -69,6 +72,27 @@ def read_split(split: Split, images: bool = True) -> Snapshot:
         split.image_dir if images else None,
         split.seg_dir,
     )
+
+
+def _check_names(ann_file: Path, folder: Path, data: dict) -> None:
+    """No image is named that lies beside the data."""
+    root = ann_file.parent
+    if root.name == 'annotations':
+        root = root.parent
+    found = data.get('images')
+    images = found if isinstance(found, list) else []
+    names = [str(im.get('file_name')) for im in images if isinstance(im, dict)]
+    try:
+        check_inside(
+            (
+                f'{folder}/{name}' if name[:1] != '/' else name
+                for name in names
+            ),
+            (root, folder),
+            ann_file,
+        )
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 def _label_maps(split: Split, images: bool) -> Snapshot:

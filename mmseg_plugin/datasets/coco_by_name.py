@@ -14,6 +14,7 @@ from pycocotools import mask as mask_utils
 
 from mmseg_plugin.datasets.annotation_files import (
     category_ids,
+    check_inside,
     completed_truth,
     image_sizes,
 )
@@ -183,6 +184,20 @@ class _Compact:
     """
 
     cat_img_map: dict[int, list[int]]
+    ann_file: str
+    data_root: str | None
+    data_prefix: dict[str, str]
+
+    def load_data_list(self) -> list[dict]:
+        """Reads the annotation file; all it names is where the data are."""
+        infos = super().load_data_list()  # type: ignore[misc]
+        keys = ('img_path', 'seg_map_path')
+        check_inside(
+            (info[key] for info in infos for key in keys if info.get(key)),
+            (self.data_root, *self.data_prefix.values()),
+            self.ann_file,
+        )
+        return infos
 
     def full_init(self) -> None:
         """Reads the file, then tidies up."""
