@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmseg_plugin.cli.cli import UserError
-from mmseg_plugin.datasets.annotation_files import check_inside
 from mmseg_plugin.datasets.formats import (
     DataError,
     DataFound,
@@ -18,6 +17,7 @@ from mmseg_plugin.datasets.formats import (
 from mmseg_plugin.datasets.formats.detect import kind_of
 from mmseg_plugin.datasets.formats.label_maps import label_pairs
 from mmseg_plugin.datasets.formats.layout import Split, read_json
+from mmseg_plugin.datasets.structure import check_inside
 
 from .findings import Options
 from .snapshot import Snapshot

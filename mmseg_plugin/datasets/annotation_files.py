@@ -1,43 +1,11 @@
 """What whole COCO files have to say: images, categories, annotations."""
 
 import logging
-import os.path as osp
 from collections.abc import Hashable, Iterable, Mapping
 
 from mmengine.logging import print_log
 
 from mmseg_plugin.datasets.annotations import completed, place
-
-
-def check_inside(
-    paths: Iterable[str], folders: Iterable[object], source: object
-) -> None:
-    """Refuses files that an annotation file names outside its data.
-
-    What counts is the text of a path: links may lead anywhere.
-
-    Args:
-        paths: whole paths of images or maps.
-        folders: where they may be, with all below. Without any there is
-            nothing to leave.
-        source: the annotation file.
-
-    Raises:
-        ValueError: naming the first that is elsewhere.
-    """
-    named = [str(folder) for folder in folders if folder]
-    if not named:
-        return
-    texts = tuple(osp.join(folder, '') for folder in named)
-    roots = tuple(osp.join(osp.abspath(folder), '') for folder in named)
-    for path in paths:
-        if '..' not in path and path.startswith(texts):
-            continue
-        if not osp.abspath(path).startswith(roots):
-            raise ValueError(
-                f'{source}: {path} lies outside {named[0]}, where its files '
-                'have to be: move or link it there'
-            )
 
 
 def image_sizes(content: dict, source: object) -> dict:

@@ -14,7 +14,6 @@ from pycocotools import mask as mask_utils
 
 from mmseg_plugin.datasets.annotation_files import (
     category_ids,
-    check_inside,
     completed_truth,
     image_sizes,
 )
@@ -23,6 +22,11 @@ from mmseg_plugin.datasets.panoptic_files import (
     entries_by_image,
     needs_map,
     read_segment_ids,
+)
+from mmseg_plugin.datasets.structure import (
+    check_inside,
+    check_structure,
+    no_json_as_sentence,
 )
 from mmseg_plugin.datasets.trainable import check_isthing, check_trainable
 from mmseg_plugin.registry import DATASETS
@@ -57,7 +61,11 @@ class _ByName:
         self.source = source
         self.classes = tuple(classes)
         self.masks = masks
-        super().__init__(local_path)  # type: ignore[call-arg]
+        try:
+            with no_json_as_sentence(source):
+                super().__init__(local_path)  # type: ignore[call-arg]
+        except AssertionError as error:
+            raise ValueError(f'{source}: {error}') from error
 
     def _name_categories(self) -> None:
         known = category_ids(self.dataset, self.source)
@@ -89,6 +97,7 @@ class _ByName:
 class _InstanceFile(_ByName, COCO):
     def createIndex(self) -> None:
         """Completes the annotations first, and leaves other classes out."""
+        check_structure(self.dataset, self.source)
         self._name_categories()
         annotations = self.dataset.get('annotations', ())
         if any('segments_info' in annotation for annotation in annotations):
@@ -136,6 +145,7 @@ class _PanopticFile(_ByName, COCOPanoptic):
 
     def createIndex(self) -> None:
         """Checks the entries first, and leaves other classes out."""
+        check_structure(self.dataset, self.source)
         isthing = {
             category.get('name'): bool(category.setdefault('isthing', 1))
             for category in self.dataset.get('categories', ())

@@ -12,6 +12,7 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from mmseg_plugin.datasets.annotation_files import category_ids
+from mmseg_plugin.datasets.structure import read_json
 from mmseg_plugin.evaluation.average_precision import (
     AREAS,
     average_precisions,
@@ -67,7 +68,7 @@ class CocoInstanceMetric(CocoMetric):
         self.ann_file = ann_file
         self._content: dict | None = None
         if ann_file is not None:
-            self._content = load(ann_file, backend_args=self.backend_args)
+            self._content = read_json(ann_file, self.backend_args)
             category_ids(self._content, ann_file)
             # What mmdet asks before it takes the truth from the samples.
             self._coco_api = indexed({'images': []})

@@ -9,11 +9,12 @@ import numpy as np
 from mmdet.evaluation.functional import INSTANCE_OFFSET
 from mmdet.evaluation.metrics.coco_panoptic_metric import print_panoptic_table
 from mmengine.evaluator import BaseMetric
-from mmengine.fileio import dump, exists, load
+from mmengine.fileio import dump, exists
 from mmengine.logging import MMLogger
 
 from mmseg_plugin.datasets.annotation_files import category_ids
 from mmseg_plugin.datasets.panoptic_files import entries_by_image
+from mmseg_plugin.datasets.structure import read_json
 from mmseg_plugin.evaluation.panoptic_images import (
     ImageJob,
     image_counts,
@@ -110,7 +111,7 @@ class CocoPanopticMetric(BaseMetric):
                 for i, name in enumerate(names)
             ]
             return
-        content = load(self.ann_file, backend_args=self.backend_args)
+        content = read_json(self.ann_file, self.backend_args)
         ids = category_ids(content, self.ann_file)
         lacking = sorted(set(names) - set(ids))
         if lacking:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmseg_plugin.datasets.structure import check_structure
+
 from .label_maps import find_label_maps
 from .layout import DataError, DataFound, Split, ordered, read_json, split_of
 from .yolo import find_yolo, settings_files
@@ -48,6 +50,10 @@ def kind_of(data: dict, path: Path) -> str:
     Raises:
         DataError: it is not COCO data.
     """
+    try:
+        check_structure(data, path)
+    except ValueError as error:
+        raise DataError(str(error)) from error
     for key in ('images', 'annotations'):
         if not isinstance(data.get(key), list):
             raise DataError(f'{path} has no list of {key}, as COCO has')

@@ -1,0 +1,82 @@
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import BaseDataset, ConcatDataset
+
+from mmseg_plugin.engine.hooks import skip_bad_images_hook as module
+from tests.toy_run import toy_runner
+
+BAD = '7.png'
+
+
+class Images(BaseDataset):
+    """As many small images as the toy has samples, one of them cut off."""
+
+    METAINFO = {'classes': ('one',)}
+
+    def load_data_list(self):
+        return [
+            {'img_path': f'{self.data_root}/{i}.png'} for i in range(self.size)
+        ]
+
+
+def load(results):
+    image = mmcv.imread(results['img_path'])
+    assert image is not None
+    if image.size == 3:
+        raise RuntimeError('another fault')
+    return torch.tensor(image.mean((0, 1)).tolist() + [1.0]) / 255
+
+
+@pytest.fixture
+def data(tmp_path):
+    root = tmp_path / 'images'
+    for i in range(20):
+        image = np.full((8, 8, 3), 10 * i, np.uint8)
+        mmcv.imwrite(image, str(root / f'{i}.png'))
+    (root / BAD).write_bytes((root / BAD).read_bytes()[:20])
+    Images.size = 20
+    # Within a wrapper, as configs have them.
+    return ConcatDataset([Images(data_root=str(root), pipeline=[load])])
+
+
+def run(folder, data, workers=0, **options):
+    hook = {'type': 'mmseg_plugin.SkipBadImagesHook', **options}
+    runner = toy_runner(
+        folder, 20, data=data, hooks=[hook], num_workers=workers
+    )
+    runner.train()
+    return runner
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_bad_image_is_left_out_named_and_counted(tmp_path, data, workers):
+    runner = run(tmp_path / 'run', data, workers, max_rate=0.5, interval=20)
+    assert runner.iter == 20
+    lines = (tmp_path / 'run/bad_images/rank_0.txt').read_text().splitlines()
+    # Two epochs' worth, the second of them ahead of the last iteration.
+    assert 1 <= len(lines) <= 3
+    assert all(f'/{BAD} (AssertionError' in line for line in lines)
+    count = runner.message_hub.get_info('bad_images')
+    assert 1 <= count <= len(lines)
+
+
+def test_all_processes_end_above_a_rate(tmp_path, data, monkeypatch):
+    """The other process has found thirty."""
+    monkeypatch.setattr(module, 'all_reduce', lambda count: count.add_(30))
+    monkeypatch.setattr(module, 'get_world_size', lambda: 2)
+    with pytest.raises(SystemExit, match=r'of about 40 .* max_rate=0.5 of '):
+        run(tmp_path / 'run', data, max_rate=0.5, interval=10)
+
+
+def test_other_errors_end_the_training(tmp_path, data):
+    image = np.zeros((1, 1, 3), np.uint8)
+    mmcv.imwrite(image, str(tmp_path / 'images' / BAD))
+    with pytest.raises(RuntimeError, match='another fault'):
+        run(tmp_path / 'run', data)
+
+
+def test_the_rate_is_a_share():
+    with pytest.raises(ValueError, match='within 0 and 1, not 2'):
+        module.SkipBadImagesHook(max_rate=2)
