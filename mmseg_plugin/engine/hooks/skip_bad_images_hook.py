@@ -137,7 +137,7 @@ def is_image(path: str) -> bool:
 def _restart_workers(loop: Any) -> None:
     """Workers of a run over iterations have the data set as it was built."""
     loader = loop.dataloader
-    iterator = getattr(loop, 'dataloader_iterator', None)
+    iterator: Any = getattr(loop, 'dataloader_iterator', None)
     if type(iterator) is _InfiniteDataloaderIterator and loader.num_workers:
         loader._iterator = None
         loop.dataloader_iterator = _InfiniteDataloaderIterator(loader)
