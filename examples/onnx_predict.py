@@ -83,12 +83,32 @@ def run(path, image):
     inside = image.shape[:2]
     if not meta['pixels']:
         feed['image'], inside = prepare(image, meta['preprocessing'])
+    elif meta['results'] == 'input':
+        inside = target_size(*inside, meta['preprocessing']['resize'])
     if 'sizes' in [item.name for item in session.get_inputs()]:
         feed['sizes'] = np.array([*inside, *image.shape[:2]], np.int64)
     names = [item.name for item in session.get_outputs()]
     values = session.run(None, feed)
-    found = {name: value[0] for name, value in zip(names, values, strict=True)}
+    found = dict(zip(names, values, strict=True))
+    pixels = found.pop('masks') if 'windows' in found else None
+    found = {name: value[0] for name, value in found.items()}
+    if pixels is not None:
+        size = image.shape[:2]
+        if meta['results'] == 'input':
+            size = feed['image'].shape[-2:] if not meta['pixels'] else inside
+        found['masks'] = whole_masks(pixels, found['windows'], size)
     return found, meta, inside
+
+
+def whole_masks(pixels, windows, size):
+    """Masks (n, h, w) of their pixels inside windows (n, 4)."""
+    masks = np.zeros((len(windows), *size), np.uint8)
+    begin = 0
+    for mask, (x1, y1, x2, y2) in zip(masks, windows, strict=True):
+        end = begin + (y2 - y1) * (x2 - x1)
+        mask[y1:y2, x1:x2] = pixels[begin:end].reshape(y2 - y1, x2 - x1)
+        begin = end
+    return masks
 
 
 def segments(found, meta, threshold):

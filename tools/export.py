@@ -67,6 +67,13 @@ def parse_args() -> argparse.Namespace:
         'input (default: original, with --dynamic batch input)',
     )
     parser.add_argument(
+        '--masks',
+        choices=('whole', 'crop'),
+        default='whole',
+        help='masks at the size of the results, or their pixels inside the '
+        'rectangles around them, one after the other',
+    )
+    parser.add_argument(
         '--preprocess',
         action='store_true',
         help='take the pixels of one image, RGB, uint8 (height, width, 3)',
@@ -140,6 +147,7 @@ def read_options(args: argparse.Namespace) -> Options:
         batch=batch,
         pixels=args.preprocess,
         results=args.results or ('input' if batch else 'original'),
+        crops=args.masks == 'crop',
         sampling=args.sampling,
         half=args.half,
     )

@@ -1,6 +1,5 @@
 """Deformable attention by operators that ONNX has."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -26,21 +25,23 @@ class _SampledAttention(DeformableAttention):
         if sizes is None:
             raise ValueError('the levels of an export have known sizes')
         lengths = [height * width for height, width in sizes]
-        sampled = []
+        # Points before queries: sums over the former are those of rows.
+        places = locations.permute(0, 2, 3, 4, 1, 5)
+        shares = weights.permute(0, 2, 3, 4, 1)
+        total = value.new_zeros(())
         for level, part in enumerate(value.split(lengths, 1)):
-            height, width = sizes[level]
             maps = part.permute(0, 2, 3, 1).flatten(0, 1)
-            places = locations[:, :, :, level].transpose(1, 2).flatten(0, 1)
-            sampled.append(
-                self._sampled(maps.unflatten(-1, (height, width)), places)
+            sampled = self._sampled(
+                maps.unflatten(-1, sizes[level]),
+                places[:, :, level].flatten(0, 1),
             )
-        shares = weights.transpose(1, 2).flatten(0, 1).flatten(2)[:, None]
-        sums = (torch.cat(sampled, -1) * shares).sum(-1)
-        sums = sums.unflatten(0, (-1, self.num_heads))
+            share = shares[:, :, level].flatten(0, 1)[:, None]
+            total = total + (sampled * share).sum(2)
+        sums = total.unflatten(0, (-1, self.num_heads))
         return sums.flatten(1, 2).transpose(1, 2)
 
     def _sampled(self, maps: Tensor, places: Tensor) -> Tensor:
-        """Values (n, C, Q, P) of maps (n, C, h, w) at (n, Q, P, 2)."""
+        """Values (n, C, P, Q) of maps (n, C, h, w) at (n, P, Q, 2)."""
         raise NotImplementedError
 
 

@@ -20,6 +20,7 @@ from mmseg_plugin.exporting.deformable_convolution import (
 from mmseg_plugin.exporting.half import halve_weights
 from mmseg_plugin.exporting.networks import ImageToResults
 from mmseg_plugin.exporting.recipe import Recipe, read_recipe
+from mmseg_plugin.exporting.scans import write_scans
 from mmseg_plugin.exporting.session import KEY, onnx_packages
 from mmseg_plugin.exporting.tracing import WrittenOtherwise
 
@@ -39,6 +40,7 @@ class Options(NamedTuple):
         pixels: preprocessing inside the graph: takes one RGB image.
         results: ``'original'``, at the size of the original image, or
             ``'input'``, at that of the network's input.
+        crops: masks cut out to the rectangles around them.
         sampling: key of :data:`SAMPLING`.
         half: weights in float16.
     """
@@ -47,6 +49,7 @@ class Options(NamedTuple):
     batch: bool = False
     pixels: bool = False
     results: str = 'original'
+    crops: bool = False
     sampling: str = 'grid'
     half: bool = False
 
@@ -81,12 +84,14 @@ def write_onnx(
         recipe,
         options.pixels,
         options.results == 'original',
+        options.crops,
     ).eval()
     inputs = example_inputs(recipe, options)
     with torch.no_grad():
         network(*inputs)
     _trace(network, inputs, _dynamic_axes(network, options), path)
     proto = onnx.load(str(path))
+    write_scans(proto)
     description = describe(model, meta, config, recipe, options)
     onnx.helper.set_model_props(proto, {KEY: json.dumps(description)})
     if options.half:
@@ -189,6 +194,7 @@ def describe(
         'preprocessing': recipe._asdict(),
         'pixels': options.pixels,
         'results': options.results,
+        'masks': 'crop' if options.crops else 'whole',
         'precision': 'float16' if options.half else 'float32',
         'opset': OPSET,
         'torch': torch.__version__,

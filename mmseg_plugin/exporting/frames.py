@@ -44,6 +44,20 @@ class Frame(NamedTuple):
         """
         return self.unpad(self.enlarge(maps))
 
+    def factors(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Matrices (H, h), (w, W) between which a product is :meth:`finish`.
+
+        What each row and column of the results takes of those of maps
+        (..., h, w): one step, however many sizes lie between.
+        """
+        image = self.image or (None, None)
+        out = self.out or (None, None)
+        rows, columns = (
+            _taken(maps.shape[i - 2], self.padded[i], image[i], out[i])
+            for i in range(2)
+        )
+        return rows, columns.transpose(0, 1)
+
     def corners(self, boxes: Tensor) -> Tensor:
         """Corners in pixels of the results of boxes (..., 4) in [0, 1].
 
@@ -62,6 +76,27 @@ class Frame(NamedTuple):
             (cy + h / 2) * height,
         ]
         return torch.stack(edges, -1)
+
+
+def _taken(low: Any, padded: Any, image: Any, out: Any) -> Tensor:
+    """What each pixel of a side takes of those of a low side."""
+    first = _bilinear(low, padded)
+    if image is not None:
+        first = first[:image]
+    if out is None:
+        return first
+    return _bilinear(padded if image is None else image, out) @ first
+
+
+def _bilinear(old: Any, new: Any) -> Tensor:
+    """What each of ``new`` pixels takes of ``old`` ones, (new, old)."""
+    old, new = torch.as_tensor(old), torch.as_tensor(new)
+    centres = torch.arange(new, dtype=torch.float32) + 0.5
+    places = (centres * (old.float() / new.float()) - 0.5).clamp(min=0)
+    # Beyond the last centre there is that pixel alone.
+    places = torch.minimum(places, old.float() - 1)
+    gaps = places[:, None] - torch.arange(old, dtype=torch.float32)
+    return (1 - gaps.abs()).clamp(min=0)
 
 
 def resize(maps: Tensor, size: Size) -> Tensor:

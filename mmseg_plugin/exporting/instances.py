@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mmseg_plugin.exporting.frames import Frame, multiply
+from mmseg_plugin.exporting.scans import masks_of
 from mmseg_plugin.models.fusion.instance import InstanceRules
 from mmseg_plugin.structures import MaskLogits
 
@@ -32,13 +33,14 @@ def best_pairs(
 
 
 def boxes_around(inside: Tensor) -> Tensor:
-    """Tight boxes (B, n, 4) of bool masks (B, n, h, w), zeros of empty ones.
+    """Tight boxes (B, n, 4) of masks (B, n, h, w), zeros of empty ones.
 
     Corners in pixels, the last ones exclusive.
     """
     edges = []
     for dim in (2, 3):
-        hit = inside.any(dim).int()
+        # Bytes: `any` would make eight of each.
+        hit = inside.to(torch.uint8).amax(dim).int()
         size = hit.shape[2]
         where = torch.arange(1, size + 1, device=hit.device)
         last = (hit * where).amax(2)
@@ -55,7 +57,6 @@ def instance_outputs(
     rules: InstanceRules,
     boxes: Tensor | None = None,
     classes: Tensor | None = None,
-    maps: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """What :func:`instance_results` gives, in tensors of fixed sizes.
 
@@ -69,23 +70,21 @@ def instance_outputs(
         rules: what is kept.
         boxes: (B, Q, 4), (cx, cy, w, h) in [0, 1]; from the masks if None.
         classes: bool (C,), classes to keep after the choice; all if None.
-        maps: all queries' logits (B, Q, *out), if they are there already.
 
     Returns:
         ``scores``, ``labels`` (B, n), ``boxes`` (B, n, 4) in pixels of the
         results and ``masks`` uint8 (B, n, *out).
     """
     best, labels, queries = best_pairs(scores, rules.max_per_image, classes)
-    # Where each pair's map is.
-    places = queries
-    if maps is None:
-        maps = frame.finish(multiply(masks, queries))
+    # Each pair has a map, or each query, whichever are fewer.
+    if masks.embed.shape[1] <= rules.max_per_image:
+        places, low = queries, multiply(masks)
+    else:
         places = torch.arange(best.shape[1]).expand_as(best)
+        low = multiply(masks, queries)
     threshold = torch.tensor(rules.mask_thr).logit().item()
-    inside = maps > threshold
-    area = inside.flatten(2).sum(2)
+    inside, area, total = masks_of(low, frame, threshold)
     if rules.mask_score:
-        total = maps.sigmoid().where(inside, 0.0).flatten(2).sum(2)
         best = best * (total / (area + 1e-6)).gather(1, places)
     keep = best >= max(rules.score_thr, 0.0)
     if rules.drop_empty:
@@ -105,7 +104,7 @@ def instance_outputs(
         'scores': best.gather(1, order),
         'labels': labels.gather(1, order),
         'boxes': _rows(corners, order),
-        'masks': inside.flatten(0, 1)[chosen].to(torch.uint8),
+        'masks': inside.flatten(0, 1)[chosen],
     }
 
 

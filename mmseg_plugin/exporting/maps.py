@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mmseg_plugin.exporting.frames import Frame, multiply
+from mmseg_plugin.exporting.scans import contest_of
 from mmseg_plugin.models.fusion.panoptic import (
     INSTANCE_OFFSET,
     PanopticRules,
@@ -15,7 +16,8 @@ def panoptic_map(
     scores: Tensor,
     labels: Tensor,
     keep: Tensor,
-    maps: Tensor,
+    masks: MaskLogits,
+    frame: Frame,
     rules: PanopticRules,
     is_thing: Tensor,
 ) -> Tensor:
@@ -27,25 +29,33 @@ def panoptic_map(
         scores: (B, Q), class scores.
         labels: int64 (B, Q), classes.
         keep: bool (B, Q), queries that may be segments.
-        maps: mask logits (B, Q, *out).
+        masks: mask logits of the queries.
+        frame: sizes of the results.
         rules: which segments are kept.
         is_thing: bool (C,).
 
     Returns:
         int32 (B, *out), class + 1000 * instance, C where there is nothing.
     """
-    probs = maps.sigmoid()
+    if scores.shape[0] == 1:
+        # Few may be segments. Another one, so that there is one at least.
+        chosen = keep[0].nonzero()[:, 0]
+        chosen = torch.cat((chosen, chosen.new_zeros(1)))[None]
+        scores, labels = scores.gather(1, chosen), labels.gather(1, chosen)
+        keep = torch.arange(chosen.shape[1])[None] < chosen.shape[1] - 1
+        low = multiply(masks, chosen)
+    else:
+        low = multiply(masks)
     # A query that is not kept wins where no other one is: it is void.
-    ranks = scores.where(keep, -1.0)[..., None, None]
-    winner = (probs * ranks).argmax(1)
-    own = probs >= rules.mask_thr
-    own_area = own.flatten(2).sum(2)
-    area = _areas(winner.flatten(1), torch.ones_like(own_area))
+    winner, inside, own_area = contest_of(
+        low, scores.where(keep, -1.0), frame, rules.mask_thr
+    )
+    area = _areas(winner.flatten(1), torch.zeros_like(labels))
     kept = keep & (area > 0) & (own_area > 0)
     kept = kept & (area / own_area.clamp(min=1) >= rules.iou_thr)
     if rules.filter_low_score:
-        inside = own.gather(1, winner[:, None])[:, 0]
-        left = _areas(winner.flatten(1), own_area, inside.flatten(1))
+        zeros = torch.zeros_like(labels)
+        left = _areas(winner.flatten(1), zeros, inside.flatten(1))
         kept = kept & (left > 0)
     void = is_thing.shape[0]
     thing = kept & is_thing[labels]
@@ -58,11 +68,11 @@ def panoptic_map(
 
 
 def _areas(
-    winner: Tensor, like: Tensor, counted: Tensor | None = None
+    winner: Tensor, zeros: Tensor, counted: Tensor | None = None
 ) -> Tensor:
     """Pixels (B, Q) that each query won, of those counted."""
     ones = torch.ones_like(winner) if counted is None else counted.long()
-    return torch.zeros_like(like).scatter_add(1, winner, ones)
+    return zeros.scatter_add(1, winner, ones)
 
 
 def semantic_map(

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmseg_plugin.cli.cli import UserError
@@ -165,23 +164,31 @@ def clip(boxes: Tensor, inside: Size) -> Tensor:
 
 
 def paste(maps: Tensor, boxes: Tensor, size: Size) -> Tensor:
-    """Maps (n, 1, s, s) of boxes (n, 4) in an image (n, *size), bilinear."""
-    grids = []
-    for length, (low, high) in zip(size[::-1], ((0, 2), (1, 3)), strict=True):
-        centres = torch.arange(length, device=boxes.device) + 0.5
-        start, end = boxes[:, low, None], boxes[:, high, None]
-        grids.append((centres - start) / (end - start) * 2 - 1)
-    x, y = grids
-    grid = torch.stack(
-        (
-            x[:, None].expand(-1, y.shape[1], -1),
-            y[:, :, None].expand(-1, -1, x.shape[1]),
-        ),
-        -1,
-    )
-    # A box without a side has no place in it.
-    grid = grid.where(grid.isfinite(), -2.0)
-    return F.grid_sample(maps, grid, align_corners=False)[:, 0]
+    """Maps (n, 1, s, s) of boxes (n, 4) in an image (n, *size), bilinear.
+
+    Products with what each pixel takes of rows and of columns: boxes have no
+    angle.
+    """
+    rows = _shares(size[0], boxes[:, 1::2], maps.shape[2])
+    columns = _shares(size[1], boxes[:, 0::2], maps.shape[3])
+    return rows @ maps[:, 0] @ columns.transpose(1, 2)
+
+
+def _shares(length: Any, edges: Tensor, side: int) -> Tensor:
+    """What pixels of an image take of those of boxes, (n, length, side).
+
+    Args:
+        length: of the image.
+        edges: first and last of each box, (n, 2).
+        side: pixels of a box.
+    """
+    centres = torch.arange(length, device=edges.device) + 0.5
+    start, end = edges[:, :1], edges[:, 1:]
+    places = (centres - start) / (end - start) * side - 0.5
+    # A box without a side has no place in the image.
+    places = places.where(places.isfinite(), -2.0)
+    gaps = (places[..., None] - torch.arange(side, device=edges.device)).abs()
+    return (1 - gaps).clamp(min=0)
 
 
 def _check(detector: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmseg_plugin.exporting.frames import Frame, Size, multiply, resize
+from mmseg_plugin.exporting.crops import cut_out
+from mmseg_plugin.exporting.frames import Frame, Size, resize
 from mmseg_plugin.exporting.instances import best_pairs, instance_outputs
 from mmseg_plugin.exporting.maps import panoptic_map, semantic_map
 from mmseg_plugin.exporting.recipe import Recipe
@@ -44,21 +45,16 @@ class QueryResults(nn.Module):
         sharp = fusion.class_scores(logits, sharp=True)
         found: dict[str, Tensor] = {}
         things_only = config.get('panoptic_on', True)
-        rules = fusion._rules(InstanceRules)
-        maps = None
-        if things_only or head.num_queries <= rules.max_per_image:
-            maps = frame.finish(multiply(masks))
         if config.get('instance_on', False):
             found |= instance_outputs(
                 plain,
                 masks,
                 frame,
-                rules,
+                fusion._rules(InstanceRules),
                 boxes[0] if boxes else None,
                 fusion.is_thing if things_only else None,
-                maps,
             )
-        if things_only and maps is not None:
+        if things_only:
             keep = plain.amax(-1) > config.get('object_mask_thr', 0.8)
             if not fusion.use_sigmoid:
                 keep = keep & (logits.argmax(-1) != fusion.num_classes)
@@ -67,7 +63,8 @@ class QueryResults(nn.Module):
                 best,
                 labels,
                 keep,
-                maps,
+                masks,
+                frame,
                 fusion._rules(PanopticRules),
                 fusion.is_thing,
             )
@@ -117,16 +114,23 @@ class ImageToResults(nn.Module):
             of a prepared input.
         original: results at the size of the original image, in place of
             that of the input.
+        crops: masks cut out, see :func:`cut_out`.
     """
 
     def __init__(
-        self, body: nn.Module, recipe: Recipe, pixels: bool, original: bool
+        self,
+        body: nn.Module,
+        recipe: Recipe,
+        pixels: bool = False,
+        original: bool = True,
+        crops: bool = False,
     ) -> None:
         super().__init__()
         self.body = body
         self.recipe = recipe
         self.pixels = pixels
         self.original = original
+        self.crops = crops
         self.names: list[str] = []
 
     @property
@@ -154,6 +158,8 @@ class ImageToResults(nn.Module):
         else:
             frame = Frame(_size_of(image))
         found = self.body(image, frame)
+        if self.crops and 'masks' in found:
+            found = cut_out(found)
         self.names = list(found)
         return tuple(found.values())
 

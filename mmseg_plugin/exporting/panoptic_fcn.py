@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmseg_plugin.exporting.frames import Frame
 from mmseg_plugin.exporting.instances import boxes_around
+from mmseg_plugin.exporting.scans import masks_of
 from mmseg_plugin.models.dense_heads.panoptic_fcn_kernels import (
     POOL_SIZES,
     find_regions,
@@ -47,10 +48,7 @@ class PanopticFCNResults(nn.Module):
             panoptic = self._panoptic(found, regions)
             result['panoptic'] = panoptic[None]
         if config.get('instance_on', False):
-            result |= {
-                **{key: value[None] for key, value in found.items()},
-                'masks': found['masks'].to(torch.uint8)[None],
-            }
+            result |= {key: value[None] for key, value in found.items()}
         return result
 
     def _things(self, maps: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -109,12 +107,12 @@ class PanopticFCNResults(nn.Module):
         scores, order = scores.topk(most)
         keep = scores >= max(config.get('score_thr', 0.05), 1e-9)
         probs = probs[order].unflatten(1, features.shape[-2:])
-        masks = frame.finish(probs[None])[0] > threshold
+        masks, _, _ = masks_of(probs[None], frame, threshold)
         return {
             'scores': scores.where(keep, 0.0),
             'labels': labels[order].where(keep, -1),
-            'boxes': boxes_around(masks[None])[0],
-            'masks': masks,
+            'boxes': boxes_around(masks)[0],
+            'masks': masks[0],
         }
 
     def _regions(self, maps: Any, features: Tensor, frame: Frame) -> Tensor:
@@ -146,7 +144,7 @@ class PanopticFCNResults(nn.Module):
         least = config.get('instance_thr', 0.2)
         good = (found['scores'] >= least) & (found['labels'] >= 0)
         ids = paste(
-            found['masks'],
+            found['masks'].bool(),
             found['labels'],
             good,
             config.get('overlap_thr', 0.5),

@@ -10,6 +10,7 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from torch import Tensor
 
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.exporting.crops import put_back
 from mmseg_plugin.exporting.recipe import Recipe
 
 # Key of the description among a file's metadata.
@@ -122,7 +123,12 @@ class OnnxModel:
             image: BGR, uint8 (h, w, 3).
         """
         feed, meta = self.feed(image)
-        found = {name: value[0] for name, value in self.run(feed).items()}
+        values = self.run(feed)
+        if 'windows' in values:
+            windows = values.pop('windows')
+            size = meta['ori_shape']
+            values['masks'] = put_back(values['masks'], windows, size)
+        found = {name: value[0] for name, value in values.items()}
         return data_sample(found, meta, self.meta['framework'])
 
 

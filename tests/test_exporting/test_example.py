@@ -14,6 +14,7 @@ from mmseg_plugin.exporting.recipe import Recipe
 from tests.test_exporting.tiny_detectors import (
     config_of,
     exported,
+    parity,
     photo,
     query_detector,
 )
@@ -47,22 +48,47 @@ def test_images_are_prepared_as_by_the_package(resize):
         assert np.abs(got - want.numpy()).max() <= 1.001 / 50
 
 
-def test_the_example_finds_what_the_package_finds(tmp_path, monkeypatch):
-    model, config = query_detector('mask2former', panoptic_on=False)
-    file = exported(tmp_path / 'm.onnx', model, config_of(config))
+@pytest.mark.parametrize(
+    'options',
+    [{}, {'crops': True}, {'crops': True, 'pixels': True, 'results': 'input'}],
+    ids=['whole', 'crop', 'pixels'],
+)
+def test_the_example_finds_what_the_package_finds(
+    tmp_path, monkeypatch, options
+):
+    model, config = query_detector(
+        'mask2former', panoptic_on=False, semantic_on=False
+    )
+    config = config_of(config, {'type': 'Resize', 'scale_factor': 0.8})
+    file = exported(tmp_path / 'm.onnx', model, config, **options)
     image = photo(70, 90)
     script = runpy.run_path(str(SCRIPT))
     found, meta, _ = script['run'](str(tmp_path / 'm.onnx'), image[..., ::-1])
-    for name, value in file.run(file.feed(image)[0]).items():
-        np.testing.assert_array_equal(found[name], value[0])
+    shown = file(image).pred_instances
+    rows = found['labels'] >= 0
+    assert rows.any()
+    for name, key in (('scores', 'scores'), ('boxes', 'bboxes')):
+        np.testing.assert_array_equal(found[name][rows], shown[key].numpy())
+    np.testing.assert_array_equal(
+        found['masks'][rows].astype(bool), shown.masks.numpy()
+    )
     assert meta == file.meta
+    if options.get('crops'):
+        # No pixel that lies outside of the rectangles.
+        raw = file.run(file.feed(image)[0])
+        x1, y1, x2, y2 = raw['windows'][0].T
+        assert len(raw['masks']) == ((x2 - x1) * (y2 - y1)).sum()
+        assert raw['masks'].sum() == found['masks'].sum() > 0
+    assert parity(model, file, image).faults(5e-3) == []
     cv2.imwrite(str(tmp_path / 'in.png'), image)
     words = [SCRIPT, tmp_path / 'm.onnx', tmp_path / 'in.png']
     monkeypatch.setattr(
         sys, 'argv', [str(word) for word in (*words, tmp_path / 'out.png')]
     )
     script['main']()
-    assert cv2.imread(str(tmp_path / 'out.png')).shape == image.shape
+    drawn = cv2.imread(str(tmp_path / 'out.png'))
+    whole = options.get('results') != 'input'
+    assert drawn.shape == (image.shape if whole else (56, 72, 3))
 
 
 @pytest.mark.slow

@@ -74,8 +74,9 @@ def test_pixels_of_any_image_give_its_results(tmp_path):
     assert found.faults(5e-3) == []
 
 
-def test_an_image_is_shrunk_to_a_fixed_size_and_padded(tmp_path):
-    model, config = query_detector('maskformer')
+@pytest.mark.parametrize('name', ['maskformer', 'mask_dino'])
+def test_an_image_is_shrunk_to_a_fixed_size_and_padded(tmp_path, name):
+    model, config = query_detector(name)
     file = exported(
         *(tmp_path / 'm.onnx', model, config_of(config)), size=(96, 128)
     )

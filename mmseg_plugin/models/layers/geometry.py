@@ -49,6 +49,11 @@ def level_sides(sizes: Sizes, num_points: int, device: torch.device) -> Tensor:
     return sides.repeat(1, num_points, 1)
 
 
+def _numbers(length: int, device: torch.device) -> Tensor:
+    # Whole numbers and a half have 64 bits in an exported file.
+    return torch.arange(length, dtype=torch.float32, device=device)
+
+
 @made_once
 def pixel_centres(
     sizes: Sizes, device: torch.device, dtype: torch.dtype
@@ -57,7 +62,7 @@ def pixel_centres(
     levels = []
     for size in sizes:
         rows, cols = (
-            (torch.arange(length, device=device) + 0.5) / max(length, 1)
+            (_numbers(length, device) + 0.5) / max(length, 1)
             for length in size
         )
         levels.append(torch.cartesian_prod(rows, cols).flip(-1))
@@ -74,8 +79,8 @@ def box_proposals(sizes: Sizes, device: torch.device) -> tuple[Tensor, Tensor]:
     """
     levels = []
     for level, (height, width) in enumerate(sizes):
-        ys = torch.arange(height, device=device) + 0.5
-        xs = torch.arange(width, device=device) + 0.5
+        ys = _numbers(height, device) + 0.5
+        xs = _numbers(width, device) + 0.5
         y, x = torch.meshgrid(ys / height, xs / width, indexing='ij')
         extent = torch.full_like(x, 0.05 * 2.0**level)
         levels.append(torch.stack((x, y, extent, extent), -1).flatten(0, 1))
@@ -133,9 +138,7 @@ def padding_of(
         device: to make it on.
     """
     rows, columns = (
-        F.interpolate(
-            torch.arange(length, device=device).float()[None, None], small
-        ).flatten()
+        F.interpolate(_numbers(length, device)[None, None], small).flatten()
         for length, small in zip(full, size, strict=True)
     )
     inside = [

@@ -1,0 +1,268 @@
+"""Maps at the size of the results, one after the other inside a graph.
+
+All of them at once would be the largest tensors of a file many times over.
+torch's exporter has no form for ONNX's ``Scan``: it writes a node of a domain
+of our own, which :func:`write_scans` replaces.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmseg_plugin.exporting.frames import Frame
+
+_DOMAIN = 'mmseg_plugin'
+# Nothing scores less, queries that are left out not either.
+_WORST = -2.0
+
+
+class _Masks(torch.autograd.Function):
+    """Masks uint8 (n, B, H, W), their areas and sums of probabilities."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, low: Tensor, rows: Tensor, columns: Tensor, threshold: float
+    ) -> tuple[Tensor, ...]:
+        maps = rows @ low @ columns
+        inside = maps > threshold
+        area = inside.float().sum((2, 3))
+        total = (maps.sigmoid() * inside).sum((2, 3))
+        masks = inside.to(torch.uint8)
+        return tuple(part.transpose(0, 1) for part in (masks, area, total))
+
+    @staticmethod
+    def symbolic(
+        g: Any, low: Any, rows: Any, columns: Any, threshold: float
+    ) -> Any:
+        masks, *sums = g.op(
+            f'{_DOMAIN}::Masks',
+            *(low, rows, columns),
+            threshold_f=threshold,
+            outputs=3,
+        )
+        _set_type(masks, low, 4, torch.uint8)
+        for value in sums:
+            _set_type(value, low, 2)
+        return masks, *sums
+
+
+class _Contest(torch.autograd.Function):
+    """Which query holds each pixel; twice its number, plus one inside it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        low: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        scores: Tensor,
+        threshold: float,
+    ) -> tuple[Tensor, Tensor]:
+        probs = (rows @ low @ columns).sigmoid()
+        winner = (probs * scores[..., None, None]).argmax(1, keepdim=True)
+        own = probs >= threshold
+        code = winner * 2 + own.gather(1, winner)
+        return code[:, 0].float(), own.float().sum((2, 3)).transpose(0, 1)
+
+    @staticmethod
+    def symbolic(
+        g: Any,
+        low: Any,
+        rows: Any,
+        columns: Any,
+        scores: Any,
+        threshold: float,
+    ) -> Any:
+        code, areas = g.op(
+            f'{_DOMAIN}::Contest',
+            *(low, rows, columns, scores),
+            threshold_f=threshold,
+            outputs=2,
+        )
+        _set_type(code, low, 3)
+        _set_type(areas, low, 2)
+        return code, areas
+
+
+def _set_type(
+    value: Any, like: Any, rank: int, dtype: torch.dtype = torch.float32
+) -> None:
+    """Says what an exporter cannot know of a node of our own."""
+    kind = like.type().with_dtype(dtype)
+    value.setType(kind.with_sizes([None] * rank))
+
+
+def masks_of(
+    low: Tensor, frame: Frame, threshold: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Masks at the size of the results.
+
+    Args:
+        low: logits (B, n, h, w).
+        frame: sizes of the results.
+        threshold: logit above which a pixel is inside.
+
+    Returns:
+        Masks uint8 (B, n, *out), their areas and the sums of the
+        probabilities inside them, float32 (B, n).
+    """
+    masks, area, total = _Masks.apply(low, *frame.factors(low), threshold)
+    masks = masks[:, 0][None] if low.shape[0] == 1 else masks.transpose(0, 1)
+    return masks, area.transpose(0, 1), total.transpose(0, 1)
+
+
+def contest_of(
+    low: Tensor, scores: Tensor, frame: Frame, threshold: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gives every pixel to the query with the highest score there.
+
+    Args:
+        low: logits (B, n, h, w).
+        scores: (B, n), factors of the probabilities, above -2.
+        frame: sizes of the results.
+        threshold: probability from which a pixel is in a query's own mask.
+
+    Returns:
+        Numbers of the queries int64 (B, *out), whether the pixel is in the
+        mask of its query, bool, and areas of the queries' masks (B, n).
+    """
+    code, own = _Contest.apply(low, *frame.factors(low), scores, threshold)
+    winner = (code / 2).floor()
+    return winner.long(), code > 2 * winner, own.transpose(0, 1)
+
+
+def write_scans(proto: Any) -> None:
+    """Replaces the nodes of this module by those of ONNX.
+
+    Args:
+        proto: an ``onnx.ModelProto``, changed in place.
+    """
+    kinds = {'Masks': _masks_scan, 'Contest': _contest_scan}
+    nodes = []
+    for node in proto.graph.node:
+        ours = node.domain == _DOMAIN
+        nodes += kinds[node.op_type](node) if ours else [node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    opsets = [o for o in proto.opset_import if o.domain != _DOMAIN]
+    del proto.opset_import[:]
+    proto.opset_import.extend(opsets)
+
+
+# From `low` (B, h, w) to `maps` (B, H, W) and probabilities.
+_ENLARGE = """
+    wide = MatMul(low, columns)
+    maps = MatMul(rows, wide)
+    probs = Sigmoid(maps)
+    pixels = Constant<value_ints=[1, 2]>()
+"""
+_MASKS = f"""masks (float[b, h, w] low)
+    => (uint8[b, y, x] mask, float[b] area, float[b] total) {{
+    {_ENLARGE}
+    inside = Greater(maps, least)
+    mask = Cast<to=2>(inside)
+    hit = Cast<to=1>(inside)
+    area = ReduceSum<keepdims=0>(hit, pixels)
+    held = Mul(probs, hit)
+    total = ReduceSum<keepdims=0>(held, pixels)
+}}"""
+# Numbers rise: the last that was better is the largest.
+_CONTEST = f"""contest (float[b, y, x] best, float[b, y, x] code, float n,
+    float[b, h, w] low, float[b] score)
+    => (float[b, y, x] most, float[b, y, x] codes, float m, float[b] area) {{
+    {_ENLARGE}
+    inside = GreaterOrEqual(probs, least)
+    hit = Cast<to=1>(inside)
+    area = ReduceSum<keepdims=0>(hit, pixels)
+    factor = Unsqueeze(score, pixels)
+    rank = Mul(probs, factor)
+    better = Greater(rank, best)
+    won = Cast<to=1>(better)
+    most = Max(rank, best)
+    both = Add(hit, n)
+    mine = Mul(won, both)
+    codes = Max(code, mine)
+    two = Constant<value_float=2.0>()
+    m = Add(n, two)
+}}"""
+
+
+def _masks_scan(node: Any) -> list[Any]:
+    low, rows, columns = node.input
+    outer = {'rows': rows, 'columns': columns}
+    return _scan(node, _MASKS, outer, [], [low], list(node.output))
+
+
+def _contest_scan(node: Any) -> list[Any]:
+    from onnx import parser
+
+    low, rows, columns, scores = node.input
+    outer = {'rows': rows, 'columns': columns, 'low': low}
+    first = parser.parse_graph(
+        f"""first (float low, float rows, float columns) => (float n) {{
+        batch = Shape<start=0, end=1>(low)
+        height = Shape<start=0, end=1>(rows)
+        width = Shape<start=1, end=2>(columns)
+        shape = Concat<axis=0>(batch, height, width)
+        best = ConstantOfShape<value=float[1] {{{_WORST}}}>(shape)
+        code = ConstantOfShape<value=float[1] {{0.0}}>(shape)
+        n = Constant<value_float=0.0>()
+    }}"""
+    )
+    states = [f'{node.name}/{part}' for part in ('best', 'code', 'n')]
+    _rename(first, node.name, outer)
+    last = [f'{state}_last' for state in states]
+    code, areas = node.output
+    return [
+        *first.node,
+        *_scan(
+            *(node, _CONTEST, outer, states, [low, scores]),
+            [last[0], code, last[2], areas],
+        ),
+    ]
+
+
+def _scan(
+    node: Any,
+    text: str,
+    outer: dict[str, str],
+    states: list[str],
+    inputs: list[str],
+    outputs: list[str],
+) -> list[Any]:
+    """A constant and a node ``Scan`` over the second dimension of inputs."""
+    from onnx import helper, parser
+
+    threshold = helper.get_node_attr_value(node, 'threshold')
+    least = helper.make_node(
+        'Constant', [], [f'{node.name}/least'], value_float=threshold
+    )
+    body = parser.parse_graph(text)
+    outer = {key: value for key, value in outer.items() if key != 'low'}
+    _rename(body, '', {**outer, 'least': least.output[0]})
+    for inner in body.node:
+        inner.name = f'{node.name}/{inner.output[0]}'
+    scan = helper.make_node(
+        'Scan',
+        [*states, *inputs],
+        outputs,
+        node.name,
+        body=body,
+        num_scan_inputs=len(inputs),
+        scan_input_axes=[1] * len(inputs),
+    )
+    return [least, scan]
+
+
+def _rename(graph: Any, prefix: str, outer: dict[str, str]) -> None:
+    """Gives values from outside their names, all others a prefix."""
+    for inner in graph.node:
+        for names in (inner.input, inner.output):
+            new = [
+                outer.get(name) or (f'{prefix}/{name}' if prefix else name)
+                for name in names
+            ]
+            del names[:]
+            names.extend(new)
+        inner.name = inner.output[0]
