@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,29 @@ class _Feeds:
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next inputs, None after the last."""
         return next(self.feeds, None)
+
+
+def _put_in_order(graph: Any) -> None:
+    """Nodes behind those whose outputs they use, inside of loops too.
+
+    ONNX Runtime's tools look at a node's own inputs alone when they sort.
+    """
+    nodes = list(graph.node)
+    makers = {name: i for i, node in enumerate(nodes) for name in node.output}
+    needs = {
+        i: {makers[name] for name in _used(node) if name in makers}
+        for i, node in enumerate(nodes)
+    }
+    order = list(TopologicalSorter(needs).static_order())
+    del graph.node[:]
+    graph.node.extend(nodes[i] for i in order)
+
+
+def _used(node: Any) -> Iterator[str]:
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _used(inner)
 
 
 def quantize(path: Path, kind: str, images: Sequence[np.ndarray]) -> None:
@@ -76,6 +100,7 @@ def quantize(path: Path, kind: str, images: Sequence[np.ndarray]) -> None:
                 **common,
             )
         proto = onnx.load(str(small))
+    _put_in_order(proto.graph)
     description = kept[KEY].replace('"float32"', f'"int8 {kind}"')
     onnx.helper.set_model_props(proto, {**kept, KEY: description})
     onnx.checker.check_model(proto)
