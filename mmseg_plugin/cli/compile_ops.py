@@ -156,14 +156,20 @@ def unpacked_source(requirement: str, folder: Path) -> Path:
 def build_env(folder: Path) -> dict[str, str]:
     """Variables of a build whose tools lie in ``folder / 'tools'``."""
     tools = folder / 'tools'
+    # Setuptools takes the variables in the place of the interpreter's own
+    # flags, without which nothing is optimised. Debug information doubles
+    # the time and bloats the wheel.
+    own = f'{sysconfig.get_config_var("CFLAGS") or "-O3 -DNDEBUG"} -g0'
+    flags = {
+        name: f'{own} {os.environ.get(name, "")}'
+        for name in ('CFLAGS', 'CXXFLAGS')
+    }
     return {
         **os.environ,
         'MMCV_WITH_OPS': '1',
         'MAX_JOBS': os.environ.get('MAX_JOBS')
         or str(len(os.sched_getaffinity(0))),
-        # Debug information doubles the time and bloats the wheel.
-        'CFLAGS': f'{os.environ.get("CFLAGS", "")} -g0',
-        'CXXFLAGS': f'{os.environ.get("CXXFLAGS", "")} -g0',
+        **flags,
         'PYTHONPATH': str(tools),
         'PATH': f'{tools / "bin"}{os.pathsep}{os.environ["PATH"]}',
     }

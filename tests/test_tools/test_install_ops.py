@@ -188,6 +188,15 @@ def test_the_standard_of_a_setup_is_only_raised():
     assert compile_ops.with_standard(raised, 17) == raised
 
 
+def test_what_is_compiled_is_optimised(tmp_path, monkeypatch):
+    monkeypatch.setenv('CXXFLAGS', '-march=native')
+    env = compile_ops.build_env(tmp_path)
+    flags = env['CXXFLAGS'].split()
+    assert any(flag in ('-O2', '-O3') for flag in flags)
+    assert flags[-2:] == ['-g0', '-march=native']
+    assert set(env['CFLAGS'].split()) == set(flags[:-1])
+
+
 def test_the_first_error_of_the_compiler_is_shown():
     # As pip prints it, beneath its own lines.
     output = """  [1/9] c++ -MMD -Werror a.cpp
