@@ -29,7 +29,8 @@ def sample() -> DetDataSample:
     """Ellipses of things on one class of stuff."""
     masks = ellipses(TARGETS, SIZE)
     size = (SIZE, SIZE)
-    meta = {'batch_input_shape': size, 'img_shape': size, 'ori_shape': size}
+    names = ('batch_input_shape', 'pad_shape', 'img_shape', 'ori_shape')
+    meta = dict.fromkeys(names, size)
     found = DetDataSample(metainfo={**meta, 'scale_factor': (1.0, 1.0)})
     found.gt_instances = InstanceData(
         bboxes=boxes_of(masks)[0].float(),

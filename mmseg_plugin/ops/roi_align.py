@@ -185,12 +185,13 @@ class _Bins:
     def means(self, maps: Tensor, output: Tensor) -> None:
         """(B, C, H, W) to (R, C, h, w)."""
         if self.in_two_steps():
-            lines = gather_rows(
-                as_table(maps).view(-1, self.size[3] * self.size[1]),
-                *_flat(self._lines()),
-            )
-            rows = lines.view(-1, self.size[1])
-            for part in self._parts(self.columns.pixel.shape[2], _CHUNK // 4):
+            table = as_table(maps).view(-1, self.size[3] * self.size[1])
+            # Of a bin of a region, by its share of lines or by pixels.
+            along = self.columns.pixel.shape[2]
+            per_bin = max(along, table.shape[1] // self.bins[1])
+            for part in self._parts(per_bin, _CHUNK // 8):
+                lines = gather_rows(table, *_flat(self._lines(part)))
+                rows = lines.view(-1, self.size[1])
                 means = gather_rows(rows, *_flat(self._along(part)))
                 output[part] = self._unfolded(means).to(output)
             return
@@ -233,16 +234,16 @@ class _Bins:
         """(R * h * w, C) to (R, C, h, w)."""
         return rows.view(-1, *self.bins, rows.shape[1]).permute(0, 3, 1, 2)
 
-    def _lines(self) -> Spread:
-        """Rows of maps that each row of bins takes."""
-        first = self.image[:, None, None] * self.size[2]
-        return Spread(first + self.rows.pixel, self.rows.weight)
+    def _lines(self, part: slice = slice(None)) -> Spread:
+        """Rows of maps that each row of bins of regions takes."""
+        first = self.image[part, None, None] * self.size[2]
+        return Spread(first + self.rows.pixel[part], self.rows.weight[part])
 
     def _along(self, part: slice = slice(None)) -> Spread:
         """Pixels of its line that each bin of regions takes, (R, h * w, K)."""
-        count = len(self.image) * self.bins[0]
+        count = len(self.image[part]) * self.bins[0]
         line = torch.arange(count, device=self.image.device, dtype=torch.int32)
-        first = (line * self.size[3]).view(-1, self.bins[0], 1, 1)[part]
+        first = (line * self.size[3]).view(-1, self.bins[0], 1, 1)
         index = first + self.columns.pixel[part, None]
         weight = self.columns.weight[part, None].expand(index.shape)
         return Spread(index.flatten(1, 2), weight.flatten(1, 2))
