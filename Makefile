@@ -48,7 +48,8 @@ test-hf: $(READY)
 	PYTHONPATH=.venv/hf $(SINGLE) $(PY) -m pytest tests/test_converters/test_hugging_face.py
 
 # Kills runs at random moments and resumes them; of the methods' too, whose
-# losses and weights must be those of a run that was left alone.
+# losses and weights must be those of a run that was left alone. Trains each
+# method in several processes and in one.
 soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
 	$(SINGLE) $(PY) -m tests.soak.resume
@@ -72,6 +73,8 @@ check: $(READY)
 	$(PY) -m mypy
 	$(PY) -m pylint mmseg_plugin tools benchmarks
 	$(VENV)/bin/lint-imports
+	@test -d .venv/audit || timeout 180 $(PY) -m pip install -q --retries 0 --target .venv/audit pip-audit || true
+	PYTHONPATH=.venv/audit $(PY) tests/audit.py
 
 format: $(READY)
 	$(PY) -m ruff check --fix .

@@ -174,15 +174,29 @@ def run_installed_tool(
         prepare()
     try:
         runpy.run_path(str(path), run_name='__main__')
-    except FileNotFoundError as error:
-        if error.filename is None:
-            raise UserError(str(error)) from error
-        raise UserError(
-            f'{error.filename} cannot be found; start where it can be, or '
-            'name another file with --cfg-options'
-        ) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(missing_file(error)) from error
     except pickle.UnpicklingError as error:
         raise UserError(str(error)) from error
+
+
+def missing_file(error: OSError) -> str:
+    """A sentence about a file that could not be opened.
+
+    Args:
+        error: as Python raised it, or as torch passes it on from a worker
+            process, as the text of all of it.
+    """
+    name = error.filename
+    if name is None:
+        last = str(error).strip().rpartition('\n')[2]
+        if 'Errno' not in last:
+            return last
+        name = last.partition(': ')[2].rpartition(': ')[2].strip("'")
+    return (
+        f'{name} cannot be found; start where it can be, or name another '
+        'file with --cfg-options'
+    )
 
 
 def _installed_tool(scope: str, name: str) -> Path:

@@ -15,3 +15,23 @@ def test_workers_share_the_cores(cores, trainers, workers, monkeypatch):
     )
     monkeypatch.setenv('LOCAL_WORLD_SIZE', str(trainers))
     assert launch.workers_of_cores() == workers
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        "[Errno 2] No such file or directory: 'a b.png'",
+        "[Errno 20] Not a directory: 'a b.png'",
+    ],
+)
+def test_files_that_workers_miss_are_named(text):
+    """Torch passes on all that a worker process printed, as one text."""
+    told = (
+        f'Caught FileNotFoundError in worker 0.\n  File "x"\nOSError: {text}'
+    )
+    for error in (FileNotFoundError(told + '\n'), OSError(2, 'x', 'a b.png')):
+        sentence = launch.missing_file(error)
+        assert sentence.startswith('a b.png cannot be found; start where')
+    assert launch.missing_file(FileNotFoundError('checkpoint x')) == (
+        'checkpoint x'
+    )

@@ -34,9 +34,14 @@ def find_data(path: Path) -> DataFound:
         return found
     if not path.is_dir():
         raise DataError(f'{path} is no folder, JSON file or data.yaml')
-    for look in (_by_folder, find_yolo, _coco, find_label_maps, _labelme):
-        if found := look(path):
-            return found
+    try:
+        for look in (_by_folder, find_yolo, _coco, find_label_maps, _labelme):
+            if found := look(path):
+                return found
+    except OSError as error:
+        raise DataError(
+            f'{error.filename} cannot be read: {error.strerror}'
+        ) from error
     raise DataError(
         f'{path} holds none of: train/{ROBOFLOW} (Roboflow), '
         'annotations/*.json or *.json (COCO), data.yaml (YOLO), images/ and '
