@@ -18,7 +18,8 @@ ROUNDS = {'s': 7, 'MB': 5}
 
 def compare(names: Sequence[str], other: Path) -> None:
     """Prints CPU time (the minimum of interleaved rounds) and memory (the
-    median of fresh processes) of this checkout and of the other one.
+    median of fresh processes) of this checkout and of the other one; with
+    the time, operators that a call dispatches, see :class:`Launches`.
 
     Args:
         names: benchmarks; counts are left out.
@@ -30,15 +31,27 @@ def compare(names: Sequence[str], other: Path) -> None:
     folders = [HERE, bench_folder(other)]
     row = '{:34} {:>9} {:>9} {:3} {:>7}'.format
     print(row('bench', 'this', 'other', '', 'change'))
+
+    def show(name: str, unit: str, this: float, before: float) -> None:
+        change = f'{100 * (this / max(before, 1e-9) - 1):+.1f}%'
+        cells = f'{this:.4g}', f'{before:.4g}', unit, change
+        print(row(name, *cells), flush=True)
+
     for name in names:
         unit = BENCHES[name].unit
         if unit not in ROUNDS:
             continue
-        measured = seconds if unit == 's' else megabytes
-        this, before = measured(name, folders)
-        change = f'{100 * (this / before - 1):+.1f}%'
-        cells = f'{this:.4g}', f'{before:.4g}', unit, change
-        print(row(name, *cells), flush=True)
+        try:
+            if unit == 'MB':
+                show(name, unit, *megabytes(name, folders))
+                continue
+            times, operators = seconds(name, folders)
+        except UserError as error:
+            # The other build may not have it yet.
+            print(error, flush=True)
+            continue
+        show(name, unit, *times)
+        show(name, 'ops', *operators)
 
 
 def bench_folder(checkout: Path) -> Path:
@@ -59,8 +72,10 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, 'PYTHONPATH': str(root)}
 
 
-def seconds(name: str, folders: Sequence[Path]) -> list[float]:
-    """CPU seconds of one call in each checkout, in turn."""
+def seconds(
+    name: str, folders: Sequence[Path]
+) -> tuple[list[float], list[int]]:
+    """CPU seconds of one call in each checkout, in turn, and its operators."""
     workers = [
         subprocess.Popen(
             [sys.executable, str(HERE / 'arm_worker.py'), str(folder), name],
@@ -74,8 +89,7 @@ def seconds(name: str, folders: Sequence[Path]) -> list[float]:
         for folder in folders
     ]
     try:
-        for worker in workers:
-            answer(worker, READY, name)
+        operators = [int(answer(worker, READY, name)) for worker in workers]
         rounds = [
             [timed(worker, name) for worker in workers]
             for _ in range(ROUNDS['s'])
@@ -84,7 +98,8 @@ def seconds(name: str, folders: Sequence[Path]) -> list[float]:
         for worker in workers:
             worker.kill()
             worker.communicate()
-    return [min(times) for times in zip(*rounds, strict=True)]
+    times = [min(times) for times in zip(*rounds, strict=True)]
+    return times, operators
 
 
 def timed(worker: subprocess.Popen, name: str) -> float:

@@ -205,19 +205,13 @@ def add_stuff(
     Raises:
         ValueError: see :func:`check_labels`.
     """
-    num_stuff = num_classes - num_things
-    maps, found = [], []
-    for target, seg in zip(targets, sem_segs, strict=True):
-        stuff = seg.reshape(seg.shape[-2:]).long()
-        stuff = stuff.masked_fill(stuff == ignore_index, -1)
-        # A negative pixel belongs to no class.
-        suspects = (_suspect(target.labels), stuff.amax().clamp(min=0))
-        stuff = stuff - num_things
-        is_stuff = (stuff >= 0) & (stuff < num_stuff)
-        index = stuff.where(is_stuff, num_stuff).flatten()
-        seen = stuff.new_zeros(num_stuff + 1).scatter_(0, index, 1)
-        maps.append(stuff)
-        found.append(torch.cat((torch.stack(suspects), seen[:num_stuff])))
+    maps, found = zip(
+        *[
+            _seen(target, seg, num_things, num_classes, ignore_index)
+            for target, seg in zip(targets, sem_segs, strict=True)
+        ],
+        strict=True,
+    )
     on_host = to_host(torch.stack(found), 'stuff')
     image = torch.arange(len(targets))
     some = torch.tensor([len(target.labels) > 0 for target in targets])
@@ -226,19 +220,52 @@ def add_stuff(
         'thing classes',
     )
     check_labels(*(on_host[:, 1], image, num_classes, image_ids), fix=fix)
-    results = []
-    present = on_host[:, 2:].bool()
-    for target, stuff, seen in zip(targets, maps, present, strict=True):
-        index = to_device(seen.nonzero()[:, 0], stuff.device)
-        masks = (stuff == index[:, None, None]).to(target.masks.dtype)
-        results.append(
-            Targets(
-                torch.cat((target.labels, index + num_things)),
-                torch.cat((target.masks, masks)),
-                target.boxes,
-            )
+    return [
+        _with_stuff(target, stuff, classes.nonzero()[:, 0], num_things)
+        for target, stuff, classes in zip(
+            targets, maps, on_host[:, 2:], strict=True
         )
-    return results
+    ]
+
+
+def _seen(
+    target: Targets,
+    seg: Tensor,
+    num_things: int,
+    num_classes: int,
+    ignore_index: int,
+) -> tuple[Tensor, Tensor]:
+    """Stuff in the semantic map of one image; see :func:`add_stuff`.
+
+    Returns:
+        Class among the stuff of each pixel (H, W), outside of their range
+        where there is none. What the host has to know, int64 (2 + stuff
+        classes): a label that may be wrong of the things, one of the pixels,
+        and whether each stuff class is there.
+    """
+    num_stuff = num_classes - num_things
+    stuff = seg.reshape(seg.shape[-2:]).long()
+    stuff = stuff.masked_fill(stuff == ignore_index, -1)
+    # A negative pixel belongs to no class.
+    suspects = (_suspect(target.labels), stuff.amax().clamp(min=0))
+    stuff = stuff - num_things
+    is_stuff = (stuff >= 0) & (stuff < num_stuff)
+    index = stuff.where(is_stuff, num_stuff).flatten()
+    seen = stuff.new_zeros(num_stuff + 1).scatter_(0, index, 1)
+    return stuff, torch.cat((torch.stack(suspects), seen[:num_stuff]))
+
+
+def _with_stuff(
+    target: Targets, stuff: Tensor, classes: Tensor, num_things: int
+) -> Targets:
+    """Things, then stuff: ``classes`` (n,) on the CPU of the map (H, W)."""
+    index = to_device(classes, stuff.device)
+    masks = (stuff == index[:, None, None]).to(target.masks.dtype)
+    return Targets(
+        torch.cat((target.labels, index + num_things)),
+        torch.cat((target.masks, masks)),
+        target.boxes,
+    )
 
 
 def image_names(batch_data_samples: list[BaseDataElement]) -> list:

@@ -169,7 +169,8 @@ def run_denoising(case: Case) -> dict:
     groups = case.config['dn_num'] // max(*counts, 1)
     draws = _draws(case, sum(counts) * groups)
 
-    matching, denoised, noise = model(_levels(case), None, targets, draws)
+    noise = model.denoising_queries(targets, draws)
+    matching, denoised, _ = model(_levels(case), None, noise)
     outputs = _named(matching, case.config['two_stage'])
     got = _prefixed('out/train', outputs)
     # As published, the labels' embedding has a gradient in any case.

@@ -19,7 +19,9 @@ HEADS = {
     'Mask2Former': lambda: tiny_mask2former(**point_losses()),
     'MaskDINO': tiny_mask_dino,
 }
-every_head = pytest.mark.parametrize('name', HEADS)
+# Whether there are queries to denoise.
+TRAINED = [('Mask2Former', False), ('MaskDINO', True)]
+CASES = [*TRAINED, ('MaskDINO', False)]
 
 
 @pytest.fixture(autouse=True)
@@ -36,27 +38,47 @@ def leaves(predictions):
     ]
 
 
-@every_head
-def test_forward_is_one_graph(name):
-    head, x = HEADS[name]().eval(), backbone_maps()
-    found = torch._dynamo.explain(lambda *maps: head(maps, None))(*x)
+def forward_inputs(head, denoise):
+    """What :func:`forward` of a head is called with."""
+    if not denoise:
+        return backbone_maps(), None
+    targets = head.get_targets(samples(2, 1))
+    return backbone_maps(), head.denoising_queries(targets)
+
+
+def forward(head):
+    return lambda maps, noise: head(
+        *(maps, None), *([] if noise is None else [noise])
+    )
+
+
+@pytest.mark.parametrize(('name', 'denoise'), CASES)
+def test_forward_is_one_graph(name, denoise):
+    head = HEADS[name]().train(denoise)
+    inputs = forward_inputs(head, denoise)
+    found = torch._dynamo.explain(forward(head))(*inputs)
     assert found.graph_break_count == 0, found.break_reasons
     assert found.graph_count == 1
 
 
-@every_head
-def test_compiled_numbers_and_gradients(name):
-    head, x = HEADS[name]().train(), backbone_maps()
+@pytest.mark.parametrize(('name', 'denoise'), TRAINED)
+def test_compiled_numbers_and_gradients(name, denoise):
+    head = HEADS[name]().train()
     peer = copy.deepcopy(head)
-    want = leaves(peer(x, None))
+    inputs = forward_inputs(head, denoise)
+    predicted = forward(peer)(*inputs)
+    assert not denoise or predicted.denoising is not None
+    want = leaves(predicted)
     compiled = torch.compile(
-        lambda *maps: head(maps, None), backend='aot_eager', fullgraph=True
+        forward(head), backend='aot_eager', fullgraph=True
     )
-    got = leaves(compiled(*x))
+    got = leaves(compiled(*inputs))
     for ours, plain in zip(got, want, strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-5)
     for outputs in (got, want):
-        sum(part.square().mean() for part in outputs).backward()
+        sum(
+            part.square().mean() for part in outputs if part.requires_grad
+        ).backward(retain_graph=denoise)
     pairs = [
         (ours.grad, plain.grad)
         for ours, plain in zip(
@@ -67,6 +89,19 @@ def test_compiled_numbers_and_gradients(name):
     largest = max(plain.abs().max().item() for _, plain in pairs)
     for ours, plain in pairs:
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5 * largest)
+
+
+def test_losses_of_batches_of_any_size_need_few_graphs():
+    """With denoising queries or without, and those of any number."""
+    head = tiny_mask_dino().train()
+    head.compile(backend='eager')
+    torch._dynamo.utils.counters.clear()
+    for counts in ((2, 1), (3, 5), (1, 0), (6, 2), (8, 1)):
+        losses = head.loss(backbone_maps(), samples(*counts))
+        assert losses['dn_loss_bbox'] > 0
+    assert not torch._dynamo.utils.counters['graph_break']
+    # One for the first size, one for all others.
+    assert torch._dynamo.utils.counters['stats']['unique_graphs'] <= 3
 
 
 def test_sizes_are_kept_and_bounded():

@@ -11,7 +11,12 @@ from mmseg_plugin.models.layers.deformable_attention import (
     deformable_attention,
 )
 from mmseg_plugin.models.losses import IntraBatchLoss, PointMaskLoss
-from mmseg_plugin.structures import MaskLogits, Matches, Targets
+from mmseg_plugin.structures import (
+    MaskLogits,
+    Matches,
+    Targets,
+    sample_features,
+)
 
 LAYERS, SIZE = 2, (6, 7)
 
@@ -80,6 +85,14 @@ def attention():
     return (value, locations, weights), total
 
 
+def sampled_features():
+    features, points = torch.randn(2, 4, *SIZE), torch.rand(2, 9, 2)
+    factor = torch.randn(2, 9, 4)
+    return (features,), lambda features: (
+        factor * sample_features(features, points)
+    ).sum()
+
+
 # The autograd function that each case runs.
 CASES = {
     'own points': ('LossesOfMaps', lambda: point_loss(num_points=20)),
@@ -93,6 +106,7 @@ CASES = {
     ),
     'negatives at points': ('LossesOfMaps', lambda: negative_loss(20)),
     'negatives everywhere': ('LossesOfMaps', lambda: negative_loss(None)),
+    'sampled features': ('PixelRows', sampled_features),
     # A node of graphs, as no such function is.
     'attention': (None, attention),
 }

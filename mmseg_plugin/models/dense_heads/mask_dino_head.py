@@ -150,20 +150,34 @@ class MaskDINOHead(MaskQueryHead):
         nn.init.zeros_(self.bbox_embed.layers[-1].weight)
         nn.init.zeros_(self.bbox_embed.layers[-1].bias)
 
+    def denoising_queries(
+        self, targets: list[Targets], draws: NoiseDraws | None = None
+    ) -> DenoisingQueries | None:
+        """Queries to denoise, if the head trains with them.
+
+        How many there are is up to the batch, so they are made outside of
+        :meth:`forward`, which is one graph for ``torch.compile``.
+
+        Args:
+            targets: of each image.
+            draws: noise, instead of a random one.
+        """
+        if self.dn_query_generator is None:
+            return None
+        return self.dn_query_generator(targets, draws)
+
     def forward(
         self,
         x: Sequence[Tensor],
         batch_data_samples: SampleList | None,
-        targets: list[Targets] | None = None,
-        draws: NoiseDraws | None = None,
+        noise: DenoisingQueries | None = None,
     ) -> MaskDINOPredictions:
         """Predictions of all queries before and after each layer.
 
         Args:
             x: backbone maps (B, C_i, h_i, w_i), high to low resolution.
             batch_data_samples: not used.
-            targets: of each image, to be denoised; None at test time.
-            draws: noise for them, instead of a random one.
+            noise: queries to be denoised; None at test time.
         """
         mask_features, levels = self.pixel_decoder(x)
         # As published the decoder reverses the encoder's order.
@@ -175,20 +189,14 @@ class MaskDINOHead(MaskQueryHead):
             selected = self.query_selection(
                 memory, sizes, self.cls_embed, self.bbox_embed
             )
-            query, box_logits = self._first_queries(selected, mask_features)
-        else:
-            query = self.query_feat.weight.expand(memory.shape[0], -1, -1)
-            box_logits = self.query_embed.weight.expand(
-                memory.shape[0], -1, -1
-            )
-
-        query, box_logits, noise = self._with_noise(
-            query, box_logits, targets, draws
+        query, box_logits = self._first_queries(
+            len(memory), selected, mask_features
         )
         padded, attn_mask = 0, None
         if noise is not None:
             padded = noise.content.shape[1]
-            attn_mask = noise.attn_mask(query.shape[1] - padded)
+            attn_mask = noise.attn_mask(query.shape[1])
+            query, box_logits = noise.before(query, box_logits)
         hidden, boxes = self.transformer_decoder(
             query, box_logits, memory, sizes, self.bbox_embed, attn_mask
         )
@@ -210,23 +218,6 @@ class MaskDINOHead(MaskQueryHead):
         matching = self._predictions(hidden, boxes, mask_features)
         return MaskDINOPredictions(matching, denoised, noise)
 
-    def _with_noise(
-        self,
-        query: Tensor,
-        box_logits: Tensor,
-        targets: list[Targets] | None,
-        draws: NoiseDraws | None,
-    ) -> tuple[Tensor, Tensor, DenoisingQueries | None]:
-        """Queries with denoising ones before them, if there are any."""
-        if targets is None or self.dn_query_generator is None:
-            return query, box_logits, None
-        noise = self.dn_query_generator(targets, draws)
-        if noise is None:
-            # As published, every step uses the label embeddings.
-            labels = self.dn_query_generator.label_embedding.weight
-            return query + 0 * labels.sum().to(query), box_logits, None
-        return *noise.before(query, box_logits), noise
-
     def _predictions(
         self, hidden: Tensor, boxes: Tensor, mask_features: Tensor | None
     ) -> QueryPredictions:
@@ -238,9 +229,18 @@ class MaskDINOHead(MaskQueryHead):
         return QueryPredictions(self.cls_embed(hidden), masks, boxes)
 
     def _first_queries(
-        self, selected: tuple[Tensor, Tensor], mask_features: Tensor | None
+        self,
+        batch_size: int,
+        selected: tuple[Tensor, Tensor] | None,
+        mask_features: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """Content and box logits that the decoder starts from."""
+        if selected is None:
+            query, box_logits = (
+                part.weight.expand(batch_size, -1, -1)
+                for part in (self.query_feat, self.query_embed)
+            )
+            return query, box_logits
         content, box_logits = (part.detach() for part in selected)
         if self.initialize_box_type != 'no':
             with torch.no_grad():
@@ -290,7 +290,16 @@ class MaskDINOHead(MaskQueryHead):
         targets: list[Targets],
     ) -> MaskDINOPredictions:
         """Predictions with denoising queries."""
-        return self(x, batch_data_samples, targets)
+        noise = self.denoising_queries(targets)
+        predictions = self(x, batch_data_samples, noise)
+        if noise is None and self.dn_query_generator is not None:
+            # As published, every step uses the label embeddings.
+            unused = 0 * self.dn_query_generator.label_embedding.weight.sum()
+            matching = predictions.matching
+            logits = matching.cls_logits + unused.to(matching.cls_logits)
+            matching = matching._replace(cls_logits=logits)
+            predictions = predictions._replace(matching=matching)
+        return predictions
 
     def predict(
         self, x: Sequence[Tensor], batch_data_samples: SampleList

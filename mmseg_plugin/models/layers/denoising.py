@@ -170,37 +170,26 @@ class DenoisingQueryGenerator(BaseModule):
         groups = self.num_queries // size
         labels = torch.cat([target.labels for target in chosen])
         given = [target.boxes for target in chosen if target.boxes is not None]
-        boxes = torch.cat(given)
-        labels, boxes = labels.repeat(groups), boxes.repeat(groups, 1)
+        labels, boxes = labels.repeat(groups), torch.cat(given)
+        boxes = boxes.repeat(groups, 1)
         if draws is None:
             draws = self.draw(labels)
         labels, boxes = self.add_noise(labels, boxes, draws)
-
-        device = labels.device
-        queries = [
-            torch.arange(groups, device=device) * size
-            + torch.arange(count, device=device)[:, None]
-            for count in counts
-        ]
-        query = torch.cat(queries).T.flatten()
-        image = torch.arange(len(counts))
-        image = image.repeat_interleave(torch.tensor(counts)).repeat(groups)
-        places = (to_device(image, device), query)
+        queries, places = _places(counts, groups, labels.device)
         # A label without a class is refused after matching, whose copy to
         # the host tells; until then it must not stop the device.
         content = self.label_embedding(labels.clamp(0, self.num_classes - 1))
-        shape = (len(counts), groups * size)
+        box_logits = inverse_sigmoid(boxes, eps=1e-5)
+        content, box_logits = (
+            part.new_zeros(
+                len(counts), groups * size, part.shape[1]
+            ).index_put(places, part)
+            for part in (content, box_logits)
+        )
+        num_dropped = sum(len(target.labels) for target in targets)
+        num_dropped -= sum(counts)
         return DenoisingQueries(
-            content.new_zeros(*shape, content.shape[1]).index_put(
-                places, content
-            ),
-            boxes.new_zeros(*shape, 4).index_put(
-                places, inverse_sigmoid(boxes, eps=1e-5)
-            ),
-            chosen,
-            queries,
-            groups,
-            sum(len(target.labels) for target in targets) - sum(counts),
+            content, box_logits, chosen, queries, groups, num_dropped
         )
 
     def _without_crowd(self, targets: list[Targets]) -> list[Targets]:
@@ -247,3 +236,26 @@ class DenoisingQueryGenerator(BaseModule):
         reach = self.box_noise * torch.cat((extent / 2, extent), 1)
         noisy = boxes + (2 * draws.boxes - 1) * reach
         return labels, noisy.clamp(0, 1)
+
+
+def _places(
+    counts: list[int], groups: int, device: torch.device
+) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
+    """Where the targets' queries are.
+
+    Args:
+        counts: targets of each image, the largest of which is a group's size.
+        groups: number of groups.
+        device: of the indices.
+
+    Returns:
+        ``queries`` of :class:`DenoisingQueries`; image and query of all
+        targets of all images, the first group first, int64 (N,) each.
+    """
+    first = torch.arange(groups, device=device) * max(counts)
+    queries = [
+        first + torch.arange(count, device=device)[:, None] for count in counts
+    ]
+    image = torch.arange(len(counts))
+    image = image.repeat_interleave(torch.tensor(counts)).repeat(groups)
+    return queries, (to_device(image, device), torch.cat(queries).T.flatten())

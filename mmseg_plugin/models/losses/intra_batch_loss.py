@@ -154,17 +154,14 @@ class IntraBatchLoss(nn.Module):
         features = at_least_float32(masks.features)
         if partners is None:
             partners = self.draw_partners(masks.num_layers, len(features))
-        layer, image, labels = _pairs_on_host(targets, matches)
         first = num_initial if self.first_layer is None else self.first_layer
-        is_used = self.is_used(labels) & (layer >= first)
-        partner, order = partners[layer, image][is_used].sort(stable=True)
-        used = is_used.nonzero()[order, 0]
-        used, order = to_device(torch.stack((used, order)), features.device)
+        used, order, counts = self._used_pairs(
+            *(targets, matches, partners, first), features.device
+        )
         embed = at_least_float32(masks.rows(matches))[used]
         size = (features.shape[2], features.shape[3])
         chunks = MapChunks(
-            partner.bincount(minlength=len(features)).tolist(),
-            *(size[0] * size[1], features.device, self.chunk_size),
+            *(counts, size[0] * size[1], features.device, self.chunk_size)
         )
         given = None
         if uniform is not None:
@@ -173,15 +170,34 @@ class IntraBatchLoss(nn.Module):
             *(embed, features.flatten(2), chunks),
             _NegativeLosses(size, self._draw(given), self.alpha, self.gamma),
         )
-        layer = matches.layer[used]
-        none = losses.new_zeros(masks.num_layers)
+        if weights is not None:
+            losses = losses * weights[used]
+        none, layer = losses.new_zeros(masks.num_layers), matches.layer[used]
         if avg_factor is None:
             ones = torch.ones_like(losses)
             avg_factor = none.index_add(0, layer, ones).clamp(min=1)
-        if weights is not None:
-            losses = losses * weights[used]
-        total = none.index_add(0, layer, losses)
-        return self.loss_weight * total / avg_factor
+        return self.loss_weight * none.index_add(0, layer, losses) / avg_factor
+
+    def _used_pairs(
+        self,
+        targets: list[Targets],
+        matches: Matches,
+        partners: Tensor,
+        first_layer: int,
+        device: torch.device,
+    ) -> tuple[Tensor, Tensor, list[int]]:
+        """Pairs that the loss is about, sorted by the other image.
+
+        Returns:
+            Place of each of N pairs among all of them and among those that
+            are used, int64 (N,); how many pairs each other image has.
+        """
+        layer, image, labels = _pairs_on_host(targets, matches)
+        is_used = self.is_used(labels) & (layer >= first_layer)
+        partner, order = partners[layer, image][is_used].sort(stable=True)
+        used = is_used.nonzero()[order, 0]
+        used, order = to_device(torch.stack((used, order)), device)
+        return used, order, partner.bincount(minlength=len(targets)).tolist()
 
     def _draw(
         self, uniform: Tensor | None

@@ -105,10 +105,13 @@ class PointLosses:
     def values(self, places: Tensor, image: int, rows: slice) -> Tensor:
         """Targets (N, K) of an image's rows at their places (N, K, 2)."""
         found, first = [], 0
+        # One buffer: the system hands out fresh large ones slowly.
+        most = min(self.most_masks, len(self.masks[image]))
+        room = places.new_empty(most, *self.masks[image].shape[1:])
         for masks, repeat in self._runs(image, rows):
             end = first + len(masks) * repeat
             where = places[first:end].reshape(len(masks), -1, 2)
-            some = sample_grid(masks.to(places.dtype), where)
+            some = sample_grid(room[: len(masks)].copy_(masks), where)
             found.append(some.view(end - first, -1))
             first = end
         return found[0] if len(found) == 1 else torch.cat(found)

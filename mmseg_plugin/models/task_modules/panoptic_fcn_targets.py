@@ -155,15 +155,13 @@ class PanopticFCNTargetGenerator:
         check_labels(
             *(labels, image, self.num_things, image_ids), 'thing classes'
         )
-        levels = []
-        for size, region_maps, chosen in zip(
-            level_sizes, maps, is_here, strict=True
-        ):
-            here = to_device(chosen.nonzero()[:, 0], regions.device)
-            found = _Things(*(values[here] for values in things))
-            quarter = masks.shape[-2:]
-            heatmap = self._heatmap(found, len(targets), quarter, size)
-            levels.append(LevelTargets(*heatmap, region_maps, here))
+        levels = [
+            self._level(
+                *(things, to_device(chosen.nonzero()[:, 0], regions.device)),
+                *(region_maps, masks.shape[-2:]),
+            )
+            for region_maps, chosen in zip(maps, is_here, strict=True)
+        ]
         pairs = is_here.sum(0)
         return PanopticFCNTargets(
             levels,
@@ -175,6 +173,26 @@ class PanopticFCNTargetGenerator:
             labels.repeat_interleave(pairs),
             shown.bool(),
         )
+
+    def _level(
+        self,
+        things: '_Things',
+        here: Tensor,
+        regions: Tensor,
+        quarter: Sequence[int],
+    ) -> LevelTargets:
+        """Targets of one level.
+
+        Args:
+            things: of the batch.
+            here: int64 (P,), numbers of those of the level.
+            regions: (B, R, h, w), see :class:`LevelTargets`.
+            quarter: height and width at stride 4.
+        """
+        found = _Things(*(values[here] for values in things))
+        size = (regions.shape[2], regions.shape[3])
+        heatmap = self._heatmap(found, len(regions), quarter, size)
+        return LevelTargets(*heatmap, regions, here)
 
     def _quarters(
         self,

@@ -112,7 +112,7 @@ def test_matching_queries_do_not_see_denoising_ones(build):
     targets = head.get_targets(batch)
     plain = head(maps, None).matching
     for _ in range(2):
-        seen = head(maps, None, targets)
+        seen = head(maps, None, head.denoising_queries(targets))
         assert seen.noise.num_groups == 2
         for got, want in zip(
             (seen.matching.cls_logits, seen.matching.boxes),
@@ -129,11 +129,13 @@ def test_denoising_groups_do_not_see_each_other():
     (target,) = head.get_targets(samples(3, stuff=False))
     labels = target.labels.repeat(4)
     draws = head.dn_query_generator.draw(labels)
-    first = head(maps, None, [target], draws).denoising.cls_logits
+    noise = head.denoising_queries([target], draws)
+    first = head(maps, None, noise).denoising.cls_logits
     # Other noise in the last of the four groups.
     changed = draws._replace(boxes=draws.boxes.clone())
     changed.boxes[9:] = torch.rand(3, 4)
-    second = head(maps, None, [target], changed).denoising.cls_logits
+    noise = head.denoising_queries([target], changed)
+    second = head(maps, None, noise).denoising.cls_logits
     torch.testing.assert_close(first[:, :, :9], second[:, :, :9])
     assert not torch.allclose(first[1:, :, 9:], second[1:, :, 9:])
 
@@ -143,7 +145,8 @@ def test_denoising_queries_see_matching_ones():
     torch.manual_seed(0)
     head = single_stage()
     targets = head.get_targets(samples(2, stuff=False))
-    denoised = head(backbone_maps(1), None, targets).denoising
+    noise = head.denoising_queries(targets)
+    denoised = head(backbone_maps(1), None, noise).denoising
     denoised.cls_logits[-1].sum().backward()
     assert head.query_feat.weight.grad.abs().sum() > 0
 
