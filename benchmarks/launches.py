@@ -43,9 +43,11 @@ class Launches(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if name not in ALLOCATIONS and not _is_view(func):
             self.names[name] += 1
+            # What is overwritten unseen is no input.
+            given = args[1:] if name == 'copy_' else args
             self.touched += sum(
                 leaf.numel() * leaf.element_size()
-                for leaf in tree_leaves((args, kwargs, out))
+                for leaf in tree_leaves((given, kwargs, out))
                 if isinstance(leaf, Tensor)
             )
         return out
