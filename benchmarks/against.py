@@ -33,7 +33,9 @@ def compare(names: Sequence[str], other: Path) -> None:
     print(row('bench', 'this', 'other', '', 'change'))
 
     def show(name: str, unit: str, this: float, before: float) -> None:
-        change = f'{100 * (this / max(before, 1e-9) - 1):+.1f}%'
+        # Some do nothing in PyTorch.
+        ratio = (this or 1) / (before or 1)
+        change = f'{100 * (ratio - 1):+.1f}%'
         cells = f'{this:.4g}', f'{before:.4g}', unit, change
         print(row(name, *cells), flush=True)
 
