@@ -150,15 +150,20 @@ def write_scans(proto: Any) -> None:
     proto.opset_import.extend(opsets)
 
 
-# From `low` (B, h, w) to `maps` (B, H, W) and probabilities.
+# From `low` (B, h, w) to `maps` (B, H, W) and probabilities. Matrices go from
+# turn to turn: OpenVINO counts what a body takes from outside as an input.
 _ENLARGE = """
+    same_rows = Identity(rows)
+    same_columns = Identity(columns)
     wide = MatMul(low, columns)
     maps = MatMul(rows, wide)
     probs = Sigmoid(maps)
     pixels = Constant<value_ints=[1, 2]>()
+    least = Constant<value_float=0.5>()
 """
-_MASKS = f"""masks (float[b, h, w] low)
-    => (uint8[b, y, x] mask, float[b] area, float[b] total) {{
+_MASKS = f"""masks (float[y, h] rows, float[w, x] columns, float[b, h, w] low)
+    => (float[y, h] same_rows, float[w, x] same_columns,
+        uint8[b, y, x] mask, float[b] area, float[b] total) {{
     {_ENLARGE}
     inside = Greater(maps, least)
     mask = Cast<to=2>(inside)
@@ -168,9 +173,11 @@ _MASKS = f"""masks (float[b, h, w] low)
     total = ReduceSum<keepdims=0>(held, pixels)
 }}"""
 # Numbers rise: the last that was better is the largest.
-_CONTEST = f"""contest (float[b, y, x] best, float[b, y, x] code, float n,
-    float[b, h, w] low, float[b] score)
-    => (float[b, y, x] most, float[b, y, x] codes, float m, float[b] area) {{
+_CONTEST = f"""contest (float[y, h] rows, float[w, x] columns,
+        float[b, y, x] best, float[b, y, x] code, float n,
+        float[b, h, w] low, float[b] score)
+    => (float[y, h] same_rows, float[w, x] same_columns,
+        float[b, y, x] most, float[b, y, x] codes, float m, float[b] area) {{
     {_ENLARGE}
     inside = GreaterOrEqual(probs, least)
     hit = Cast<to=1>(inside)
@@ -186,83 +193,76 @@ _CONTEST = f"""contest (float[b, y, x] best, float[b, y, x] code, float n,
     two = Constant<value_float=2.0>()
     m = Add(n, two)
 }}"""
+# What a contest begins with.
+_FIRST = f"""first (float low, float rows, float columns) => (float n) {{
+    batch = Shape<start=0, end=1>(low)
+    height = Shape<start=0, end=1>(rows)
+    width = Shape<start=1, end=2>(columns)
+    shape = Concat<axis=0>(batch, height, width)
+    best = ConstantOfShape<value=float[1] {{{_WORST}}}>(shape)
+    code = ConstantOfShape<value=float[1] {{0.0}}>(shape)
+    n = Constant<value_float=0.0>()
+}}"""
 
 
 def _masks_scan(node: Any) -> list[Any]:
-    low, rows, columns = node.input
-    outer = {'rows': rows, 'columns': columns}
-    return _scan(node, _MASKS, outer, [], [low], list(node.output))
+    low, *states = node.input
+    return [_scan(node, _MASKS, states, [low], list(node.output))]
 
 
 def _contest_scan(node: Any) -> list[Any]:
     from onnx import parser
 
     low, rows, columns, scores = node.input
-    outer = {'rows': rows, 'columns': columns, 'low': low}
-    first = parser.parse_graph(
-        f"""first (float low, float rows, float columns) => (float n) {{
-        batch = Shape<start=0, end=1>(low)
-        height = Shape<start=0, end=1>(rows)
-        width = Shape<start=1, end=2>(columns)
-        shape = Concat<axis=0>(batch, height, width)
-        best = ConstantOfShape<value=float[1] {{{_WORST}}}>(shape)
-        code = ConstantOfShape<value=float[1] {{0.0}}>(shape)
-        n = Constant<value_float=0.0>()
-    }}"""
-    )
+    known = {'rows': rows, 'columns': columns, 'low': low}
+    first = parser.parse_graph(_FIRST)
+    for made in first.node:
+        for names in (made.input, made.output):
+            new = [known.get(n, f'{node.name}/{n}') for n in names]
+            del names[:]
+            names.extend(new)
+        made.name = made.output[0]
     states = [f'{node.name}/{part}' for part in ('best', 'code', 'n')]
-    _rename(first, node.name, outer)
-    last = [f'{state}_last' for state in states]
+    best, number = (f'{states[i]}_last' for i in (0, 2))
     code, areas = node.output
-    return [
-        *first.node,
-        *_scan(
-            *(node, _CONTEST, outer, states, [low, scores]),
-            [last[0], code, last[2], areas],
-        ),
-    ]
+    scan = _scan(
+        *(node, _CONTEST, [rows, columns, *states], [low, scores]),
+        [best, code, number, areas],
+    )
+    return [*first.node, scan]
 
 
 def _scan(
     node: Any,
     text: str,
-    outer: dict[str, str],
     states: list[str],
     inputs: list[str],
     outputs: list[str],
-) -> list[Any]:
-    """A constant and a node ``Scan`` over the second dimension of inputs."""
+) -> Any:
+    """A node ``Scan`` over the second dimension of inputs.
+
+    Args:
+        node: what it stands for.
+        text: of its body.
+        states: names of the matrices, and what else goes from turn to turn.
+        inputs: what is gone through.
+        outputs: those behind the matrices.
+    """
     from onnx import helper, parser
 
-    threshold = helper.get_node_attr_value(node, 'threshold')
-    least = helper.make_node(
-        'Constant', [], [f'{node.name}/least'], value_float=threshold
-    )
     body = parser.parse_graph(text)
-    outer = {key: value for key, value in outer.items() if key != 'low'}
-    _rename(body, '', {**outer, 'least': least.output[0]})
     for inner in body.node:
+        if inner.output[0] == 'least':
+            threshold = helper.get_node_attr_value(node, 'threshold')
+            inner.attribute[0].f = threshold
         inner.name = f'{node.name}/{inner.output[0]}'
-    scan = helper.make_node(
+    same = [f'{node.name}/{part}' for part in ('rows', 'columns')]
+    return helper.make_node(
         'Scan',
         [*states, *inputs],
-        outputs,
+        [*same, *outputs],
         node.name,
         body=body,
         num_scan_inputs=len(inputs),
         scan_input_axes=[1] * len(inputs),
     )
-    return [least, scan]
-
-
-def _rename(graph: Any, prefix: str, outer: dict[str, str]) -> None:
-    """Gives values from outside their names, all others a prefix."""
-    for inner in graph.node:
-        for names in (inner.input, inner.output):
-            new = [
-                outer.get(name) or (f'{prefix}/{name}' if prefix else name)
-                for name in names
-            ]
-            del names[:]
-            names.extend(new)
-        inner.name = inner.output[0]
