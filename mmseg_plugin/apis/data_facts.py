@@ -13,6 +13,7 @@ from mmseg_plugin.checks.categories import is_root
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.formats import DataFound
 from mmseg_plugin.datasets.formats.label_maps import LABEL_MAP_VOID
+from mmseg_plugin.datasets.formats.layout import DataError, below
 from mmseg_plugin.utils.words import counted, some_of
 
 
@@ -165,11 +166,12 @@ def _longer_sides(train: Snapshot) -> np.ndarray:
 def _relative(found: DataFound, name: str) -> SplitFacts:
     split = found.splits[name]
 
-    def below(path: Path | None) -> str:
-        if path is None:
-            return ''
-        text = path.resolve().relative_to(found.root.resolve()).as_posix()
+    def inside(path: Path | None) -> str:
+        try:
+            text = '.' if path is None else below(path, found.root).as_posix()
+        except DataError as error:
+            raise UserError(str(error)) from error
         return '' if text == '.' else text
 
-    ann_file = below(split.ann_file or split.names)
-    return SplitFacts(ann_file, below(split.image_dir), below(split.seg_dir))
+    ann_file = inside(split.ann_file or split.names)
+    return SplitFacts(ann_file, inside(split.image_dir), inside(split.seg_dir))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmseg_plugin.cli.cli import atomic_path
 from mmseg_plugin.datasets.formats import DataError, DataFound, Split
-from mmseg_plugin.datasets.formats.layout import images_in
+from mmseg_plugin.datasets.formats.layout import below, images_in
 
 FOLDER = 'mmseg_plugin_data'
 
@@ -79,7 +79,7 @@ def with_folder(data: dict, folder: Path, root: Path) -> dict:
         folder: of the images.
         root: of the data.
     """
-    start = folder.resolve().relative_to(root.resolve())
+    start = below(folder, root)
     images = [
         {**image, 'file_name': (start / image['file_name']).as_posix()}
         for image in data['images']

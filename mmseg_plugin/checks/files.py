@@ -1,7 +1,7 @@
 """Image files: there, readable, and of the stated size."""
 
+import os
 from collections import Counter
-from pathlib import PurePath
 
 import numpy as np
 
@@ -112,16 +112,16 @@ def orphan(snapshot: Snapshot, options: Options) -> Hits:
     folder = snapshot.image_dir
     if folder is None:
         return listed([])
-    known = {PurePath(str(im.get('file_name'))) for im in snapshot.images}
+    # Absolute names stay as they are.
+    known = {folder / str(im.get('file_name')) for im in snapshot.images}
     # Other splits may lie in other folders below.
-    looked = {folder / name.parent for name in known} or {folder}
+    looked = {path.parent for path in known} or {folder}
     found = [
-        str(path.relative_to(folder))
+        os.path.relpath(path, folder)
         for place in sorted(looked)
         if place.is_dir()
         for path in sorted(place.iterdir())
-        if path.suffix.lower() in SUFFIXES
-        and path.relative_to(folder) not in known
+        if path.suffix.lower() in SUFFIXES and path not in known
     ]
     return listed(found)
 

@@ -46,7 +46,9 @@ def _read(path: Path) -> MapFacts:
             values, size, mode = np.asarray(image), image.size, image.mode
     except Exception as error:  # noqa: BLE001  (decoders fail in any way)
         return MapFacts(path, f'{type(error).__name__}: {error}')
-    if values.ndim == 3:
+    if values.ndim == 3 and values.shape[2] < 3:
+        values = values[..., 0]
+    elif values.ndim == 3:
         red, green, blue = values[..., :3].astype(np.int64).transpose(2, 0, 1)
         values = red + 256 * green + 65536 * blue
     found, counts = np.unique(values, return_counts=True)

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from mmseg_plugin.datasets.panoptic_files import area_fits
+
 from .findings import Hits, Options, check, listed
 from .maps import MapFacts, places_where
 from .snapshot import Snapshot
@@ -91,7 +93,7 @@ def no_segment(snapshot: Snapshot, options: Options) -> Hits:
 
 @check(
     'panoptic.area',
-    'note',
+    'error',
     'areas are not those of the maps',
     'count the pixels (--fix does)',
     kinds=KINDS,
@@ -104,7 +106,8 @@ def area(snapshot: Snapshot, options: Options) -> Hits:
             for annotation, fact in _pairs(snapshot)
             for s in annotation.get('segments_info', ())
             if s.get('id') in fact.areas
-            and s.get('area') != fact.areas[s['id']]
+            and s.get('area') is not None
+            and not area_fits(s['area'], fact.areas[s['id']])
         ]
     )
 

@@ -16,16 +16,21 @@ def image_sizes(content: dict, source: object) -> dict:
         source: the file.
 
     Raises:
-        ValueError: an image has no id or no size, or an id is there twice.
+        ValueError: an image has no id, no size or one that is no number of
+            pixels, or an id is there twice.
     """
     sizes: dict = {}
     for image in content.get('images', ()):
+        where = f'{source}: image {image.get("file_name", image)}'
         lacks = {'id', 'height', 'width'} - image.keys()
         if lacks:
-            raise ValueError(
-                f'{source}: image {image.get("file_name", image)} has no '
-                f'{min(lacks)}'
-            )
+            raise ValueError(f'{where} has no {min(lacks)}')
+        for key in ('height', 'width'):
+            side = image[key]
+            if not isinstance(side, int | float) or side < 1 or side % 1:
+                raise ValueError(
+                    f'{where} has {key} {side!r}: write the number of pixels'
+                )
         if image['id'] in sizes:
             raise ValueError(f'{source}: two images have id {image["id"]}')
         sizes[image['id']] = (image['height'], image['width'])

@@ -197,7 +197,7 @@ def object_mask(
 
 
 def object_box(
-    annotation: dict, rle: dict | None, where: str
+    annotation: Mapping, rle: dict | None, where: str
 ) -> list[float] | None:
     """Box x, y, width, height; around the mask if the file has none.
 
@@ -223,15 +223,35 @@ def object_box(
         raise ValueError(
             f'{where}: its bbox {box} is not x, y, width and height'
         )
-    return list(box)
+    return numbers.tolist()
 
 
 def object_area(
-    annotation: dict, rle: dict | None, box: Sequence[float] | None
+    annotation: Mapping,
+    rle: dict | None,
+    box: Sequence[float] | None,
+    where: str,
 ) -> float:
-    """Pixels of an object: the file's, else the mask's, else the box's."""
-    if annotation.get('area') is not None:
-        return annotation['area']
+    """Pixels of an object: the file's, else the mask's, else the box's.
+
+    Args:
+        annotation: as the file has it.
+        rle: its mask, if there is one.
+        box: its box, if there is one.
+        where: see above.
+
+    Raises:
+        ValueError: the file's area is not a finite number.
+    """
+    area = annotation.get('area')
+    if area is not None:
+        try:
+            number = float(area)
+        except (TypeError, ValueError):
+            number = np.nan
+        if not np.isfinite(number):
+            raise ValueError(f'{where}: its area {area!r} is not a number')
+        return number
     if rle is not None:
         return float(mask_utils.area(rle))
     return float(box[2] * box[3]) if box is not None else 0.0
@@ -273,7 +293,7 @@ def completed(annotation: dict, size: Sequence[int], where: str) -> dict:
         **annotation,
         'segmentation': shape,
         'bbox': box,
-        'area': object_area(annotation, rle, box),
+        'area': object_area(annotation, rle, box, where),
         'iscrowd': int(is_crowd(annotation, where)),
     }
     return {k: v for k, v in whole.items() if v is not None}

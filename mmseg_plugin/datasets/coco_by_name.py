@@ -194,6 +194,7 @@ class _Compact:
     """
 
     cat_img_map: dict[int, list[int]]
+    data_list: list[dict]
     ann_file: str
     data_root: str | None
     data_prefix: dict[str, str]
@@ -208,6 +209,23 @@ class _Compact:
             self.ann_file,
         )
         return infos
+
+    def filter_data(self) -> list[dict]:
+        """The images that stay.
+
+        Raises:
+            ValueError: none does.
+        """
+        kept = super().filter_data()  # type: ignore[misc]
+        if not kept:
+            left = len(self.data_list)
+            raise ValueError(
+                f'filter_cfg leaves none of the {left} images of '
+                f'{self.ann_file}'
+                if left
+                else f'{self.ann_file} lists no image'
+            )
+        return kept
 
     def full_init(self) -> None:
         """Reads the file, then tidies up."""

@@ -1,5 +1,6 @@
 """COCO's panoptic files and maps: what is read from them, and refused."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import cv2
@@ -12,6 +13,7 @@ from mmseg_plugin.datasets.annotations import is_crowd
 
 # Ids are colours of 24 bits; 0 is void.
 LAST_ID = (1 << 24) - 1
+AREA_TOLERANCE = 0.01
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_KINDS = {0: 'grey', 2: 'RGB', 3: 'palette', 4: 'grey', 6: 'RGBA'}
 
@@ -81,6 +83,18 @@ def check_present(
         )
 
 
+def area_fits(area: float, pixels: int) -> bool:
+    """Whether a stated area is that of the map, to a pixel or a hundredth.
+
+    Args:
+        area: as the file has it.
+        pixels: of the segment in the map.
+    """
+    if not is_number(area):
+        return False
+    return abs(area - pixels) <= max(1, AREA_TOLERANCE * pixels)
+
+
 def _others(count: int) -> str:
     return f' (nor of {count} more)' if count else ''
 
@@ -98,7 +112,8 @@ def checked_segments(
     Raises:
         ValueError: the entry or a segment lacks something, an id is not
             within 1 and 2**24 - 1 or is there twice, a category is not one of
-            the file's, or ``iscrowd`` is neither 0 nor 1.
+            the file's, ``iscrowd`` is neither 0 nor 1, or box or area are no
+            numbers.
     """
     if 'segments_info' not in entry or 'image_id' not in entry:
         raise ValueError(
@@ -115,8 +130,8 @@ def checked_segments(
         number = segment['id']
         if not isinstance(number, int) or not 0 < number <= LAST_ID:
             raise ValueError(
-                f'{where} has a segment of id {number}: ids are within 1 and '
-                f'{LAST_ID}, 0 is void'
+                f'{where} has a segment of id {number!r}: ids are within 1 '
+                f'and {LAST_ID}, 0 is void'
             )
         if number in seen:
             raise ValueError(f'{where} has two segments of id {number}')
@@ -126,8 +141,30 @@ def checked_segments(
                 f'{segment["category_id"]}, which is not in categories'
             )
         is_crowd(segment, f'{where}: segment {number}')
+        _check_numbers(segment, f'{where}: segment {number}')
         seen.add(number)
     return list(entry['segments_info'])
+
+
+def _check_numbers(segment: Mapping, where: str) -> None:
+    """Of box and area, of which there are too many for NumPy."""
+    area, box = segment.get('area'), segment.get('bbox')
+    if area is not None and not is_number(area):
+        raise ValueError(f'{where}: its area {area!r} is not a number')
+    if not box:
+        return
+    if (
+        not isinstance(box, list)
+        or len(box) != 4
+        or not all(map(is_number, box))
+    ):
+        raise ValueError(
+            f'{where}: its bbox {box} is not x, y, width and height'
+        )
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def needs_map(segments: Sequence[Mapping]) -> bool:
@@ -157,11 +194,12 @@ def completed_segments(
         if not mask.any() and segment.get('area') != 0:
             check_present(path, [segment['id']], np.zeros(0, int))
         box = cv2.boundingRect(mask.view(np.uint8))
+        area = segment.get('area')
         whole.append(
             {
                 **segment,
                 'bbox': segment.get('bbox') or list(map(float, box)),
-                'area': segment.get('area', int(mask.sum())),
+                'area': int(mask.sum()) if area is None else area,
                 'iscrowd': int(is_crowd(segment, path)),
             }
         )

@@ -39,7 +39,8 @@ class CocoPanopticMetric(BaseMetric):
     their ``seg_map_path`` (list both in ``meta_keys``).
 
     Names tie the classes of the data set to the file's categories; other
-    categories of the file do not count.
+    categories of the file do not count, and a class that it lacks has false
+    positives alone.
 
     Args:
         ann_file: COCO panoptic JSON; with ``format_only``, any file with the
@@ -112,15 +113,25 @@ class CocoPanopticMetric(BaseMetric):
             ]
             return
         content = read_json(self.ann_file, self.backend_args)
-        ids = category_ids(content, self.ann_file)
-        lacking = sorted(set(names) - set(ids))
-        if lacking:
+        ids = category_ids(content, self.ann_file, names)
+        by_name = {c['name']: c for c in content['categories']}
+        lacking = [name for name in names if name not in by_name]
+        if lacking and (self.format_only or len(lacking) == len(names)):
             raise ValueError(
                 f'{self.ann_file} lacks the categories {lacking} of the data '
                 'set'
             )
-        by_name = {c['name']: c for c in content['categories']}
-        self._categories = [by_name[name] for name in names]
+        # What is found of them is wrong, as for masks.
+        things = set(self.dataset_meta.get('thing_classes', ()))
+        self._categories = [
+            {
+                'isthing': int(name in things),
+                **by_name.get(name, {}),
+                'id': ids[name],
+                'name': name,
+            }
+            for name in names
+        ]
         self._position = {ids[name]: i for i, name in enumerate(names)}
         self._file_names = {
             image['id']: image['file_name']

@@ -6,6 +6,7 @@ import numpy as np
 from mmdet.evaluation.functional import INSTANCE_OFFSET
 
 from mmseg_plugin.datasets.panoptic_files import (
+    area_fits,
     check_present,
     read_segment_ids,
 )
@@ -54,8 +55,9 @@ def truth_overlaps(
         pred_ids: int (H, W).
 
     Raises:
-        ValueError: the map is none, is of another size, or lacks a listed
-            segment that has an area.
+        ValueError: the map is none, is of another size, lacks a listed
+            segment that has an area, or has another area of it: IoUs are
+            taken with the listed ones, and would be beyond 1.
     """
     gt_ids = read_segment_ids(path, backend_args)
     try:
@@ -63,5 +65,23 @@ def truth_overlaps(
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
     listed = gt.ids if gt.areas is None else gt.ids[gt.areas != 0]
-    check_present(path, listed, np.unique(met.gt))
+    present, places = np.unique(met.gt, return_inverse=True)
+    check_present(path, listed, present)
+    if gt.areas is not None:
+        pixels = np.bincount(places, met.pixels, len(present)).astype(int)
+        _check_areas(
+            path, gt, dict(zip(present.tolist(), pixels, strict=True))
+        )
     return met
+
+
+def _check_areas(path: str, gt: Segments, pixels: dict[int, int]) -> None:
+    crowd = np.zeros(len(gt.ids), bool) if gt.crowd is None else gt.crowd
+    areas = () if gt.areas is None else gt.areas.tolist()
+    for i, area, free in zip(gt.ids.tolist(), areas, crowd, strict=True):
+        if not free and not area_fits(area, pixels.get(i, 0)):
+            raise ValueError(
+                f'{path} has {pixels.get(i, 0)} pixels of id {i}, whose area '
+                f'is listed as {area}: write the areas anew ("mmseg-plugin '
+                'check DATA --fix OUT")'
+            )

@@ -213,6 +213,13 @@ def test_bad_use_is_named(root):
         evaluate(root, [perfect(0), perfect(1)])
     content['categories'][1]['name'] = 'dog'
     (root / 'panoptic.json').write_text(json.dumps(content))
+    # Results for a server, with an id that it does not know.
+    options = {'format_only': True, 'outfile_prefix': str(root / 'out')}
+    with pytest.raises(ValueError, match='cat'):
+        evaluate(root, [perfect(0), perfect(1)], **options)
+    for category in content['categories']:
+        category['name'] += '!'
+    (root / 'panoptic.json').write_text(json.dumps(content))
     with pytest.raises(ValueError, match='cat'):
         evaluate(root, [perfect(0), perfect(1)])
 
@@ -237,6 +244,35 @@ def test_names_not_places_tie_classes_to_the_file(root, change):
     edit(root, change)
     got = evaluate(root, [perfect(0), perfect(1)])
     assert set(got.values()) == {100.0}
+
+
+@pytest.mark.parametrize('area', [0, 1, 700, 12.5])
+def test_an_area_that_is_not_of_the_map_is_named(root, area):
+    def change(content):
+        for segment in content['annotations'][1]['segments_info']:
+            segment['area'] = area if segment['id'] == folder.CAT else 16
+
+    edit(root, change)
+    if area == 12.5:
+        got = evaluate(root, [perfect(0), perfect(1)])
+        assert got['coco_panoptic/PQ'] == pytest.approx(100, rel=0.02)
+        return
+    says = f'1.png has 12 pixels of id 256, whose area is listed as {area}'
+    with pytest.raises(ValueError, match=says):
+        evaluate(root, [perfect(0), perfect(1)])
+
+
+def test_a_class_that_the_file_lacks_has_false_positives_alone(root):
+    def rename(content):
+        content['categories'][1]['name'] = 'dog'
+
+    edit(root, rename)
+    got = evaluate(root, [perfect(0), perfect(1)])
+    # Cups and sky are right, the cat is not in the truth.
+    assert got['coco_panoptic/PQ'] == pytest.approx(200 / 3)
+    second = perfect(1)
+    second[second == 1001] = VOID
+    assert evaluate(root, [perfect(0), second])['coco_panoptic/PQ'] == 100
 
 
 def test_other_categories_of_the_file_do_not_count(root):

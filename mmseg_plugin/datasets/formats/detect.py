@@ -84,6 +84,11 @@ def image_folder(data: dict, ann_file: Path, root: Path) -> Path:
     for place in places:
         if not names or any((place / name).is_file() for name in names):
             return place
+    if '\\' in names[0]:
+        raise DataError(
+            f'{ann_file}: file names have backslashes ({names[0]}), which '
+            'Windows alone takes for folders: replace them by /'
+        )
     raise DataError(
         f'{ann_file}: its first image, {names[0]}, is in no folder of {root}'
     )

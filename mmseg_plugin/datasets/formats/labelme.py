@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .building import CocoBuilder
-from .layout import DataError, read_json
+from .layout import DataError, below, read_json
 
 # Kinds of shapes, and those of X-AnyLabeling, which writes this format too.
 OUTLINES = ('polygon', 'oriented_rectangle', 'rotation', 'quadrilateral')
@@ -63,17 +62,10 @@ def _image(path: Path, data: dict, root: Path) -> Path:
     image = path.parent / name
     if not name or not image.is_file():
         raise DataError(f'{path}: its image {image} is not there')
-    # A link below the root is as good as its file.
-    for place, whole in (
-        (Path(os.path.abspath(image)), Path(os.path.abspath(root))),
-        (image.resolve(), root.resolve()),
-    ):
-        if place.is_relative_to(whole):
-            return root / place.relative_to(whole)
-    raise DataError(
-        f'{path}: its image {image} is not below {root}; give the folder '
-        'that holds both'
-    )
+    try:
+        return root / below(image, root)
+    except DataError as error:
+        raise DataError(f'{path}: its image {error}') from error
 
 
 def _objects(

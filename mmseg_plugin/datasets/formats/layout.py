@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,24 @@ def read_json(path: Path) -> dict:
     if not isinstance(data, dict):
         raise DataError(f'{path} holds a {type(data).__name__}, not COCO data')
     return data
+
+
+def below(path: Path, root: Path) -> Path:
+    """A path relative to a folder that holds it, or a link to it.
+
+    Raises:
+        DataError: the folder does not.
+    """
+    for one, whole in (
+        (Path(os.path.abspath(path)), Path(os.path.abspath(root))),
+        (path.resolve(), root.resolve()),
+    ):
+        if one.is_relative_to(whole):
+            return one.relative_to(whole)
+    raise DataError(
+        f'{path} is not below {root}: give the folder that holds both, or '
+        'put a link there'
+    )
 
 
 def images_in(folder: Path) -> Iterator[Path]:

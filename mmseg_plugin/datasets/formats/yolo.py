@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 
 from .building import CocoBuilder
-from .layout import DataError, DataFound, images_in
+from .layout import DataError, DataFound, below, images_in
 
 _KEYS = {'train': ('train',), 'val': ('val', 'valid'), 'test': ('test',)}
 SUFFIXES = ('.yaml', '.yml')
@@ -136,11 +137,10 @@ class _Lists:
         bases = (near, *self.bases) if near else self.bases
         places = [base / name for base in bases]
         places += [base / end for end in ends for base in bases]
-        root = self.root.resolve()
         for place in places:
-            found = place.resolve()
-            if found.exists() and found.is_relative_to(root):
-                return self.root / found.relative_to(root)
+            if place.exists():
+                with contextlib.suppress(DataError):
+                    return self.root / below(place, self.root)
         return None
 
     def images(self, name: str) -> list[Path]:

@@ -1,12 +1,15 @@
 import json
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pycocotools import mask as coder
 
+from mmseg_plugin.apis.data_facts import data_facts
 from mmseg_plugin.apis.data_folder import FOLDER
-from mmseg_plugin.apis.front_door import prepare_data, save_data
+from mmseg_plugin.apis.front_door import check_data, prepare_data, save_data
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.annotations import object_rle
 from mmseg_plugin.datasets.formats.label_maps import label_pairs
@@ -53,6 +56,68 @@ def test_every_format_gives_the_same_targets(name, tmp_path):
     assert set(found.splits) == {'train', 'val'}
     assert targets(found) == targets(reference)
     assert str(tmp_path / 'data') in said[0]
+
+
+def link_entries(store, root):
+    root.mkdir()
+    for path in store.iterdir():
+        (root / path.name).symlink_to(path)
+
+
+def link_files(store, root):
+    for path in filter(Path.is_file, store.rglob('*')):
+        place = root / path.relative_to(store)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path)
+
+
+def link_root(store, root):
+    root.symlink_to(store)
+
+
+@pytest.mark.parametrize('link', [link_entries, link_files, link_root])
+@pytest.mark.parametrize('name', writers.WRITERS)
+def test_links_are_followed(name, link, tmp_path):
+    writers.WRITERS[name](tmp_path / 'store')
+    reference, _ = prepared(tmp_path / 'store')
+    expected = targets(reference)
+    if (tmp_path / 'store' / FOLDER).exists():
+        shutil.rmtree(tmp_path / 'store' / FOLDER)
+    link(tmp_path / 'store', tmp_path / 'data')
+    found, _ = prepared(tmp_path / 'data')
+    assert targets(found) == expected
+    facts = data_facts(found, check_data(found)[0])
+    for split in (facts.train, facts.val):
+        assert (found.root / split.ann_file).is_file()
+        assert (found.root / split.image_dir).is_dir()
+
+
+@pytest.mark.parametrize('split', [True, False])
+def test_absolute_names(split, tmp_path):
+    root = tmp_path / 'data'
+    writers.write_coco(root)
+    for name in ('train', 'val'):
+        path = root / 'annotations' / f'instances_{name}.json'
+        data = json.loads(path.read_text())
+        for image in data['images']:
+            image['file_name'] = str(root / name / image['file_name'])
+        path.write_text(json.dumps(data))
+    if not split:
+        path.unlink()
+    found, _ = prepared(root)
+    assert len(targets(found)) == (12 if split else 8)
+    # What lies beside the images is still looked at.
+    assert 'files.name' in check_data(found)[1]
+
+
+def test_backslashes_are_named(tmp_path):
+    root = tmp_path / 'data'
+    writers.write_coco(root)
+    for path in (root / 'annotations').iterdir():
+        text = path.read_text().replace('"file_name": "', r'"file_name": "x\\')
+        path.write_text(text)
+    with pytest.raises(UserError, match='file names have backslashes'):
+        prepare_data(root)
 
 
 def test_what_is_converted_is_written_once(tmp_path):
