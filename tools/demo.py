@@ -91,7 +91,16 @@ def call(tool: str, *args: object) -> None:
     """Runs a tool in a process of its own."""
     command = [sys.executable, '-m', 'mmseg_plugin', tool, *map(str, args)]
     print(f'\n== {" ".join(command[1:])}', flush=True)
-    code = subprocess.run(command, check=False).returncode
+    process = subprocess.Popen(command)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # It was interrupted too, and removes what is half-written.
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
     if code:
         raise UserError(f'{tool} failed with exit code {code}, see above')
 

@@ -7,7 +7,7 @@ from .greedy import overlaps
 
 # Boxes that are compared with each other at once, and pairs of those with
 # the ones behind them.
-_BLOCK_CPU, _PAIRS_CPU = 128, 2**13
+_BLOCK_CPU, _PAIRS_CPU = 128, 2**16
 _BLOCK, _PAIRS = 4096, 2**24
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tools import demo
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -102,3 +104,22 @@ def test_another_config_leaves_an_earlier_demo_alone(
     assert f'{config} ' in done.stderr
     assert 'Traceback' not in done.stderr
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_interrupted_tool_may_tidy_up(monkeypatch):
+    waits = []
+
+    class Tool:
+        def __init__(self, command):
+            assert command[-2:] == ['train', 'x.py']
+
+        def wait(self, timeout=None):
+            waits.append(timeout)
+            if len(waits) == 1:
+                raise KeyboardInterrupt
+            return 130
+
+    monkeypatch.setattr(demo.subprocess, 'Popen', Tool)
+    with pytest.raises(KeyboardInterrupt):
+        demo.call('train', 'x.py')
+    assert waits == [None, 60]
