@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 # Rooms where a wrong number hides, below the package.
 ROOMS = (
     *('structures', 'evaluation', 'converters', 'apis', 'datasets'),
+    *('datasets/formats', 'checks'),
     *('models/losses', 'models/criterions', 'models/task_modules'),
     'models/fusion',
 )

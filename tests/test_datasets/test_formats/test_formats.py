@@ -12,6 +12,7 @@ from mmseg_plugin.apis.data_folder import FOLDER
 from mmseg_plugin.apis.front_door import check_data, prepare_data, save_data
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.annotations import object_rle
+from mmseg_plugin.datasets.formats import find_data
 from mmseg_plugin.datasets.formats.label_maps import label_pairs
 from mmseg_plugin.datasets.formats.layout import split_of
 from mmseg_plugin.datasets.formats.splitting import split_images
@@ -108,6 +109,32 @@ def test_absolute_names(split, tmp_path):
     assert len(targets(found)) == (12 if split else 8)
     # What lies beside the images is still looked at.
     assert 'files.name' in check_data(found)[1]
+
+
+@pytest.mark.parametrize('other', ['captions', 'person_keypoints', 'a'])
+def test_captions_and_key_points_are_the_last_choice(other, tmp_path):
+    root = tmp_path / 'data'
+    writers.write_coco(root)
+    folder = root / 'annotations'
+    names = {'a': 'instances_train.json'}
+    wanted = folder / names.get(other, 'train.json')
+    (folder / 'instances_train.json').rename(wanted)
+    (folder / f'{other}_train.json').write_text(wanted.read_text())
+    found = find_data(root)
+    assert found.splits['train'].ann_file == wanted
+    assert [path.name for path in found.ignored] == [f'{other}_train.json']
+
+
+@pytest.mark.parametrize(
+    'folders',
+    [('train/images',), ('train/images', 'train/masks'), ('images', 'masks')],
+)
+def test_images_without_label_maps_are_no_data(folders, tmp_path):
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    writers.save_image(tmp_path / folders[0] / '0.png', 0)
+    with pytest.raises(UserError, match='holds none of'):
+        prepare_data(tmp_path)
 
 
 def test_backslashes_are_named(tmp_path):

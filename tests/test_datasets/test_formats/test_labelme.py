@@ -69,6 +69,16 @@ AREAS = {
         },
         RINGED,
     ),
+    'mask in colour': (
+        {
+            'points': [[5, 8], [12, 17]],
+            'shape_type': 'mask',
+            'mask': picture(
+                np.stack([RING * 0, RING * 9, RING * 0], -1).astype(np.uint8)
+            ),
+        },
+        RINGED,
+    ),
 }
 
 
