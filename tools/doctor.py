@@ -102,9 +102,8 @@ def check_ops() -> Finding:
         return Finding(name, state, OPS)
     if not hasattr(found, 'PLAIN'):
         return Finding(name, 'compiled')
-    # docs/benchmarks.md: they cost nothing on a CPU.
     state = (
-        'plain PyTorch, at least as fast as compiled ones on a CPU; '
+        'plain PyTorch; on a CPU NMS is slower than compiled; '
         f'for two-stage models on a GPU: {COMPILE}'
     )
     return Finding(name, state)
