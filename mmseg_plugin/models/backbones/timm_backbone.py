@@ -181,9 +181,9 @@ def _describe(name: str) -> Any:
 
 def _build(name: str, pretrained: bool, **options: Any) -> Any:
     timm = _timm()
-    if not timm.is_model(name.partition('.')[0]):
-        model = name.partition('.')[0]
-        near = get_close_matches(model, timm.list_models(), 5)
+    stem = name.partition('.')[0]
+    if not timm.is_model(stem):
+        near = get_close_matches(stem, timm.list_models(), 5)
         raise ValueError(
             f'timm {timm.__version__} has no {name!r}'
             + (f'; near it: {", ".join(near)}' if near else '')
