@@ -145,24 +145,31 @@ def read_target(
 
 def _of_config(name: str, images: bool) -> tuple[str, list[Snapshot], Options]:
     # Imports torch, which checks of data do without.
-    from mmseg_plugin.cli.configs import find_config, read_config
+    from mmseg_plugin.cli.configs import (
+        find_config,
+        read_config,
+        wrong_types_as_sentence,
+    )
 
     config = read_config(find_config(name))
-    splits = config_splits(config)
-    if not splits:
-        raise DataError(
-            f'config {name} reads neither COCO files nor label maps'
+    with wrong_types_as_sentence(name):
+        splits = config_splits(config)
+        if not splits:
+            raise DataError(
+                f'config {name} reads neither COCO files nor label maps'
+            )
+        found = DataFound(Path(name), 'a config', _kind(config), splits)
+        classes = (
+            dataset_of(config, 'train').get('metainfo', {}).get('classes')
         )
-    found = DataFound(Path(name), 'a config', _kind(config), splits)
-    classes = dataset_of(config, 'train').get('metainfo', {}).get('classes')
-    names = (classes,) if isinstance(classes, str) else classes
-    pipeline = dataset_of(config, 'train').get('pipeline') or ()
-    options = Options(
-        num_queries=_queries(config.get('model', {})),
-        classes=tuple(names) if names else None,
-        scale=_scale(pipeline),
-        turns=_turns(pipeline),
-    )
+        names = (classes,) if isinstance(classes, str) else classes
+        pipeline = dataset_of(config, 'train').get('pipeline') or ()
+        options = Options(
+            num_queries=_queries(config.get('model', {})),
+            classes=tuple(names) if names else None,
+            scale=_scale(pipeline),
+            turns=_turns(pipeline),
+        )
     return found.sentence(), snapshots_of_data(found, images), options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 from collections.abc import Iterator
@@ -87,6 +88,25 @@ def read_model_config(name: str) -> Config:
     if 'model' not in config:
         raise UserError(f'config {path} has no model; is it a base?')
     return config
+
+
+@contextlib.contextmanager
+def wrong_types_as_sentence(source: object) -> Iterator[None]:
+    """Inside, a value of another kind than its key wants is bad input.
+
+    Args:
+        source: the config.
+
+    Raises:
+        UserError: naming the config.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise UserError(
+            f'config {source} cannot be used as it is written: '
+            f'{type(error).__name__}: {error}'
+        ) from error
 
 
 # What a run reads beside the arguments of MMEngine's Runner.

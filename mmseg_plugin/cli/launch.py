@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 from mmseg_plugin.cli.arguments import nearest
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.config_keys import check_keys
-from mmseg_plugin.cli.configs import read_model_config
+from mmseg_plugin.cli.configs import (
+    read_model_config,
+    wrong_types_as_sentence,
+)
 from mmseg_plugin.cli.preflight import check_classes, check_files
 from mmseg_plugin.stack import (
     STACKS,
@@ -60,6 +63,23 @@ def check_config(config: Config) -> None:
         reader.add_argument('options', nargs='*', action=DictAction)
         config.merge_from_dict(reader.parse_args(words).options or {})
     check_classes(config)
+
+
+def preflight(config: Config, tool: str) -> None:
+    """What is looked at before a tool builds anything.
+
+    Args:
+        config: as read from the file.
+        tool: ``'train'`` or ``'test'``.
+
+    Raises:
+        UserError: see :func:`check_config` and :func:`check_files`; or a
+            value is of another kind than its key wants.
+    """
+    with wrong_types_as_sentence(config.filename):
+        check_config(config)
+        if tool == 'train':
+            check_files(config)
 
 
 def _options_of(tool: Path) -> set[str]:
@@ -164,9 +184,7 @@ def run_installed_tool(
     path = _installed_tool(scope, f'{tool}.py')
     check_options(path)
     if config is not None:
-        check_config(config)
-        if tool == 'train':
-            check_files(config)
+        preflight(config, tool)
     # The plugin's checkpoint loaders replace MMEngine's from the start.
     import mmseg_plugin.registry  # noqa: F401
 
