@@ -37,7 +37,7 @@ def target_size(height, width, resize):
     return int(height * factor + 0.5), int(width * factor + 0.5)
 
 
-def bilinear(image, height, width):
+def bilinear(image, height, width, rounded):
     """Resizes (h, w, 3) between pixel centres, without antialiasing."""
     sides = []
     for old, new in zip(image.shape[:2], (height, width), strict=True):
@@ -50,14 +50,15 @@ def bilinear(image, height, width):
     image = image.astype(np.float32)
     y, x = y[:, None, None], x[None, :, None]
     rows = image[top] * (1 - y) + image[bottom] * y
-    return np.round(rows[:, left] * (1 - x) + rows[:, right] * x)
+    resized = rows[:, left] * (1 - x) + rows[:, right] * x
+    return np.round(resized) if rounded else resized
 
 
 def prepare(image, steps):
     """The network's input (1, 3, H, W) and the image's size inside it."""
     height, width = target_size(*image.shape[:2], steps['resize'])
     if (height, width) != image.shape[:2]:
-        image = bilinear(image, height, width)
+        image = bilinear(image, height, width, steps['rounded'])
     if steps['channels'] == 'bgr':
         image = image[..., ::-1]
     image = (image - np.float32(steps['mean'])) / np.float32(steps['std'])
@@ -164,7 +165,7 @@ def main():
     if meta['results'] == 'input':
         # Results are those of the network's input: so is the picture.
         height, width = inside
-        image = bilinear(image, height, width).astype(np.uint8)
+        image = bilinear(image, height, width, True).astype(np.uint8)
         for name in ('masks', 'panoptic', 'semantic'):
             if name in found:
                 found[name] = found[name][..., :height, :width]

@@ -18,6 +18,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
 from torch import nn
 
+from mmseg_plugin.exporting.recipe import read_recipe
 from mmseg_plugin.models.dense_heads.mask_query_head import MaskQueryHead
 from mmseg_plugin.models.detectors import QueryDetector
 from tests.small_models import (
@@ -210,6 +211,15 @@ def test_query_models_have_the_detector_of_all(path):
     head = model.get('panoptic_head')
     if head and issubclass(MODELS.get(head.type), MaskQueryHead):
         assert issubclass(MODELS.get(model.type), QueryDetector)
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_images_can_be_prepared_outside(path):
+    """What `export` writes down of the test pipeline."""
+    recipe = read_recipe(load(path), None)
+    assert recipe.rounded != first(
+        load(path).test_dataloader.dataset, 'to_float32', False
+    )
 
 
 ROOTS = {

@@ -172,8 +172,9 @@ class ImageToResults(nn.Module):
                 torch.stack([torch.as_tensor(side) for side in before])
             )
             size = (target[0], target[1])
-            # The pixels of an image are whole numbers, resized or not.
-            image = resize(image, size).round()
+            image = resize(image, size)
+            if self.recipe.rounded:
+                image = image.round()
         image = self.recipe.pad(self.recipe.normalise(image, 'rgb'))
         out = before if self.original else size
         return image, Frame(_size_of(image), size, out)

@@ -28,6 +28,8 @@ class Recipe(NamedTuple):
         divisor: sides are padded to a multiple of it, right and bottom.
         pad_value: what is padded with, after normalisation.
         size: [h, w] of the input, if it is fixed.
+        rounded: whether resized pixels are whole numbers; they are not
+            where a config loads images as floating point numbers.
     """
 
     resize: dict[str, Any] | None
@@ -37,6 +39,7 @@ class Recipe(NamedTuple):
     divisor: int
     pad_value: float
     size: list[int] | None
+    rounded: bool = True
 
     def target(self, size: Tensor) -> Tensor:
         """Height and width after resizing, int64 (2,), of those before."""
@@ -66,6 +69,8 @@ class Recipe(NamedTuple):
         """
         height, width = self.target(torch.tensor(image.shape[:2])).tolist()
         if self.resize is not None and (height, width) != image.shape[:2]:
+            if not self.rounded:
+                image = image.astype(np.float32)
             image = mmcv.imresize(image, (width, height))
         pixels = torch.from_numpy(np.ascontiguousarray(image))
         inputs = self.normalise(pixels.permute(2, 0, 1)[None].float(), 'bgr')
@@ -114,10 +119,10 @@ def read_recipe(config: Config, size: tuple[int, int] | None) -> Recipe:
         UserError: a step cannot be written down.
     """
     load, *steps = image_pipeline(config)
-    if _name(load) != 'LoadImageFromFile' or load.get('to_float32'):
+    if _name(load) != 'LoadImageFromFile':
         raise UserError(
             f'test pipeline: {_name(load)} cannot be exported; only '
-            'LoadImageFromFile of 8-bit images can'
+            'LoadImageFromFile can'
         )
     resize = None
     for step in steps:
@@ -149,6 +154,7 @@ def read_recipe(config: Config, size: tuple[int, int] | None) -> Recipe:
         divisor,
         pad_value,
         None if size is None else list(size),
+        rounded=not load.get('to_float32', False),
     )
 
 
