@@ -22,9 +22,14 @@ from tests.test_datasets.test_formats import writers
 
 FORMS = {
     **writers.WRITERS,
+    'folders of splits': writers.write_by_folder,
     'panoptic': writers.write_panoptic,
     'semantic': writers.write_semantic,
 }
+
+
+# Forms that are split where they have no validation images.
+SPLIT = ('coco', 'roboflow', 'folders of splits', 'panoptic', 'semantic')
 
 
 def random_shapes(rng, classes, size, most):
@@ -62,6 +67,9 @@ def write_data(rng: np.random.Generator, root: Path) -> tuple[str, str]:
         for n in range(max(12, train + val))
     ]
     splits = {'train': range(train), 'val': range(train, train + val)}
+    # Enough images of each class for both sides.
+    if form in SPLIT and len(classes) <= 3 and rng.random() < 0.5:
+        splits = {'train': range(12)}
     if form in ('panoptic', 'semantic'):
         size = (64, 48)
     with mock.patch.multiple(
@@ -72,7 +80,8 @@ def write_data(rng: np.random.Generator, root: Path) -> tuple[str, str]:
         shapes=lambda number: objects[number],
     ):
         FORMS[form](root)
-    return form, f'{form}, {len(classes)} classes, {size}, {train}+{val}'
+    counts = '+'.join(str(len(numbers)) for numbers in splits.values())
+    return form, f'{form}, {len(classes)} classes, {size}, {counts}'
 
 
 def try_one(seed: int, folder: Path) -> str:
@@ -117,7 +126,9 @@ def try_one(seed: int, folder: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--count', type=int, default=30)
-    for seed in range(parser.parse_args().count):
+    parser.add_argument('--first', type=int, default=0, help='seed')
+    args = parser.parse_args()
+    for seed in range(args.first, args.first + args.count):
         with tempfile.TemporaryDirectory() as folder:
             print(seed, try_one(seed, Path(folder)), flush=True)
 
