@@ -127,6 +127,12 @@ def _classes(
         for place, category in enumerate(train.categories)
         if roots is None or not roots[place]
     ]
+    for category in categories:
+        if not isinstance(category.get('name'), str):
+            raise UserError(
+                f'{train.path}: category {category.get("id")} has no name; '
+                'write one in quotes'
+            )
     things = [c['name'] for c in categories if c.get('isthing', 1)]
     stuff = [c['name'] for c in categories if not c.get('isthing', 1)]
     if [c['name'] for c in categories] != things + stuff:

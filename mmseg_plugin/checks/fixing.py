@@ -270,6 +270,8 @@ def _measure(annotation: dict, size: np.ndarray | None) -> None:
         annotation: is changed.
         size: height and width of its image; None: large enough.
     """
+    if size is not None and not np.isfinite(size).all():
+        return
     try:
         if size is None:
             flat = [v for part in annotation['segmentation'] for v in part]

@@ -46,6 +46,8 @@ def find_config(name: str) -> Path:
         return configs[stem]
     close = difflib.get_close_matches(stem, configs, n=3, cutoff=0.4)
     hint = f'; close ones: {", ".join(close)}' if close else ''
+    if path.exists():
+        raise UserError(f'{name} is no config, a file that ends in .py')
     raise UserError(
         f'{name} is neither there nor the name of a shipped config{hint}; '
         'list those with: python -m mmseg_plugin config'

@@ -8,9 +8,10 @@ from mmseg_plugin.datasets.structure import check_structure
 
 from .label_maps import find_label_maps
 from .layout import DataError, DataFound, Split, ordered, read_json, split_of
-from .yolo import find_yolo, settings_files
+from .yolo import SUFFIXES, find_yolo, from_settings, settings_files
 
 ROBOFLOW = '_annotations.coco.json'
+ARCHIVES = ('.zip', '.tar', '.gz', '.tgz')
 # In the folder of a split, one of them its annotations.
 MOST_FILES = 3
 
@@ -19,6 +20,9 @@ def is_data(path: Path) -> bool:
     """Whether a path is data, and not a config of MMEngine."""
     if path.is_file() and path.suffix == '.json':
         return _read_coco(path) is not None
+    if path.is_file() and path.suffix in ARCHIVES:
+        # Said to be one by find_data().
+        return True
     return path.is_dir() or path in settings_files(path.parent)
 
 
@@ -30,8 +34,12 @@ def find_data(path: Path) -> DataFound:
     """
     if path.is_file() and path.suffix == '.json':
         return _one_file(path)
-    if path.is_file() and (found := find_yolo(path)):
-        return found
+    if path.is_file() and path.suffix in SUFFIXES:
+        return from_settings(path)
+    if path.is_file() and path.suffix in ARCHIVES:
+        raise DataError(
+            f'{path} is an archive; unpack it, and name its folder'
+        )
     if not path.is_dir():
         raise DataError(f'{path} is no folder, JSON file or data.yaml')
     try:
@@ -62,6 +70,9 @@ def kind_of(data: dict, path: Path) -> str:
     for key in ('images', 'annotations'):
         if not isinstance(data.get(key), list):
             raise DataError(f'{path} has no list of {key}, as COCO has')
+    for place, image in enumerate(data['images']):
+        if not isinstance(image.get('file_name'), str):
+            raise DataError(f'{path}: images[{place}] has no file_name')
     annotations = data['annotations']
     panoptic = annotations and 'segments_info' in annotations[0]
     return 'panoptic' if panoptic else 'instances'

@@ -14,20 +14,26 @@ _KEYS = {'train': ('train',), 'val': ('val', 'valid'), 'test': ('test',)}
 SUFFIXES = ('.yaml', '.yml')
 
 
-def find_yolo(path: Path) -> DataFound | None:
-    """Data of a folder, or of the file of settings itself.
+def find_yolo(folder: Path) -> DataFound | None:
+    """Data of a folder with settings, or None.
 
     Raises:
         DataError: the file cannot be read.
     """
-    files = [path] if path.is_file() else settings_files(path)
-    if not files:
-        return None
-    root = _root(files[0], _settings(files[0]))
+    files = settings_files(folder)
+    return from_settings(files[0]) if files else None
+
+
+def from_settings(path: Path) -> DataFound:
+    """Data of a file of settings.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
     return DataFound(
-        *(root, 'YOLO segmentation', 'instances'),
+        *(_root(path, _settings(path)), 'YOLO segmentation', 'instances'),
         convert='yolo',
-        settings=files[0],
+        settings=path,
     )
 
 
@@ -56,6 +62,8 @@ def read_yolo(root: Path, settings_file: Path) -> dict[str, dict]:
             split == 'test' and not any(map(lists.find, map(str, places)))
         ):
             images = [i for p in places for i in lists.images(str(p))]
+            if split == 'train':
+                _look_for_labels(images, settings_file)
             found[split] = _read_split(root, images, names)
     if 'train' not in found:
         raise DataError(f'{settings_file} names no train folder')
@@ -164,6 +172,16 @@ class _Lists:
             if path is None:
                 raise DataError(f'{place}: image {line} is not there')
         return [path for path in found if path is not None]
+
+
+def _look_for_labels(images: list[Path], settings: Path) -> None:
+    if not images:
+        raise DataError(f'{settings}: there is no image to train on')
+    if not any(_label_file(path).is_file() for path in images):
+        raise DataError(
+            f'{_label_file(images[0])} is not there, nor are the labels of '
+            'any other image to train on'
+        )
 
 
 def _read_split(root: Path, images: list[Path], names: dict[int, str]) -> dict:

@@ -234,15 +234,44 @@ def test_settings_may_lie_elsewhere(tmp_path):
         ('train: x.txt\nnames: [cat, dog]', r'x.txt: image a.png is not'),
         ('train: images/train\nnames: {a: cat}', 'names are not numbered'),
         ('train: images/train\nnames: {1: cat, 2: dog}', 'class 0, names'),
+        ('train: empty\nnames: [cat, dog]', 'no image to train on'),
+        ('train: bare\nnames: [cat, dog]', 'a.txt is not there, nor are'),
     ],
 )
 def test_bad_settings_are_named(text, said, tmp_path):
     root = tmp_path / 'data'
     writers.write_yolo(root)
     (root / 'x.txt').write_text('a.png')
+    (root / 'empty').mkdir()
+    writers.save_image(root / 'bare' / 'a.png', 0)
     (root / 'data.yaml').write_text(text)
     with pytest.raises(UserError, match=said):
         prepare_data(root)
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        ({'images': [7]}, r'images\[0\] is 7, not an object'),
+        ({'annotations': ['x']}, r"annotations\[0\] is 'x'"),
+        ({'annotations': None}, 'annotations is None, not a list'),
+        ({'categories': {'1': 'cat'}}, 'categories is .*, not a list'),
+        ({'images': [{'id': 1}]}, r'images\[0\] has no file_name'),
+    ],
+)
+def test_what_is_not_built_as_coco_is_named(change, said, tmp_path):
+    root = tmp_path / 'data'
+    writers.write_two_files(root)
+    data = {**writers.coco(range(8)), **change}
+    (root / 'train.json').write_text(json.dumps(data))
+    with pytest.raises(UserError, match=said):
+        prepare_data(root)
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    (tmp_path / 'street.zip').touch()
+    with pytest.raises(UserError, match='is an archive; unpack it'):
+        prepare_data(tmp_path / 'street.zip')
 
 
 def test_panoptic_data_are_split(tmp_path):
