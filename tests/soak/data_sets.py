@@ -113,6 +113,8 @@ def try_one(seed: int, folder: Path) -> str:
         config[f'{name}_dataloader'].persistent_workers = False
     config.train_dataloader.dataset.indices = 2 * batch
     config.experiment_name = f'{folder.parent.name}_{seed}'
+    # Kept by its name: the next run would write into this one's folder.
+    config.visualizer.name = config.experiment_name
     runner = Runner.from_cfg(config)
     runner.train()
     scalars = runner.message_hub.log_scalars
