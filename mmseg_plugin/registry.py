@@ -29,6 +29,7 @@ from mmseg_plugin.engine.amp import register_cpu_amp  # noqa: E402
 from mmseg_plugin.engine.checkpoint import (  # noqa: E402
     register_safe_loaders,
 )
+from mmseg_plugin.engine.config_text import keep_config_texts  # noqa: E402
 from mmseg_plugin.engine.environment import (  # noqa: E402
     register_environment,
 )
@@ -39,6 +40,7 @@ register_safe_loaders()
 register_preflight()
 register_cpu_amp()
 register_environment()
+keep_config_texts()
 calm_imports()
 
 
