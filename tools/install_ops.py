@@ -3,13 +3,12 @@
 Plain ones need no compiler and are there after pip; this repairs what pip
 could not do. Compiled ones may be faster on a GPU. Needs nothing but the
 standard library and torch. A compiled wheel is kept in
-``${XDG_CACHE_HOME:-~/.cache}/mmseg_plugin/wheels``, by python, torch, device
-and mmcv version.
+``${XDG_CACHE_HOME:-~/.cache}/mmseg_plugin/wheels``, by python, torch, device,
+mmcv version and compiler flags.
 """
 
 import argparse
 import os
-import platform
 import shutil
 import site
 import subprocess
@@ -19,9 +18,8 @@ from pathlib import Path
 
 from mmseg_plugin.cli.cli import UserError, run
 from mmseg_plugin.cli.compile_ops import (
-    cache_folder,
     find_or_build,
-    torch_facts,
+    wheel_folder,
 )
 from mmseg_plugin.cli.pip import run_pip
 from mmseg_plugin.ops.finder import COMPILE, PTH_LINE, PTH_NAME
@@ -64,10 +62,7 @@ def install_compiled(stack: Stack) -> None:
     ):
         print(f'{requirement} is installed with compiled operators')
         return
-    torch_version, device = torch_facts()
-    python = f'py{sys.version_info.major}{sys.version_info.minor}'
-    key = f'{python}-torch{torch_version}-{device}-{platform.machine()}'
-    folder = cache_folder() / f'{key}-{name}{version}'
+    folder = wheel_folder(name, version)
     wheel = find_or_build(requirement, folder)
     if doubled:
         run_pip(f'removing {plain}', 'uninstall', '--yes', plain)

@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -153,23 +155,40 @@ def unpacked_source(requirement: str, folder: Path) -> Path:
     return setup.parent
 
 
-def build_env(folder: Path) -> dict[str, str]:
-    """Variables of a build whose tools lie in ``folder / 'tools'``."""
-    tools = folder / 'tools'
+def compiler_flags() -> dict[str, str]:
+    """The variables that hold them."""
     # Setuptools takes the variables in the place of the interpreter's own
     # flags, without which nothing is optimised. Debug information doubles
     # the time and bloats the wheel.
     own = f'{sysconfig.get_config_var("CFLAGS") or "-O3 -DNDEBUG"} -g0'
-    flags = {
+    return {
         name: f'{own} {os.environ.get(name, "")}'
         for name in ('CFLAGS', 'CXXFLAGS')
     }
+
+
+def wheel_folder(name: str, version: str) -> Path:
+    """Where the wheel of a package is kept, built for what is installed.
+
+    Raises:
+        UserError: there is no torch.
+    """
+    torch_version, device = torch_facts()
+    python = f'py{sys.version_info.major}{sys.version_info.minor}'
+    flags = hashlib.sha256(repr(compiler_flags()).encode()).hexdigest()[:8]
+    built_for = f'{python}-torch{torch_version}-{device}-{platform.machine()}'
+    return cache_folder() / f'{built_for}-{name}{version}-{flags}'
+
+
+def build_env(folder: Path) -> dict[str, str]:
+    """Variables of a build whose tools lie in ``folder / 'tools'``."""
+    tools = folder / 'tools'
     return {
         **os.environ,
         'MMCV_WITH_OPS': '1',
         'MAX_JOBS': os.environ.get('MAX_JOBS')
         or str(len(os.sched_getaffinity(0))),
-        **flags,
+        **compiler_flags(),
         'PYTHONPATH': str(tools),
         'PATH': f'{tools / "bin"}{os.pathsep}{os.environ["PATH"]}',
     }

@@ -43,7 +43,7 @@ def world(monkeypatch):
     monkeypatch.setattr(install_ops, 'run_pip', world.run_pip)
     monkeypatch.setattr(install_ops, 'ops_state', world.state)
     monkeypatch.setattr(install_ops, 'installed_version', world.installed.get)
-    monkeypatch.setattr(install_ops, 'torch_facts', lambda: ('2.13.0', 'cpu'))
+    monkeypatch.setattr(compile_ops, 'torch_facts', lambda: ('2.13.0', 'cpu'))
     return world
 
 
@@ -128,7 +128,7 @@ def test_a_kept_wheel_that_does_not_load_is_removed(
     world.installed.clear()
     world.installed['mmcv-lite'] = '2.1.0'
     world.states = ['compiled' if works else 'plain']
-    monkeypatch.setattr(install_ops, 'cache_folder', lambda: tmp_path)
+    monkeypatch.setattr(compile_ops, 'cache_folder', lambda: tmp_path)
     monkeypatch.setattr(install_ops, 'find_or_build', kept)
     if works:
         install_ops.install_compiled(STACKS['openmmlab'])
@@ -195,6 +195,13 @@ def test_what_is_compiled_is_optimised(tmp_path, monkeypatch):
     assert any(flag in ('-O2', '-O3') for flag in flags)
     assert flags[-2:] == ['-g0', '-march=native']
     assert set(env['CFLAGS'].split()) == set(flags[:-1])
+
+
+def test_wheels_of_other_flags_are_others(monkeypatch):
+    before = compile_ops.wheel_folder('mmcv', '2.1.0')
+    assert before == compile_ops.wheel_folder('mmcv', '2.1.0')
+    monkeypatch.setenv('CXXFLAGS', '-march=native')
+    assert before != compile_ops.wheel_folder('mmcv', '2.1.0')
 
 
 def test_the_first_error_of_the_compiler_is_shown():
