@@ -1,3 +1,4 @@
+import gc
 import os
 
 import pytest
@@ -18,6 +19,11 @@ def no_number_of_workers_left_behind():
     """``train`` says how many there are by a variable of its process."""
     yield
     os.environ.pop('NUM_WORKERS', None)
+
+
+def pytest_collection_finish():
+    # Modules and tests stay; looking for garbage among them takes a second.
+    gc.freeze()
 
 
 @pytest.fixture

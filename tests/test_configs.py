@@ -18,6 +18,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
 from torch import nn
 
+from mmseg_plugin.cli.preflight import check_classes
 from mmseg_plugin.exporting.recipe import read_recipe
 from mmseg_plugin.models.dense_heads.mask_query_head import MaskQueryHead
 from mmseg_plugin.models.detectors import QueryDetector
@@ -214,6 +215,12 @@ def test_query_models_have_the_detector_of_all(path):
 
 
 @pytest.mark.parametrize('path', by_name(LEAVES))
+def test_classes_agree_everywhere(path):
+    """What `train` looks at before it reads data."""
+    check_classes(load(path))
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
 def test_images_can_be_prepared_outside(path):
     """What `export` writes down of the test pipeline."""
     recipe = read_recipe(load(path), None)
@@ -231,9 +238,19 @@ ROOTS = {
 }
 
 
-@pytest.mark.parametrize(
-    'path', by_name(f for f in LEAVES if any(name in f.stem for name in ROOTS))
-)
+def one_of_each_data():
+    """Of the leaves with the same bases of data sets, one."""
+    found = {}
+    for path in LEAVES:
+        if any(name in path.stem for name in ROOTS):
+            files = {
+                b for b in {path} | bases(path) if 'ROOT' in b.read_text()
+            }
+            found.setdefault(frozenset(files), path)
+    return found.values()
+
+
+@pytest.mark.parametrize('path', by_name(one_of_each_data()))
 def test_data_are_where_their_variable_says(path, monkeypatch):
     variable, folder = next(ROOTS[name] for name in ROOTS if name in path.stem)
     monkeypatch.setenv(variable, '/elsewhere/')

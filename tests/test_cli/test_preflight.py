@@ -64,11 +64,6 @@ def test_classes_that_do_not_agree_are_named(name, options, said):
         check_classes(changed(name, **options))
 
 
-@pytest.mark.parametrize('name', CONFIGS)
-def test_shipped_configs_agree(name):
-    check_classes(Config.fromfile(CONFIGS[name]))
-
-
 def test_train_refuses_before_it_reads_data(run_tool):
     done = run_tool(
         *('train', 'mask-rcnn_tiny_fpn_demo_scenes', '--cfg-options'),
