@@ -46,6 +46,7 @@ class SkipBadImagesHook(Hook):
         self._record = Path()
         self._told = 0
         self._start = 0
+        self._open: Any = None
 
     def before_train(self, runner: Runner) -> None:
         self._record = (
@@ -58,7 +59,7 @@ class SkipBadImagesHook(Hook):
         for dataset in _with_pipelines(runner.train_dataloader.dataset):
             if not isinstance(dataset.pipeline, _Skipping):
                 dataset.pipeline = _Skipping(dataset.pipeline, self._record)
-        _restart_workers(runner.train_loop)
+        self._open = _restart_workers(runner.train_loop)
 
     def after_train_iter(
         self,
@@ -134,13 +135,24 @@ def is_image(path: str) -> bool:
         return False
 
 
-def _restart_workers(loop: Any) -> None:
-    """Workers of a run over iterations have the data set as it was built."""
+def _restart_workers(loop: Any) -> Any:
+    """Workers of a run over iterations have the data set as it was built.
+
+    Returns:
+        What must be kept: MMEngine 0.10.7's ``InfiniteSampler`` is at its end
+        when one who iterates over it is gone.
+    """
     loader = loop.dataloader
     iterator: Any = getattr(loop, 'dataloader_iterator', None)
-    if type(iterator) is _InfiniteDataloaderIterator and loader.num_workers:
-        loader._iterator = None
-        loop.dataloader_iterator = _InfiniteDataloaderIterator(loader)
+    if type(iterator) is not _InfiniteDataloaderIterator:
+        return None
+    # Newer MMEngine starts them with the first batch.
+    if not loader.num_workers or iterator._iterator is None:
+        return None
+    kept = iterator._iterator._sampler_iter
+    loader._iterator = None
+    loop.dataloader_iterator = _InfiniteDataloaderIterator(loader)
+    return kept
 
 
 def _with_pipelines(dataset: Any) -> Iterator[Any]:
