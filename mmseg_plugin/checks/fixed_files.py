@@ -64,13 +64,15 @@ def _name(snapshot: Snapshot, snapshots: list[Snapshot]) -> str:
 
 
 def _moved(snapshot: Snapshot, data: dict, target: Path) -> dict:
-    """File names that lead to the images, by a link beside the file."""
+    """File names that lead to the images, by a link below the folder."""
     if snapshot.image_dir is None:
         return data
-    link = target.with_name(f'{target.stem}_images')
-    link.symlink_to(snapshot.image_dir.resolve())
+    # Not beside the file, where a folder is taken for a split.
+    link = Path('images', target.stem)
+    (target.parent / link).parent.mkdir(exist_ok=True)
+    (target.parent / link).symlink_to(snapshot.image_dir.resolve())
     images = [
-        {**image, 'file_name': f'{link.name}/{image["file_name"]}'}
+        {**image, 'file_name': (link / str(image['file_name'])).as_posix()}
         for image in data.get('images', ())
     ]
     return {**data, 'images': images}
