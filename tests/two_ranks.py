@@ -33,8 +33,8 @@ def on_ranks(function, tmp_path, count=2, seconds=600, start_method='spawn'):
         tmp_path: an empty folder, where the ranks meet.
         count: number of processes.
         seconds: that it may take.
-        start_method: 'fork' is quicker; forked processes cannot run a
-            backward pass.
+        start_method: 'forkserver' is quicker, see ``warm.py``. 'fork' hangs
+            where this process has computed with threads.
 
     Raises:
         TimeoutError: it took longer; the processes are ended.

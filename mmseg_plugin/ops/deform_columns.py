@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils import host
+
 from .bilinear import Pair, corners, outer, zero_padded
 from .rows import gather_rows, row_products, scatter_rows
 
@@ -58,7 +60,7 @@ class Columns:
 
     def strips(self) -> list[slice]:
         """Rows of the output whose samples may exist at a time."""
-        budget = _CPU_BUDGET if self.table.device.type == 'cpu' else _BUDGET
+        budget = _CPU_BUDGET if host.on_host(self.table) else _BUDGET
         height, width = self.offset.shape[1:]
         kernel = self.geometry.kernel
         a_row = width * kernel[0] * kernel[1] * self.shape[0]

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils import host
+
 from .greedy import overlaps
 
 # Boxes that are compared with each other at once, and pairs of those with
@@ -34,7 +36,7 @@ def nms(
     boxes = boxes.float()[order]
     # As the compiled operator gets it.
     limit = float(torch.tensor(iou_threshold, dtype=torch.float32))
-    on_cpu = boxes.device.type == 'cpu'
+    on_cpu = host.on_host(boxes)
     block = _BLOCK_CPU if on_cpu else _BLOCK
     keep_in = _keep_on_host if on_cpu else _keep_on_device
     kept = [order[:0]]
@@ -55,7 +57,7 @@ def _without_overlap(
     kept: Tensor, rest: Tensor, offset: int, limit: float
 ) -> Tensor:
     """Which of the rest overlap none of the kept too much, bool (N,)."""
-    pairs = _PAIRS_CPU if rest.device.type == 'cpu' else _PAIRS
+    pairs = _PAIRS_CPU if host.on_host(rest) else _PAIRS
     parts = rest.split(max(1, pairs // max(len(kept), 1)))
     over = [(overlaps(kept, x, offset) > limit).any(0) for x in parts]
     return ~torch.cat(over)

@@ -11,6 +11,8 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils import host
+
 from .bilinear import corners, edge_padded, outer
 from .roi_bins import Spread, region, samples, spread
 from .rows import as_maps, as_table, gather_rows, scatter_rows
@@ -162,7 +164,7 @@ class _Bins:
         self.bins = bins
         self.image, axes = region(rois, spatial_scale, aligned=aligned)
         # Elsewhere a synchronisation costs more than the arithmetic saved.
-        compact = rois.device.type == 'cpu' or sampling_ratio <= 0
+        compact = host.on_host(rois) or sampling_ratio <= 0
         self.rows, self.columns = (
             spread(
                 samples(*axis, count, sampling_ratio), length, compact=compact

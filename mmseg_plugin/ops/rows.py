@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from mmseg_plugin.utils import host
 from mmseg_plugin.utils.precision import at_least_float32
 
 
@@ -63,7 +64,7 @@ def scatter_rows(
     """
     if not index.numel():
         return grad.new_zeros(num_rows, grad.shape[1])
-    if grad.device.type == 'cpu':
+    if host.on_host(grad):
         ends = np.arange(0, index.numel() + 1, index.shape[1])
         matrix = csr_matrix(
             (weight.flatten().numpy(), index.flatten().numpy(), ends),

@@ -92,5 +92,7 @@ def test_scores_are_those_of_one_process(tmp_path, count):
     assert one['confusion/covered'] > 0
     assert 0 < one['mIoU'] < 100
     share = partial(scores, root=tmp_path, found=found, maps=maps)
-    for other in on_ranks(share, tmp_path, count, 200, start_method='fork'):
+    for other in on_ranks(
+        share, tmp_path, count, 200, start_method='forkserver'
+    ):
         assert other == one
