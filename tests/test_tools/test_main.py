@@ -85,7 +85,8 @@ def test_an_unknown_config_is_refused_with_close_names():
 
 
 def test_train_and_test_refuse_bad_input(run_tool, tmp_path):
-    assert 'neither a config' in run_tool('train', 'absent.py').stderr
+    said = run_tool('train', 'absent.py').stderr
+    assert 'nor the name of a shipped config' in said
     broken = tmp_path / 'broken.py'
     broken.write_text('model = dict(\n')
     done = run_tool('train', broken)
