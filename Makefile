@@ -39,7 +39,7 @@ demo-mask-dino: $(READY)
 	$(PY) -m mmseg_plugin demo --config maskdino_tiny_demo_scenes-panoptic --epochs 8 --out work_dirs/demo-mask-dino
 
 test: $(READY)
-	$(SINGLE) $(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	$(SINGLE) $(PY) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 # Against transformers, which is kept out of the environment: where it is
 # installed, onedl's mmdet imports it in every process.
@@ -53,7 +53,7 @@ test-hf: $(READY)
 soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
 	$(SINGLE) $(PY) -m tests.soak.resume
-	$(SINGLE) $(PY) -m pytest -n auto --dist loadgroup -m soak
+	$(SINGLE) $(PY) -m pytest -n auto --dist loadfile -m soak
 	$(SINGLE) $(PY) -m tests.soak.processes
 
 # Writes random data sets and trains on each what `new` chooses.

@@ -35,16 +35,3 @@ def run_tool(tmp_path, tmp_path_factory):
         return warm.run_tool(list(map(str, arguments)), tmp_path, scratch)
 
     return run
-
-
-def pytest_collection_modifyitems(items):
-    """What shares caches and fixtures runs in one process of xdist.
-
-    The tests of a file do, but for those of configs, which are many: of
-    these, the ones of a folder.
-    """
-    for item in items:
-        parameters = getattr(item, 'callspec', None)
-        path = parameters and parameters.params.get('path')
-        group = getattr(path, 'parent', item.path)
-        item.add_marker(pytest.mark.xdist_group(str(group)))

@@ -154,7 +154,7 @@ class Trial:
             '-n',
             'auto',
             '--dist',
-            'loadgroup',
+            'loadfile',
         )
         return [
             ('set-up', setup),
