@@ -13,6 +13,7 @@ import mmcv.ops
 import mmengine.registry
 import pytest
 import torch
+from mmcv.cnn.bricks.transformer import MultiheadAttention
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
@@ -40,6 +41,7 @@ MMENGINE_REGISTRIES = [
 ]
 # Files of ours to open to understand a leaf, the leaf included.
 MOST_FILES, MEDIAN_FILES = 8, 4
+FOREIGN_DROPOUT = 0.37
 
 
 def by_name(files):
@@ -273,8 +275,13 @@ def skip_without_timm(path):
 
 def build(path, scope):
     skip_without_timm(path)
+    # mmcv keeps what one attention is given as the default of the next.
+    MultiheadAttention(2, 1, dropout=FOREIGN_DROPOUT)
     with DefaultScope.overwrite_default_scope(scope):
-        return MODELS.build(shrink(load(path).model))
+        model = MODELS.build(shrink(load(path).model))
+    for module in model.modules():
+        assert getattr(module, 'p', 0) != FOREIGN_DROPOUT
+    return model
 
 
 @contextmanager

@@ -14,7 +14,12 @@ DIMS = 32
 
 
 def _attention():
-    return {'embed_dims': DIMS, 'num_heads': 4, 'batch_first': True}
+    return {
+        'embed_dims': DIMS,
+        'num_heads': 4,
+        'dropout': 0.0,
+        'batch_first': True,
+    }
 
 
 def _ffn():
@@ -43,7 +48,7 @@ def shared_config(num_layers=3):
 
 
 def mask2former_pixel_decoder(num_levels=3):
-    attention = _attention() | {'num_levels': num_levels, 'dropout': 0.0}
+    attention = _attention() | {'num_levels': num_levels}
     layer = {'self_attn_cfg': attention, 'ffn_cfg': _ffn()}
     return {
         'type': 'mmseg_plugin.MSDeformAttnPixelDecoder',

@@ -2,7 +2,9 @@
 
 num_points = 12544
 
-attention = dict(embed_dims=256, num_heads=8, batch_first=True)
+# Said although it is the default, which mmcv overwrites by what another model
+# in the process was built with.
+attention = dict(embed_dims=256, num_heads=8, dropout=0.0, batch_first=True)
 model = dict(
     type='mmseg.EncoderDecoder',
     data_preprocessor=dict(
@@ -35,9 +37,7 @@ model = dict(
                 encoder=dict(
                     num_layers=6,
                     layer_cfg=dict(
-                        self_attn_cfg=dict(
-                            attention, num_levels=3, dropout=0.0
-                        ),
+                        self_attn_cfg=dict(attention, num_levels=3),
                         ffn_cfg=dict(
                             embed_dims=256, feedforward_channels=1024
                         ),

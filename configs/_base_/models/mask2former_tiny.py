@@ -10,7 +10,11 @@ ImageNet backbone for either, with `in_channels=[24, 32, 96, 320]`.
 channels = 64
 num_points = 1024
 
-attention = dict(embed_dims=channels, num_heads=4, batch_first=True)
+# Said although it is the default, which mmcv overwrites by what another model
+# in the process was built with.
+attention = dict(
+    embed_dims=channels, num_heads=4, dropout=0.0, batch_first=True
+)
 model = dict(
     type='mmseg_plugin.QueryDetector',
     data_preprocessor=dict(
@@ -41,7 +45,7 @@ model = dict(
             encoder=dict(
                 num_layers=2,
                 layer_cfg=dict(
-                    self_attn_cfg=dict(attention, num_levels=3, dropout=0.0),
+                    self_attn_cfg=dict(attention, num_levels=3),
                     ffn_cfg=dict(
                         embed_dims=channels, feedforward_channels=256
                     ),
