@@ -5,6 +5,7 @@ import os
 import runpy
 import select
 import sys
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -56,6 +57,8 @@ def main() -> None:
 
 def run_tool() -> None:
     """Runs the tool that the command line names."""
+    # MMEngine 0.10.7 looks for packages by it, before anything of ours.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     tools = tool_paths()
     name = sys.argv[1] if len(sys.argv) > 1 else '--help'
     if name in ('-h', '--help'):
