@@ -43,7 +43,7 @@ def find_data(path: Path) -> DataFound:
     if not path.is_dir():
         raise DataError(f'{path} is no folder, JSON file or data.yaml')
     try:
-        for look in (_coco, _by_folder, find_yolo, find_label_maps, _labelme):
+        for look in (_by_folder, find_yolo, _coco, find_label_maps, _labelme):
             if found := look(path):
                 return found
     except OSError as error:

@@ -45,7 +45,6 @@ class SkipBadImagesHook(Hook):
         self.interval = interval
         self._record = Path()
         self._told = 0
-        self._start = 0
         self._open: Any = None
 
     def before_train(self, runner: Runner) -> None:
@@ -55,7 +54,6 @@ class SkipBadImagesHook(Hook):
         self._record.parent.mkdir(parents=True, exist_ok=True)
         # What an earlier start of the run has found was told then.
         self._told = len(self._lines())
-        self._start = runner.iter
         for dataset in _with_pipelines(runner.train_dataloader.dataset):
             if not isinstance(dataset.pipeline, _Skipping):
                 dataset.pipeline = _Skipping(dataset.pipeline, self._record)
@@ -78,10 +76,10 @@ class SkipBadImagesHook(Hook):
         all_reduce(count)
         total = runner.message_hub.runtime_info.get(_COUNT, 0) + int(count)
         runner.message_hub.update_info(_COUNT, total)
-        steps = runner.iter + 1 - self._start
         loader = runner.train_dataloader
         batch = loader.batch_size or loader.batch_sampler.batch_size
-        loaded = steps * batch * get_world_size()
+        # Both are of the whole run, resumed or not.
+        loaded = (runner.iter + 1) * batch * get_world_size()
         if total > self.max_rate * loaded:
             raise SystemExit(
                 f'error: {total} of about {loaded} images could not be read, '

@@ -41,10 +41,13 @@ def data(tmp_path):
     return ConcatDataset([Images(data_root=str(root), pipeline=[load])])
 
 
-def run(folder, data, workers=0, **options):
+def run(folder, data, workers=0, iters=20, resume=False, **options):
     hook = {'type': 'mmseg_plugin.SkipBadImagesHook', **options}
     runner = toy_runner(
-        folder, 20, data=data, hooks=[hook], num_workers=workers
+        *(folder, iters, resume),
+        data=data,
+        hooks=[hook],
+        num_workers=workers,
     )
     runner.train()
     return runner
@@ -68,6 +71,17 @@ def test_all_processes_end_above_a_rate(tmp_path, data, monkeypatch):
     monkeypatch.setattr(module, 'get_world_size', lambda: 2)
     with pytest.raises(SystemExit, match=r'of about 40 .* max_rate=0.5 of '):
         run(tmp_path / 'run', data, max_rate=0.5, interval=10)
+
+
+def test_a_resumed_run_is_judged_as_a_whole(tmp_path, data):
+    options = {'interval': 1, 'max_rate': 0.3}
+    first = run(tmp_path / 'run', data, **options)
+    assert first.message_hub.get_info('bad_images')
+    first.message_hub.update_info('bad_images', 8)
+    first.save_checkpoint(str(tmp_path / 'run'), 'iter_20.pth')
+    again = run(tmp_path / 'run', data, iters=22, resume=True, **options)
+    assert again.iter == 22
+    assert again.message_hub.get_info('bad_images') >= 8
 
 
 def test_other_errors_end_the_training(tmp_path, data):
