@@ -2,6 +2,7 @@ import gc
 import os
 
 import pytest
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 from tests import warm
@@ -12,6 +13,13 @@ def no_scope_left_behind():
     """A runner sets the default scope of its process and keeps it."""
     yield
     DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_logger_left_behind():
+    """A logger writes to the stream of the test that made it, then closed."""
+    yield
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(autouse=True)
