@@ -23,6 +23,8 @@ from mmseg_plugin.checks import CHECKS, Options, run_checks
 from tests.test_checks import broken
 
 ABSENT = 'absent'
+# Of labelme's files: as COCO there is nothing wrong with it.
+NOT_COCO = ('exports.no-area',)
 
 
 def with_pycocotools(path: Path, images: Path) -> None:
@@ -129,7 +131,11 @@ def row(name: str, folder: Path, control: dict[str, set]) -> list[str]:
 
 def main() -> None:
     logging.disable(logging.CRITICAL)
-    names = [name for name in broken.INSTANCES if name in CHECKS]
+    names = [
+        name
+        for name in broken.INSTANCES
+        if name in CHECKS and name not in NOT_COCO
+    ]
     with tempfile.TemporaryDirectory() as folder:
         good = broken.clean(Path(folder) / 'good')
         assert not run_checks(good, Options())

@@ -39,6 +39,8 @@ def main() -> None:
     args = parse_args()
     if args.samples < 1:
         raise UserError(f'--samples must be 1 or more, got {args.samples}')
+    if args.seed < 0:
+        raise UserError(f'--seed must be 0 or more, got {args.seed}')
     if args.out.exists():
         raise UserError(f'--out {args.out} is there already; name another')
     config = read_config(find_config(args.config))

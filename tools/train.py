@@ -74,8 +74,12 @@ def config_of_data(args: argparse.Namespace) -> None:
     sys.argv[1:1] = [str(config), '--work-dir', str(args.work_dir)]
 
 
-def train_more() -> None:
-    """Goes on with a finished run; see :func:`extend_run` for the rule."""
+def train_more() -> Path:
+    """Goes on with a finished run; see :func:`extend_run` for the rule.
+
+    Returns:
+        Its folder.
+    """
     from mmseg_plugin.apis.extend import extend_run
 
     parser = ToolParser(description=__doc__)
@@ -90,13 +94,16 @@ def train_more() -> None:
         run_installed_tool('train')
     finally:
         made.checkpoint.unlink(missing_ok=True)
+    return args.run
 
 
 def main() -> None:
-    if any(word.partition('=')[0] == '--extend' for word in sys.argv[1:]):
-        train_more()
-        return
     without_report = take_flag(NO_REPORT)
+    if any(word.partition('=')[0] == '--extend' for word in sys.argv[1:]):
+        work_dir = train_more()
+        if not without_report:
+            report_run(work_dir)
+        return
     if args := data_on_command_line():
         config_of_data(args)
     elif any(word.startswith('--from') for word in sys.argv):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmseg_plugin.apis.runs import Run
+from mmseg_plugin.apis.runs import Run, config_files
 from mmseg_plugin.cli.cli import UserError, atomic_path
+from mmseg_plugin.cli.configs import read_config
 from mmseg_plugin.engine.checkpoint import load_file
 from mmseg_plugin.engine.files import write_checkpoint
 from mmseg_plugin.utils.words import counted
@@ -56,18 +57,11 @@ def extend_run(folder: Path, more: int) -> Extension:
     run = Run(folder)
     content = load_file(run.checkpoint, 'cpu')
     meta = content['meta']
-    unit = 'epoch' if run.config.train_cfg.get('by_epoch', True) else 'iter'
-    unit = 'iter' if 'max_iters' in run.config.train_cfg else unit
-    length = run.config.train_cfg[f'max_{unit}s']
-    if meta[unit] < length:
-        raise UserError(
-            f'{folder} is not finished: {meta[unit]} of {length} {unit}s; go '
-            'on with --resume'
-        )
+    unit, config = _finished_config(folder, meta)
     an_epoch = meta['iter'] // meta['epoch'] if unit == 'epoch' else 1
     steps = more * an_epoch
     peak = _restart(content)
-    config = _longer(run.config, unit, meta[unit] + more, steps)
+    config = _longer(config, unit, meta[unit] + more, steps)
     name = f'extended_to_{unit}_{meta[unit] + more}'
     out = Extension(
         folder / f'{name}.py',
@@ -82,6 +76,32 @@ def extend_run(folder: Path, more: int) -> Extension:
     with atomic_path(out.config) as part:
         part.write_text(config.pretty_text)
     return out
+
+
+def _finished_config(folder: Path, meta: dict) -> tuple[str, Config]:
+    """What a run counts, and the config that its checkpoint is the end of.
+
+    Not that of the last start, if that was stopped before it saved anything.
+
+    Args:
+        folder: the work_dir.
+        meta: of the checkpoint.
+    """
+    found = []
+    for path in reversed(config_files(folder)):
+        config = read_config(path)
+        loop = config.train_cfg
+        by_iter = 'max_iters' in loop or not loop.get('by_epoch', True)
+        unit = 'iter' if by_iter else 'epoch'
+        length = loop[f'max_{unit}s']
+        if meta[unit] == length:
+            return unit, config
+        found.append((unit, length))
+    unit, length = found[0]
+    raise UserError(
+        f'{folder} is not finished: {meta[unit]} of {length} {unit}s; go on '
+        'with --resume'
+    )
 
 
 def _warm_up(steps: int) -> int:

@@ -40,7 +40,12 @@ TEST_TIME = 0.2
 
 
 def batch_size(word: str) -> int | str:
-    return word if word == 'auto' else int(word)
+    try:
+        return word if word == 'auto' else int(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f'{word!r} is neither a number nor auto'
+        ) from error
 
 
 def add_options(parser: ToolParser) -> None:
@@ -125,9 +130,14 @@ def write_config(args: argparse.Namespace) -> Path:
 def _check_args(args: argparse.Namespace) -> None:
     if args.out.exists():
         raise UserError(f'{args.out} is there already; name another --out')
-    batch = 1 if args.batch in (None, 'auto') else args.batch
-    if min(args.epochs or 1, batch) < 1 or (args.hours or 1) <= 0:
-        raise UserError('--epochs and --batch begin at 1, --hours above 0')
+    numbers = {'--epochs': args.epochs, '--batch': args.batch}
+    for option, value in numbers.items():
+        if isinstance(value, int) and value < 1:
+            raise UserError(f'{option} {value}: begins at 1')
+    if args.hours is not None and not 0 < args.hours < math.inf:
+        raise UserError(f'--hours {args.hours:g}: more than 0')
+    if args.seed < 0:
+        raise UserError(f'--seed {args.seed}: begins at 0')
     if args.hours and args.no_measure:
         raise UserError('--hours is measured; leave out --no-measure')
     if args.weights and not args.weights.is_file():

@@ -19,8 +19,8 @@ from mmseg_plugin.cli.configs import read_config
 _METRICS = ('CocoMetric', 'CocoInstanceMetric')
 
 
-def run_config(folder: Path) -> Config:
-    """The config of the last start of a run.
+def config_files(folder: Path) -> list[Path]:
+    """The config of each start of a run, the last one at the end.
 
     Args:
         folder: the work_dir.
@@ -36,7 +36,12 @@ def run_config(folder: Path) -> Config:
             f'{folder} is not the work_dir of a run: it holds no '
             '*/vis_data/config.py'
         )
-    return read_config(configs[-1])
+    return configs
+
+
+def run_config(folder: Path) -> Config:
+    """The config of the last start of a run; see :func:`config_files`."""
+    return read_config(config_files(folder)[-1])
 
 
 class Run:

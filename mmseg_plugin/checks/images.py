@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
@@ -75,6 +74,9 @@ def difference_hash(grey: np.ndarray) -> int:
     Args:
         grey: (h, w), uint8.
     """
+    # Memory that checks of an annotation file alone do without.
+    import cv2
+
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
     bits = small[:, 1:] > small[:, :-1]
     return int.from_bytes(np.packbits(bits).tobytes(), 'big')

@@ -1,6 +1,5 @@
 """Polygons."""
 
-import cv2
 import numpy as np
 
 from .crossings import crossing_owners
@@ -116,6 +115,9 @@ def inside(snapshot: Snapshot, options: Options) -> Hits:
 
 def _holds_another(snapshot: Snapshot, start: int, end: int) -> bool:
     """Whether one part of an annotation is within another."""
+    # Not needed by most files; see difference_hash().
+    import cv2
+
     boxes = snapshot.polygons.box[start:end]
     parts = snapshot.annotations[snapshot.polygons.owner[start]]
     low = (boxes[:, None, :2] < boxes[None, :, :2]).all(-1)

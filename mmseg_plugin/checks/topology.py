@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 # RLE masks that are decoded; of more, as many spread over the file.
@@ -33,6 +32,8 @@ def topology(annotations: list[dict], chosen: np.ndarray) -> Topology:
         annotations: of the file.
         chosen: places of those with sound RLE.
     """
+    # Not needed by files of polygons; see difference_hash().
+    import cv2
     from pycocotools import mask as coder
 
     step = max(1, -(-len(chosen) // LOOKED_AT))

@@ -167,7 +167,6 @@ class CocoInstanceMetric(CocoMetric):
         precision = judged['precision'][..., -1]
         ious = np.atleast_1d(self.iou_thrs)
         values = average_precisions(precision, ious)
-        self._print(kind, nums[-1], values)
         if recalled:
             values |= _recalls(judged['recall'], nums)
         items = items or [key for key in values if key.startswith('mAP')]
@@ -180,12 +179,6 @@ class CocoInstanceMetric(CocoMetric):
         if self.classwise:
             named |= self._classes(precision, ious, nums[-1])
         return {**named, f'{kind}_max_dets': nums[-1]}
-
-    def _print(self, kind: str, number: int, values: dict) -> None:
-        table = ', '.join(f'{k} {v:.3f}' for k, v in values.items())
-        MMLogger.get_current_instance().info(
-            f'{kind}, at {number} detections of an image and class: {table}'
-        )
 
     def _classes(
         self, precision: np.ndarray, ious: np.ndarray, number: int

@@ -7,10 +7,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 import mmcv
 import numpy as np
 from mmdet.evaluation.functional import INSTANCE_OFFSET
-from mmdet.evaluation.metrics.coco_panoptic_metric import print_panoptic_table
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import dump, exists
 from mmengine.logging import MMLogger
+from terminaltables import AsciiTable
 
 from mmseg_plugin.datasets.annotation_files import category_ids
 from mmseg_plugin.datasets.panoptic_files import entries_by_image
@@ -312,7 +312,8 @@ class CocoPanopticMetric(BaseMetric):
             'Things': panoptic_quality(counts, things),
             'Stuff': panoptic_quality(counts, ~things),
         }
-        self._print(rows, counts)
+        if self.classwise:
+            self._print_classes(counts)
         return {
             f'{key.upper()}{suffix}': 100 * getattr(rows[name], key)
             for name, suffix in (
@@ -342,19 +343,16 @@ class CocoPanopticMetric(BaseMetric):
                 f'image_id {lacking[0]}'
             )
 
-    def _print(self, rows: dict, counts: np.ndarray) -> None:
-        table = {
-            name: {'pq': row.pq, 'sq': row.sq, 'rq': row.rq, 'n': row.num}
-            for name, row in rows.items()
-        }
-        classes = None
-        if self.classwise:
-            quality = per_class_quality(counts).tolist()
-            classes = {
-                category['name']: dict(zip(('pq', 'sq', 'rq'), q, strict=True))
-                for category, q in zip(self._categories, quality, strict=True)
-            }
-        print_panoptic_table(table, classes, MMLogger.get_current_instance())
+    def _print_classes(self, counts: np.ndarray) -> None:
+        quality = 100 * per_class_quality(counts)
+        rows = [
+            [category['name'], *(f'{value:.2f}' for value in row)]
+            for category, row in zip(
+                self._categories, quality.tolist(), strict=True
+            )
+        ]
+        table = AsciiTable([['class', 'PQ', 'SQ', 'RQ'], *rows]).table
+        MMLogger.get_current_instance().info(f'\n{table}')
 
 
 def _png(path: str) -> str:

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from mmseg_plugin.reporting.bootstrap import paired_difference, resampled
+from mmseg_plugin.reporting.differing import differing
 from mmseg_plugin.reporting.html import curves, paragraph, table
 from mmseg_plugin.reporting.records import ImageRecord, Judged
 from mmseg_plugin.reporting.sections.outcome import setting
@@ -43,7 +44,12 @@ def _kind(kind: str, views: dict[str, JudgedView]) -> str:
     ]
     heads = ('run', f'{measure} in percent', 'images')
     said = table(heads, rows, f'{word.capitalize()}.', digits=1)
-    return said + _differences(kind, views) + _classes(views, measure)
+    return ''.join(
+        [
+            *(said, _differences(kind, views), _classes(views, measure)),
+            differing(views),
+        ]
+    )
 
 
 def in_common(one: Judged, two: Judged) -> tuple[Judged, Judged] | None:

@@ -18,6 +18,7 @@ def draw_panels(
     panels: Mapping[str, Sequence[Segment]],
     classes: Sequence[str],
     has_truth: bool,
+    of_models: bool = False,
 ) -> np.ndarray:
     """Panels side by side; an object has one colour in all of them.
 
@@ -29,6 +30,8 @@ def draw_panels(
         panels: segments by title.
         classes: name of each label.
         has_truth: the first panel is the truth.
+        of_models: the others are of several models: each has the objects
+            that it misses itself, marked, and the truth has no marks.
     """
     size = (image.shape[0], image.shape[1])
     titles, segments = list(panels), list(panels.values())
@@ -44,7 +47,12 @@ def draw_panels(
                 name = classes[truth[pair.truth].label]
                 old = styles[number][pair.found]
                 styles[number][pair.found] = old._replace(mark=f'{name} as')
-            if number == 1:
+            if of_models:
+                segments[number] = [*found, *(truth[i] for i in pairs.missed)]
+                styles[number] += [
+                    styles[0][i]._replace(mark=MISSED) for i in pairs.missed
+                ]
+            elif number == 1:
                 for i in pairs.missed:
                     styles[0][i] = styles[0][i]._replace(mark=MISSED)
     drawn = [

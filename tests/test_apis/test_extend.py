@@ -26,7 +26,15 @@ def rates(folder):
 def test_a_finished_run_goes_on(run_tool, tmp_path):
     writers.write_coco(tmp_path / 'data')
     first = run_tool(
-        *('train', 'data', '--size', 'tiny', '--model', 'mask-rcnn'),
+        *(
+            'train',
+            'data',
+            '--size',
+            'tiny',
+            '--model',
+            'mask-rcnn',
+            '--no-report',
+        ),
         *('--epochs', '2', '--no-measure', '--work-dir', 'run', *QUIET),
     )
     assert first.returncode == 0, first.stderr[-2000:]
@@ -43,6 +51,12 @@ def test_a_finished_run_goes_on(run_tool, tmp_path):
     expected[0] *= 0.05
     assert rates(tmp_path / 'run') == pytest.approx(expected, rel=1e-3)
     assert not list((tmp_path / 'run').glob('*.start'))
+    assert 'writing the report of run' in done.stdout
+    # One that was stopped before it saved anything is begun anew.
+    (stopped := tmp_path / 'run' / '99' / 'vis_data').mkdir(parents=True)
+    (stopped / 'config.py').write_text('train_cfg = dict(max_epochs=9)\n')
+    made = extend_run(tmp_path / 'run', 1)
+    assert made.words.startswith('1 epoch more, to 6')
 
 
 def test_what_is_not_finished_is_refused(tmp_path):

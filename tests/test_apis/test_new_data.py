@@ -1,6 +1,7 @@
 import argparse
 import ast
 import json
+import math
 import re
 import signal
 import subprocess
@@ -113,8 +114,15 @@ def test_what_is_not_there_is_refused_by_name(tmp_path):
     (tmp_path / 'x.py').touch()
     with pytest.raises(UserError, match='is there already'):
         new(tmp_path / 'data', tmp_path / 'x.py')
-    with pytest.raises(UserError, match='begin at 1'):
-        new(tmp_path / 'data', tmp_path / 'y.py', epochs=-1)
+    for option, value, said in (
+        ('epochs', 0, '--epochs 0: begins at 1'),
+        ('batch', -1, '--batch -1: begins at 1'),
+        ('hours', 0.0, '--hours 0: more than 0'),
+        ('hours', math.nan, '--hours nan: more than 0'),
+        ('seed', -1, '--seed -1: begins at 0'),
+    ):
+        with pytest.raises(UserError, match=said):
+            new(tmp_path / 'data', tmp_path / 'y.py', **{option: value})
 
 
 def test_data_with_errors_is_refused_and_nothing_written(tmp_path):

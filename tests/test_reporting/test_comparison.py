@@ -1,9 +1,15 @@
+import re
+
+import cv2
+import numpy as np
 import pytest
 
 from mmseg_plugin.reporting.comparison import in_common
+from mmseg_plugin.reporting.differing import differing
 from mmseg_plugin.reporting.measures import measure
 from mmseg_plugin.reporting.records import Judged
-from tests.test_reporting.drawn import judged
+from mmseg_plugin.reporting.view import JudgedView
+from tests.test_reporting.drawn import SIZE, judged
 
 
 def test_classes_in_another_order_are_the_same_classes():
@@ -32,3 +38,23 @@ def test_only_what_both_have_is_compared():
     assert {r.label for i in second.images for r in i.truth} <= {0, 1}
     assert in_common(run, Judged(run.kind, ('x',), run.images)) is None
     assert in_common(run, Judged(run.kind, run.classes, [])) is None
+
+
+def test_the_images_that_differ_most_are_drawn(tmp_path):
+    good, bad = judged(1, skill=1.0), judged(1, skill=0.0)
+    for one, other in zip(good.images, bad.images, strict=True):
+        one.path = other.path = str(tmp_path / f'{one.id}.png')
+        cv2.imwrite(one.path, np.zeros((*SIZE, 3), np.uint8))
+    # Labels of the other run are other numbers.
+    bad.classes = ('x', *bad.classes)
+    for record in bad.images:
+        for regions in (record.truth, record.found):
+            regions[:] = [r._replace(label=r.label + 1) for r in regions]
+    views = {'good': JudgedView(good), 'bad': JudgedView(bad)}
+    html = differing(views)
+    pairs = re.findall(r'quality good ([\d.]+), bad ([\d.]+)</fig', html)
+    assert html.count('<img') == len(pairs) == 4
+    apart = [float(one) - float(two) for one, two in pairs]
+    assert apart == sorted(apart, reverse=True)
+    assert min(apart) > 0
+    assert differing({'one': views['good'], 'two': views['good']}) == ''

@@ -20,6 +20,13 @@ def test_missed_false_and_confused_are_marked(monkeypatch):
     found = [LEFT._replace(label=1, score=0.9), invented]
     draw_panels(IMAGE, {'truth': [LEFT, RIGHT], 'it': found}, CLASSES, True)
     assert seen == {'truth': ['', 'missed'], 'it': ['cat as', 'false']}
+    models = {'truth': [LEFT, RIGHT], 'it': found, 'other': []}
+    draw_panels(IMAGE, models, CLASSES, True, of_models=True)
+    assert seen == {
+        'truth': ['', ''],
+        'it': ['cat as', 'false', 'missed'],
+        'other': ['missed', 'missed'],
+    }
     draw_panels(IMAGE, {'one': [LEFT], 'two': found}, CLASSES, False)
     assert seen['two'] == ['', '']
 

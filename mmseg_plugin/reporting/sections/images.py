@@ -1,5 +1,7 @@
 """The worst and the best images, drawn beside their truth."""
 
+from collections.abc import Mapping, Sequence
+
 import cv2
 import numpy as np
 
@@ -21,8 +23,8 @@ _HOW = {
     True: 'A class has one colour on both sides. Quality is the PQ of the '
     'regions of the image.',
 }
-# Width of a picture, in pixels.
-_WIDTH = 1400
+# Width of a panel, in pixels.
+_WIDTH = 700
 
 
 def images(run: RunView) -> str:
@@ -77,12 +79,28 @@ def draw(
     """Truth and results above the threshold, side by side."""
     found = [record.found[i] for i in shown(record, kind.threshold)]
     panels = {
-        'ground truth': _segments(record.truth),
-        'this model': _segments(found),
+        'ground truth': segments_of_regions(record.truth),
+        'this model': segments_of_regions(found),
     }
-    classes = kind.judged.classes
-    if kind.judged.kind == 'semantic':
-        # A class is a colour, and a region no object to be missed.
+    semantic = kind.judged.kind == 'semantic'
+    return draw_beside(image, panels, kind.judged.classes, semantic)
+
+
+def draw_beside(
+    image: np.ndarray,
+    panels: Mapping[str, Sequence[Segment]],
+    classes: Sequence[str],
+    semantic: bool,
+) -> np.ndarray:
+    """Panels side by side, no wider than a page has use for.
+
+    Args:
+        image: BGR (h, w, 3), uint8.
+        panels: segments by title, the truth first.
+        classes: name of each label.
+        semantic: a class is a colour, and a region no object to be missed.
+    """
+    if semantic:
         drawn = np.concatenate(
             [
                 draw_segments(
@@ -94,13 +112,15 @@ def draw(
             axis=1,
         )
     else:
-        drawn = draw_panels(image, panels, classes, True)
-    scale = min(1.0, _WIDTH / drawn.shape[1])
+        several = len(panels) > 2
+        drawn = draw_panels(image, panels, classes, True, several)
+    scale = min(1.0, _WIDTH * len(panels) / drawn.shape[1])
     return cv2.resize(
         drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
     )
 
 
-def _segments(regions: list[Region]) -> list[Segment]:
+def segments_of_regions(regions: Sequence[Region]) -> list[Segment]:
+    """What can be drawn of them."""
     found = [(region, region.segment()) for region in regions]
     return [s._replace(crowd=r.crowd) for r, s in found if s is not None]
