@@ -1,0 +1,2 @@
+_base_ = ['maskdino_r50_8xb2-lsj-50e_coco.py', '../_base_/models/timm.py']
+model = dict(backbone=_base_.vit_b_dinov3, panoptic_head=_base_.found_out)
