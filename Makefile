@@ -23,7 +23,7 @@ SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test test-hf test-timm soak soak-data check format bench mutants matrix clean
+.PHONY: setup demo demo-mask-dino test test-hf timm test-timm timm-families soak soak-data check format bench mutants matrix clean
 
 setup: $(READY)
 
@@ -61,11 +61,17 @@ soak-data: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.data_sets --count 30
 
 # timm imports torchvision; its operators are not used and need not work.
-test-timm: $(READY)
+timm: $(READY)
 	$(PY) -m pip install -q --upgrade --no-deps --target .venv/timm timm==1.0.31 torchvision==0.28.0 safetensors
 	$(PY) -m pip install -q --upgrade --target .venv/timm huggingface_hub
+
+test-timm: timm
 	PYTHONPATH=.venv/timm $(SINGLE) $(PY) -m pytest -n auto tests/test_models/test_backbones/test_timm_backbone.py
 	PYTHONPATH=.venv/timm $(SINGLE) $(PY) -m pytest tests/test_configs.py -k dinov3
+
+# One model of every family of timm: the table in docs/backbones.md.
+timm-families: timm
+	PYTHONPATH=.venv/timm $(SINGLE) $(PY) -m tests.soak.timm_families $(FAMILIES)
 
 check: $(READY)
 	$(PY) -m ruff check .

@@ -86,8 +86,8 @@ class TimmBackbone(BaseModule):
             options['drop_path_rate'] = drop_path_rate
         self.name = name
         self.norm_eval = norm_eval
-        info = _describe(name)
-        plain = len(set(info.reduction())) == 1
+        info, self.divisor = describe(name)
+        plain = _is_plain(info)
         if plain:
             chosen = [len(info.reduction()) - 1]
         else:
@@ -97,7 +97,6 @@ class TimmBackbone(BaseModule):
         self.body = _build(name, pretrained, out_indices=indices, **options)
         if with_cp:
             _checkpoint(name, self.body)
-        self.divisor = max(info.reduction())
         self.pyramid: SimpleFeaturePyramid | None = None
         self.strides = tuple(strides)
         self.out_channels = tuple(info.channels()[i] for i in chosen)
@@ -105,8 +104,6 @@ class TimmBackbone(BaseModule):
             self.pyramid = SimpleFeaturePyramid(
                 self.out_channels[0], out_channels
             )
-            # Both the patches and the lowest level divide the image.
-            self.divisor = math.lcm(self.divisor, 32)
             self.strides = SimpleFeaturePyramid.strides
             self.out_channels = (out_channels,) * len(self.strides)
         if frozen:
@@ -160,23 +157,41 @@ class TimmBackbone(BaseModule):
         return features
 
 
-def _describe(name: str) -> Any:
-    """timm's ``feature_info``, from a model without memory.
+def describe(name: str) -> tuple[Any, int]:
+    """Looks at a model of timm without memory.
+
+    Returns:
+        timm's ``feature_info`` and the number that has to divide height and
+        width of images.
 
     Raises:
         ValueError: it takes images of one size only.
     """
     with torch.device('meta'), torch.no_grad():
         model = _build(name, False).eval()
-        unit = math.lcm(max(model.feature_info.reduction()), 32)
-        try:
-            model(torch.zeros(1, 3, 3 * unit, 5 * unit))
-        except (AssertionError, RuntimeError) as error:
-            raise ValueError(
-                f'{name} of timm does not take images of any size '
-                f'({error}): choose another backbone'
-            ) from None
-    return model.feature_info
+        info = model.feature_info
+        least = max(info.reduction())
+        if _is_plain(info):
+            # Both the patches and the lowest level divide the image.
+            least = math.lcm(least, 32)
+        # Windows of some are a share of the size that they were made for.
+        made_for = _timm().get_pretrained_cfg(name).input_size[-2:]
+        for divisor in (least, math.lcm(least, *made_for)):
+            try:
+                model(torch.zeros(1, 3, 3 * divisor, 5 * divisor))
+            except (AssertionError, RuntimeError) as error:
+                reason = error
+            else:
+                return info, divisor
+    raise ValueError(
+        f'{name} of timm does not take images of any size ({reason}): choose '
+        'another backbone'
+    )
+
+
+def _is_plain(info: Any) -> bool:
+    """Whether all maps are of one stride."""
+    return len(set(info.reduction())) == 1
 
 
 def _build(name: str, pretrained: bool, **options: Any) -> Any:
