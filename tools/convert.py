@@ -3,22 +3,31 @@
 The sides are hf (a folder as transformers saves a model: config.json and
 safetensors), d2 (the official code, detectron2) and mmdet. Strict: a key that
 the method's table does not know ends the tool, nothing is written. Files are
-read as data; no code in them runs.
+read as data; no code in them runs. With --to hf, IN may be the work_dir of a
+run: its best checkpoint, classes, preprocessing, data and metrics are taken.
 """
 
 import argparse
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmengine.config import Config
 
 from mmseg_plugin import converters
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.cli.configs import plain_data_sets
 from mmseg_plugin.converters.files import read_classes, write_state
 from mmseg_plugin.converters.hf_folder import write_folder
 from mmseg_plugin.converters.hf_leaf import leaf_config
+from mmseg_plugin.exporting.recipe import read_recipe
 from mmseg_plugin.weights.fetch import fetch
 from mmseg_plugin.weights.table import find_weights
 from mmseg_plugin.weights.use import read_weights
+
+if TYPE_CHECKING:
+    from mmseg_plugin.reporting.run_files import RunFiles
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,6 +58,12 @@ def parse_args() -> argparse.Namespace:
         '--config',
         type=Path,
         help='of the converted Mask2Former of transformers; default: OUT.py',
+    )
+    parser.add_argument(
+        '--semantic',
+        action='store_true',
+        help='that model gives semantic maps: none of its classes is of '
+        'things, which transformers does not say',
     )
     for fact in ('licence', 'data', 'metrics'):
         parser.add_argument(f'--{fact}', help='for the model card, --to hf')
@@ -105,7 +120,7 @@ def write_config(args: argparse.Namespace) -> None:
     try:
         if path.exists():
             raise ValueError(f'{path} exists')
-        text = leaf_config(args.source, args.target)
+        text = leaf_config(args.source, args.target, args.semantic)
     except (ValueError, KeyError, TypeError) as error:
         if args.config:
             raise UserError(f'{path} was not written: {error}') from None
@@ -116,10 +131,58 @@ def write_config(args: argparse.Namespace) -> None:
     print(f'{path}: the config, with its classes and test pipeline')
 
 
+def read_finished(args: argparse.Namespace) -> dict | None:
+    """Takes the best checkpoint of a run, and what the card says of it.
+
+    Returns:
+        Its preprocessing; None if the source is no run.
+    """
+    if args.to != 'hf' or args.side != 'mmdet' or not args.source.is_dir():
+        return None
+    # Reports import much.
+    from mmseg_plugin.reporting.run_files import read_run
+
+    found = read_run(args.source)
+    if found.checkpoint is None:
+        raise UserError(f'run {args.source} has no checkpoint')
+    recipe = read_recipe(found.config, None)
+    args.source = found.checkpoint
+    args.data = args.data or data_of(found.config)
+    args.metrics = args.metrics or metrics_of(found)
+    return recipe._asdict()
+
+
+def data_of(config: Config) -> str:
+    """Names of the training data, without the folders of this machine."""
+    return ', '.join(
+        ' '.join(
+            Path(str(data[key])).name
+            for key in ('data_root', 'ann_file')
+            if data.get(key)
+        )
+        for data in plain_data_sets(config.train_dataloader.dataset)
+    )
+
+
+def metrics_of(found: 'RunFiles') -> str:
+    """Headlines of the validation that chose the checkpoint, or the last."""
+    hook = (found.config.get('default_hooks') or {}).get('checkpoint') or {}
+    lines, key = found.val, hook.get('save_best')
+    if isinstance(key, str) and any(key in line for line in lines):
+        sign = -1 if hook.get('rule') == 'less' else 1
+        lines = sorted(lines, key=lambda line: sign * line.get(key, -sign))
+    return ', '.join(
+        f'{name} {value:.3f}'
+        for name, value in (lines[-1] if lines else {}).items()
+        if name.endswith(('_mAP', '/PQ', 'mIoU'))
+    )
+
+
 def main() -> None:
     args = parse_args()
     if args.weights:
         args.source = fetch(args.weights)
+    steps = read_finished(args)
     state = read_weights(args.source, args.side, args.method)
     try:
         conversion = converters.carry_over(
@@ -135,7 +198,8 @@ def main() -> None:
                     'metrics': args.metrics or '',
                 }
                 write_folder(
-                    conversion.state, part, args.method, classes, facts
+                    *(conversion.state, part, args.method),
+                    *(classes, facts, steps),
                 )
             else:
                 write_state(conversion.state, part, args.to)

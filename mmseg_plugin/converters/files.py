@@ -60,6 +60,11 @@ def read_state(path: str | Path, side: str) -> dict[str, Tensor]:
         ValueError: the file holds no state dict.
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        raise ValueError(
+            f'{path} is a folder, no {side} checkpoint: name the file in it, '
+            'or read a folder of transformers by --from hf'
+        )
     if path.suffix == '.pkl' and path.is_file():
         content = _load_pickle(path)
     else:

@@ -14,6 +14,14 @@ _STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
 _POINTS = 4
 # Every released model, and every config of ours.
 _HEADS = 8
+# How the configs for COCO prepare images.
+_SHIPPED = {
+    'resize': {'scale': [1333, 800]},
+    'channels': 'rgb',
+    'divisor': 32,
+    'mean': [123.675, 116.28, 103.53],
+    'std': [58.395, 57.12, 57.375],
+}
 
 
 def config_of(
@@ -49,23 +57,55 @@ def config_of(
     }
 
 
-def processor_of(method: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Content of ``preprocessor_config.json``: as our configs test."""
+def processor_of(
+    method: str,
+    config: Mapping[str, Any],
+    steps: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Content of ``preprocessor_config.json``.
+
+    Args:
+        method: ``'mask2former'`` or ``'maskformer'``.
+        config: content of ``config.json``.
+        steps: fields of a :class:`Recipe`; as our configs test if None.
+
+    Raises:
+        ValueError: transformers has no such step.
+    """
     kind = {'mask2former': 'Mask2Former', 'maskformer': 'MaskFormer'}[method]
+    steps = steps or _SHIPPED
+    if steps['channels'] != 'rgb':
+        raise ValueError('its images are BGR, those of transformers RGB')
     return {
         'image_processor_type': f'{kind}ImageProcessor',
-        'do_resize': True,
-        'size': {'shortest_edge': 800, 'longest_edge': 1333},
-        'size_divisor': 32,
+        **_resize(steps['resize']),
+        'size_divisor': max(steps['divisor'], 1),
         'resample': 2,
         'do_rescale': True,
         'rescale_factor': 1 / 255,
         'do_normalize': True,
-        'image_mean': [0.485, 0.456, 0.406],
-        'image_std': [0.229, 0.224, 0.225],
+        'image_mean': [value / 255 for value in steps['mean']],
+        'image_std': [value / 255 for value in steps['std']],
         'do_reduce_labels': False,
         'num_labels': len(config['id2label']),
     }
+
+
+def _resize(resize: Mapping[str, Any] | None) -> dict[str, Any]:
+    if resize is None:
+        return {'do_resize': False}
+    if 'scale' in resize:
+        short, long = sorted(resize['scale'])
+        size = {'shortest_edge': short, 'longest_edge': long}
+    elif 'shortest' in resize:
+        short, long = resize['shortest'], resize['longest']
+        size = {'shortest_edge': short, 'longest_edge': long}
+    elif 'fixed' in resize:
+        height, width = resize['fixed']
+        size = {'height': height, 'width': width}
+    else:
+        raise ValueError(f'transformers has no resize by {dict(resize)}')
+    return {'do_resize': True, 'size': size}
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:

@@ -133,6 +133,7 @@ def write_folder(
     method: str,
     classes: Sequence[str] | None = None,
     facts: Mapping[str, str] | None = None,
+    steps: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a folder that ``from_pretrained`` of transformers loads.
 
@@ -142,18 +143,21 @@ def write_folder(
         method: ``'mask2former'`` or ``'maskformer'``.
         classes: names in the order of the labels; numbered if None.
         facts: for :func:`model_card`.
+        steps: for :func:`processor_of`.
 
     Raises:
-        ValueError: there are not as many names as classes.
+        ValueError: there are not as many names as classes, or transformers
+            cannot prepare images like this.
     """
     library = _safetensors()
     config = config_of(method, state, classes)
+    processor = processor_of(method, config, steps)
     folder.mkdir()
     whole = {name: value.contiguous() for name, value in state.items()}
     library.save_file(whole, str(folder / _FILE), metadata={'format': 'pt'})
     for name, content in (
         (CONFIG, config),
-        ('preprocessor_config.json', processor_of(method, config)),
+        ('preprocessor_config.json', processor),
     ):
         (folder / name).write_text(json.dumps(content, indent=2) + '\n')
     card = model_card(method, config, {'name': folder.name, **(facts or {})})

@@ -22,16 +22,18 @@ _MASKFORMER = {
     'resnet': 'maskformer_r50_ms-16xb1-75e_coco-panoptic',
 }
 _FILTERS = {0: 'nearest', 2: 'bilinear', 3: 'bicubic'}
+_SEMANTIC = 'panoptic_on=False, instance_on=False, semantic_on=True'
 # COCO's panoptic classes; transformers does not say which of them are things.
 _COCO_THINGS, _COCO_ALL = 80, 133
 
 
-def leaf_config(folder: Path, checkpoint: Path) -> str:
+def leaf_config(folder: Path, checkpoint: Path, semantic: bool = False) -> str:
     """Text of a config for the converted weights.
 
     Args:
         folder: of a Mask2Former or MaskFormer of transformers.
         checkpoint: converted weights.
+        semantic: the model is for semantic maps: no class is of things.
 
     Raises:
         ValueError: there is no shipped config for this model, or a file of
@@ -41,7 +43,7 @@ def leaf_config(folder: Path, checkpoint: Path) -> str:
     model = read_json(folder / CONFIG)
     processor = read_json(folder / PROCESSOR)
     names = _names(model)
-    things = len(names)
+    things = 0 if semantic else len(names)
     if things == _COCO_ALL and names[0] == 'person':
         things = _COCO_THINGS
     backbone = model.get('backbone_config') or {}
@@ -73,6 +75,7 @@ def leaf_config(folder: Path, checkpoint: Path) -> str:
         f'    backbone=dict(init_cfg=None{words}),',
         *head,
         '    panoptic_fusion_head=classes,',
+        *([f'    test_cfg=dict({_SEMANTIC}),'] if semantic else []),
         ')',
         *_pipeline_lines(processor),
     ]

@@ -2,13 +2,16 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from safetensors.torch import load_file, save_file
 
+from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import find_config
 from mmseg_plugin.converters import carry_over
 from mmseg_plugin.converters.hf_folder import method_of, write_folder
@@ -98,14 +101,17 @@ def changed(folder, name, **values):
     return lambda: path.write_text(before)
 
 
+def call(monkeypatch, side, other, *words):
+    words = ['convert', *map(str, words), '--from', side, '--to', other]
+    monkeypatch.setattr(sys, 'argv', words)
+    convert.main()
+
+
 def test_the_converted_folder_has_a_config_that_loads_it(
     folder, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
-    words = [method_of(folder), str(folder), 'out.pth']
-    sides = ['--from', 'hf', '--to', 'mmdet']
-    monkeypatch.setattr(sys, 'argv', ['convert', *words, *sides])
-    convert.main()
+    call(monkeypatch, 'hf', 'mmdet', method_of(folder), folder, 'out.pth')
     config = Config.fromfile(tmp_path / 'out.py')
     assert config.load_from == str(tmp_path / 'out.pth')
     dataset = config.test_dataloader.dataset
@@ -137,6 +143,51 @@ def test_the_converted_folder_has_a_config_that_loads_it(
     assert lost == {f'panoptic_head.cls_embed.{p}' for p in ('weight', 'bias')}
 
 
+@pytest.fixture
+def finished(folder, monkeypatch, tmp_path):
+    """A run of the model, validated twice, on smaller images."""
+    monkeypatch.chdir(tmp_path)
+    call(monkeypatch, 'hf', 'mmdet', method_of(folder), folder, 'out.pth')
+    config = Config.fromfile('out.py')
+    config.test_dataloader.dataset.pipeline[1].scale = (640, 480)
+    config.model.data_preprocessor.mean = [102.0, 51.0, 0.0]
+    config.train_dataloader.dataset.data_root = '/home/me/cracks/'
+    config.default_hooks.checkpoint.save_best = 'coco/segm_mAP'
+    logs = tmp_path / 'run' / '20200101_000000' / 'vis_data'
+    logs.mkdir(parents=True)
+    config.dump(logs / 'config.py')
+    lines = [{'loss': 1.0, 'step': 5}, {'coco/segm_mAP': 0.3, 'step': 1}]
+    lines += [{'loss': 1.0, 'step': 9}, {'coco/segm_mAP': 0.25, 'step': 2}]
+    (logs / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    content = torch.load('out.pth', weights_only=True)
+    meta = {'dataset_meta': {'classes': ['a', 'b', 'c']}}
+    torch.save({**content, 'meta': meta}, 'run/best_coco_segm_mAP_epoch_1.pth')
+    return config, logs
+
+
+@pytest.mark.parametrize('folder', ['mask2former'], indirect=True)
+def test_a_finished_run_is_described_in_its_folder(
+    folder, finished, monkeypatch
+):
+    call(monkeypatch, 'mmdet', 'hf', 'mask2former', 'run', 'back')
+    again = load_file('back/model.safetensors')
+    before = load_file(folder / 'model.safetensors')
+    assert all(torch.equal(again[name], before[name]) for name in before)
+    card = Path('back/README.md').read_text()
+    assert '- Metrics: coco/segm_mAP 0.300\n' in card
+    assert '- Training data: cracks instances_train2017.json\n' in card
+    assert '- Classes: a, b, c\n' in card
+    processor = json.loads(Path('back/preprocessor_config.json').read_text())
+    assert processor['size'] == {'shortest_edge': 480, 'longest_edge': 640}
+    assert processor['image_mean'] == pytest.approx([0.4, 0.2, 0.0])
+    config, logs = finished
+    config.model.data_preprocessor.bgr_to_rgb = False
+    config.dump(logs / 'config.py')
+    with pytest.raises(UserError, match='its images are BGR'):
+        call(monkeypatch, 'mmdet', 'hf', 'mask2former', 'run', 'other')
+    assert not Path('other').exists()
+
+
 def test_a_processor_of_other_settings(folder, tmp_path):
     undo = changed(
         folder,
@@ -148,7 +199,7 @@ def test_a_processor_of_other_settings(folder, tmp_path):
         ignore_index=255,
         size_divisor=64,
     )
-    text = leaf_config(folder, tmp_path / 'a.pth')
+    text = leaf_config(folder, tmp_path / 'a.pth', semantic=True)
     undo()
     assert '# Label maps: 0 is void, classes begin at 1.' in text
     assert '# Label maps: 255 is ignored.' in text
@@ -161,6 +212,14 @@ def test_a_processor_of_other_settings(folder, tmp_path):
     resize = config.test_dataloader.dataset.pipeline[1]
     assert resize.scale == (512, 384)
     assert not resize.keep_ratio
+    config.model.backbone = {'type': 'mmdet.ResNet', 'depth': 18}
+    config.model.panoptic_head.in_channels = [64, 128, 256, 512]
+    model = MODELS.build(config.model).eval()
+    sample = DetDataSample(metainfo={'ori_shape': (64, 96)})
+    sample.set_metainfo({'img_shape': (64, 96), 'batch_input_shape': (64, 96)})
+    found = model.predict(torch.randn(1, 3, 64, 96), [sample], rescale=False)
+    assert 'pred_instances' not in found[0]
+    assert found[0].pred_sem_seg.sem_seg.unique().max() < 3
 
 
 @pytest.mark.parametrize(

@@ -9,31 +9,60 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from mmseg_plugin.cli.configs import find_config
 from mmseg_plugin.converters import carry_over
 from mmseg_plugin.converters.files import read_state
-from mmseg_plugin.converters.hf_folder import read_folder
+from mmseg_plugin.converters.hf_folder import read_folder, write_folder
+from mmseg_plugin.converters.hf_leaf import leaf_config
 
 transformers = pytest.importorskip('transformers')
 
 SIZES = {'out_features': ['stage1', 'stage2', 'stage3', 'stage4']}
 HEADS = 8
+METHODS = ('mask2former', 'maskformer')
+RESNETS = {'r50': [3, 4, 6, 3], 'r101': [3, 4, 23, 3], 'r152': [3, 8, 36, 3]}
+# Width, blocks of the third stage, heads of the first one, window.
+SWINS = {
+    'swin-t': (96, 6, 3, 7),
+    'swin-s': (96, 18, 3, 7),
+    'swin-b': (128, 18, 4, 12),
+    'swin-l': (192, 18, 6, 12),
+}
+VARIANTS = [f'{m}-{b}' for m in METHODS for b in (*RESNETS, *SWINS)]
+SMALLEST = [f'{m}-{b}' for m in METHODS for b in ('r50', 'swin-t')]
+# As the published ones have it.
+PROCESSOR = {
+    '_max_size': 1333,
+    'do_normalize': True,
+    'do_rescale': True,
+    'do_resize': True,
+    'ignore_index': 255,
+    'image_mean': [
+        0.48500001430511475,
+        0.4560000002384186,
+        0.4059999883174896,
+    ],
+    'image_std': [0.2290000021457672, 0.2239999920129776, 0.22499999403953552],
+    'reduce_labels': False,
+    'resample': 2,
+    'rescale_factor': 0.00392156862745098,
+    'size': {'longest_edge': 1333, 'shortest_edge': 800},
+    'size_divisor': 32,
+}
 
 
-def resnet():
-    return transformers.ResNetConfig(
-        embedding_size=64,
-        hidden_sizes=[256, 512, 1024, 2048],
-        depths=[3, 4, 6, 3],
-        **SIZES,
-    )
-
-
-def swin(window=7):
+def backbone_of(name):
+    if name in RESNETS:
+        return transformers.ResNetConfig(
+            embedding_size=64,
+            hidden_sizes=[256, 512, 1024, 2048],
+            depths=RESNETS[name],
+            **SIZES,
+        )
+    width, blocks, heads, window = SWINS[name]
     return transformers.SwinConfig(
-        embed_dim=96,
-        depths=[2, 2, 6, 2],
-        num_heads=[3, 6, 12, 24],
+        embed_dim=width,
+        depths=[2, 2, blocks, 2],
+        num_heads=[heads * 2**stage for stage in range(4)],
         window_size=window,
         image_size=32 * window,
         **SIZES,
@@ -69,105 +98,34 @@ def maskformer(backbone, classes, queries):
     return transformers.MaskFormerForInstanceSegmentation(config)
 
 
-def plugin_mask2former(name, classes, queries):
-    config = Config.fromfile(find_config(name))
-    head = config.model.panoptic_head
-    head.update(num_things_classes=classes, num_stuff_classes=0)
-    head.num_queries = queries
-    encoder = head.pixel_decoder.encoder
-    encoder.num_layers = 2
-    encoder.layer_cfg.ffn_cfg.feedforward_channels = 64
-    head.transformer_decoder.num_layers = 3
-    decoder_ffn = head.transformer_decoder.layer_cfg.ffn_cfg
-    decoder_ffn.feedforward_channels = 48
-    head.loss_cls.class_weight = [1.0] * classes + [0.1]
-    return build(config)
-
-
-def plugin_maskformer(name, classes, queries):
-    config = Config.fromfile(find_config(name))
-    head = config.model.panoptic_head
-    head.update(num_things_classes=classes, num_stuff_classes=0)
-    head.num_queries = queries
-    # transformers has the variant without an encoder only.
-    head.pixel_decoder = {
-        'type': 'mmdet.PixelDecoder',
-        'norm_cfg': {'type': 'GN', 'num_groups': 32},
-        'act_cfg': {'type': 'ReLU'},
-    }
-    head.enforce_decoder_input_project = False
-    head.transformer_decoder.num_layers = 2
-    decoder_ffn = head.transformer_decoder.layer_cfg.ffn_cfg
-    decoder_ffn.feedforward_channels = 48
-    head.loss_cls.class_weight = [1.0] * classes + [0.1]
-    if 'swin' in name:
-        config.model.backbone.update(
-            embed_dims=96,
-            depths=[2, 2, 6, 2],
-            num_heads=[3, 6, 12, 24],
-            window_size=7,
-        )
-        head.in_channels = [96, 192, 384, 768]
-    return build(config)
-
-
-def build(config):
-    config.model.panoptic_fusion_head.update(
-        num_things_classes=config.model.panoptic_head.num_things_classes,
-        num_stuff_classes=0,
-    )
-    config.model.backbone.init_cfg = None
-    init_default_scope('mmdet')
-    return MODELS.build(config.model).eval()
-
-
-CASES = {
-    'mask2former-resnet': (
-        'mask2former',
-        lambda *size: mask2former(resnet(), *size),
-        lambda *size: plugin_mask2former(
-            'mask2former_r50_8xb2-lsj-50e_coco', *size
-        ),
-    ),
-    'mask2former-swin': (
-        'mask2former',
-        lambda *size: mask2former(swin(), *size),
-        lambda *size: plugin_mask2former(
-            'mask2former_swin-t-p4-w7-224_8xb2-lsj-50e_coco', *size
-        ),
-    ),
-    'maskformer-resnet': (
-        'maskformer',
-        lambda *size: maskformer(resnet(), *size),
-        lambda *size: plugin_maskformer(
-            'maskformer_r50_ms-16xb1-75e_coco-panoptic', *size
-        ),
-    ),
-    'maskformer-swin': (
-        'maskformer',
-        lambda *size: maskformer(swin(), *size),
-        lambda *size: plugin_maskformer(
-            'maskformer_swin-l-p4-w12_64xb1-ms-300e_coco-panoptic', *size
-        ),
-    ),
-}
-
-
-@pytest.fixture(params=CASES)
+@pytest.fixture
 def case(request, tmp_path):
-    """Method, transformers' model, its folder, the plugin's model."""
+    """Method, transformers' model and its folder, in parts."""
     torch.manual_seed(0)
-    method, make, plugin = CASES[request.param]
-    size = (5, 11)
-    model = make(*size).eval()
+    method, _, name = request.param.partition('-')
+    make = {'mask2former': mask2former, 'maskformer': maskformer}[method]
+    model = make(backbone_of(name), 5, 11).eval()
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        for key, parameter in model.named_parameters():
             # Biases and norms that are all alike would hide a mix-up.
-            if parameter.ndim == 1 and 'layernorm' not in name.split('.'):
+            if parameter.ndim == 1 and 'layernorm' not in key.split('.'):
                 parameter.add_(torch.randn_like(parameter) * 0.05)
     folder = tmp_path / 'hf'
     model.save_pretrained(folder, max_shard_size='60MB')
-    return method, model, folder, plugin(*size)
+    (folder / 'preprocessor_config.json').write_text(json.dumps(PROCESSOR))
+    return method, model, folder
+
+
+variants = pytest.mark.parametrize('case', VARIANTS, indirect=True)
+smallest = pytest.mark.parametrize('case', SMALLEST, indirect=True)
+
+
+def built(folder, path):
+    """The model of the config that the tool writes for a folder."""
+    path.write_text(leaf_config(folder, path.with_suffix('.pth')))
+    config = Config.fromfile(path)
+    init_default_scope('mmdet')
+    return MODELS.build(config.model).eval()
 
 
 def load(model, state):
@@ -182,18 +140,23 @@ def load(model, state):
     model.load_state_dict(state, strict=False)
 
 
-# Sides that windows of 7 do not divide are padded by the official code;
+# Sides that windows do not divide are padded by the official code;
 # transformers' MaskFormer shrinks windows instead, see docs/convert.md.
+@variants
 @torch.no_grad()
-def test_logits_are_those_of_transformers_and_back(case):
-    method, model, folder, plugin = case
+def test_logits_are_those_of_transformers_and_back(case, tmp_path):
+    method, model, folder = case
+    plugin = built(folder, tmp_path / 'leaf.py')
     state = read_folder(folder, method)
     there = carry_over(method, state, 'hf', 'mmdet')
     load(plugin, there.state)
+    window = getattr(model.config.backbone_config, 'window_size', 7)
     # Rounding grows from block to block of a random Swin.
     model.double()
     plugin.double()
-    image = torch.randn(1, 3, 224, 448, dtype=torch.double)
+    short = 32 * window if method == 'maskformer' else 224
+    sides = (short, 448 if short == 224 else short)
+    image = torch.randn(1, 3, *sides, dtype=torch.double)
     expected = model(pixel_values=image)
     predictions = plugin.panoptic_head(plugin.backbone(image), None)
     masks = predictions.masks
@@ -212,12 +175,25 @@ def test_logits_are_those_of_transformers_and_back(case):
     assert back.state.keys() == state.keys()
     for key, value in state.items():
         torch.testing.assert_close(back.state[key], value, rtol=0, atol=0)
+    write_folder(back.state, tmp_path / 'back', method, list('abcde'))
+    model.float()
+    again, info = type(model).from_pretrained(
+        tmp_path / 'back', output_loading_info=True
+    )
+    assert not info['missing_keys']
+    assert not info['unexpected_keys']
+    assert again.config.id2label == dict(enumerate('abcde'))
+    values = again.state_dict()
+    assert values.keys() == model.state_dict().keys()
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(values[key], value, rtol=0, atol=0)
 
 
+@smallest
 def test_tool_writes_a_folder_that_transformers_loads(
     case, run_tool, tmp_path
 ):
-    method, model, folder, _ = case
+    method, model, folder = case
     sides = ('--from', 'hf', '--to', 'mmdet')
     done = run_tool('convert', method, folder, 'there.pth', *sides)
     assert done.returncode == 0, done.stderr
@@ -248,15 +224,16 @@ def test_tool_writes_a_folder_that_transformers_loads(
 
 
 def test_half_precision_becomes_float32(tmp_path):
-    model = maskformer(swin(), 3, 4).to(torch.bfloat16)
+    model = maskformer(backbone_of('swin-t'), 3, 4).to(torch.bfloat16)
     model.save_pretrained(tmp_path / 'hf')
     state = read_folder(tmp_path / 'hf')
     floats = [v.dtype for v in state.values() if v.is_floating_point()]
     assert set(floats) == {torch.float32}
 
 
+@smallest
 def test_read_state_of_a_converted_file_is_plain(case, run_tool, tmp_path):
-    method, _, folder, _ = case
+    method, _, folder = case
     sides = ('--from', 'hf', '--to', 'd2')
     done = run_tool('convert', method, folder, 'official.pth', *sides)
     assert done.returncode == 0, done.stderr
@@ -278,10 +255,11 @@ def test_mmdet_is_not_slowed_by_the_converters():
     assert done.stdout.split() == ['False']
 
 
+@smallest
 def test_config_names_the_sizes_of_the_weights(case, tmp_path):
     from mmseg_plugin.converters.hf_config import config_of
 
-    method, model, folder, _ = case
+    method, model, folder = case
     config = config_of(method, read_folder(folder), None)
     saved = json.loads((folder / 'config.json').read_text())
     decoders = [c.get('decoder_config', {}) for c in (config, saved)]
