@@ -40,7 +40,9 @@ def parse_args() -> argparse.Namespace:
         'source', help='work_dir of a run; or path or name of a config'
     )
     parser.add_argument(
-        'checkpoint', nargs='?', help='weights, if SOURCE is a config'
+        'checkpoint',
+        nargs='?',
+        help='weights; of a run the best or last by default',
     )
     parser.add_argument('--to', choices=('onnx',), default='onnx')
     parser.add_argument(
@@ -157,13 +159,9 @@ def read_source(args: argparse.Namespace) -> tuple[Config, str, Path]:
     """Config, checkpoint, and where a file goes by default."""
     folder = Path(args.source)
     if folder.is_dir():
-        if args.checkpoint is not None:
-            raise UserError(
-                f'{folder} is a run, whose last checkpoint is taken: leave '
-                f'out {args.checkpoint}'
-            )
         found = Run(folder)
-        return found.config, str(found.checkpoint), folder / 'model.onnx'
+        weights = args.checkpoint or str(found.best or found.checkpoint)
+        return found.config, weights, folder / 'model.onnx'
     config = read_model_config(args.source)
     if args.checkpoint is None:
         raise UserError('give a checkpoint beside the config')

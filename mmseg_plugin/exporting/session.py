@@ -40,15 +40,19 @@ class OnnxModel:
     Args:
         path: of the file.
         threads: of ONNX Runtime; its own choice if 0.
+        arena: whether it keeps memory from one image for the next.
 
     Raises:
         UserError: it cannot be loaded, or ``export`` has not written it.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, threads: int = 0, arena: bool = True
+    ) -> None:
         _, runtime = onnx_packages()
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.enable_cpu_mem_arena = arena
         options.log_severity_level = 3
         try:
             self.session = runtime.InferenceSession(
@@ -163,14 +167,15 @@ def data_sample(
         sample.pred_sem_seg = PixelData(data=classes)
         return sample
     if 'scores' in found:
-        rows = found['labels'] >= 0
+        rows = _instances(found['labels'])
         sample.pred_instances = InstanceData(
             scores=torch.from_numpy(found['scores'][rows]),
             labels=torch.from_numpy(found['labels'][rows]),
             bboxes=torch.from_numpy(found['boxes'][rows]),
         )
         if 'masks' in found:
-            masks = found['masks'][rows].astype(bool)
+            # Zeros and ones: no copy.
+            masks = found['masks'][rows].view(bool)
             sample.pred_instances.masks = torch.from_numpy(masks)
     for key, name in (
         ('panoptic', 'pred_panoptic_seg'),
@@ -180,6 +185,17 @@ def data_sample(
             ids = torch.from_numpy(found[key][None])
             setattr(sample, name, PixelData(sem_seg=ids))
     return sample
+
+
+def _instances(labels: np.ndarray) -> slice | np.ndarray:
+    """Rows that are instances; a slice, which copies nothing, if it can be.
+
+    Args:
+        labels: (n,), -1 is none.
+    """
+    rows = labels >= 0
+    count = int(rows.sum())
+    return slice(count) if rows[:count].all() else rows
 
 
 def empty_sample(meta: dict[str, Any], framework: str) -> BaseDataElement:
