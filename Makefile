@@ -44,7 +44,7 @@ test: $(READY)
 # Against transformers, which is kept out of the environment: where it is
 # installed, onedl's mmdet imports it in every process.
 test-hf: $(READY)
-	$(PY) -m pip install -q --upgrade --target .venv/hf 'transformers==5.24.0'
+	$(PY) -m pip install -q --upgrade --target .venv/hf 'transformers==5.24.0' 'numpy<2.3'
 	PYTHONPATH=.venv/hf $(SINGLE) $(PY) -m pytest tests/test_converters/test_hugging_face.py
 
 # Kills runs at random moments and resumes them; of the methods' too, whose
