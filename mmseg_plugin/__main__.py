@@ -55,8 +55,23 @@ def main() -> None:
         sys.exit(141)
 
 
+def share_cores() -> None:
+    """Lets OpenMP's threads sleep soon where they have nothing to do.
+
+    libgomp's spin for milliseconds before each short parallel region, and
+    take from any other process, a data loader's worker too, the core that it
+    needs; who then has the last piece of work waits for its turn. Thousand
+    turns bridge the gaps inside an operator. Has to stand before torch loads
+    libgomp (``GOMP_SPINCOUNT`` of its manual); a policy of the user stays.
+    ``benchmarks/check_threads.py`` measures it.
+    """
+    if 'OMP_WAIT_POLICY' not in os.environ:
+        os.environ.setdefault('GOMP_SPINCOUNT', '1000')
+
+
 def run_tool() -> None:
     """Runs the tool that the command line names."""
+    share_cores()
     # MMEngine 0.10.7 looks for packages by it, before anything of ours.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     tools = tool_paths()

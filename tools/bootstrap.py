@@ -5,10 +5,13 @@ checkout. Can be run again at any time: what is there already is kept.
 """
 
 import argparse
+import configparser
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 if sys.version_info < (3, 10):  # noqa: UP036
@@ -64,6 +67,15 @@ def requirements(stack: str) -> list[str]:
     ]
 
 
+def extras() -> list[str]:
+    """What setup.cfg lists for work on a checkout."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / 'setup.cfg')
+    lists = config['options.extras_require']
+    lines = f'{lists["dev"]}\n{lists["export"]}'.splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--stack', choices=STACKS, default='onedl')
@@ -87,27 +99,37 @@ def main() -> None:
     if not works(python, 'import pip'):
         shutil.rmtree(args.venv, ignore_errors=True)
         step(f'making {args.venv}', sys.executable, '-m', 'venv', args.venv)
-    pip = (
-        *(python, '-m', 'pip', '--disable-pip-version-check', 'install', '-q'),
-        # Python compiles what is imported; all of torch takes half a minute.
-        '--no-compile',
-    )
+    pip = (python, '-m', 'pip', '--disable-pip-version-check')
+    # Python compiles what is imported; all of torch takes half a minute.
+    install = (*pip, 'install', '-q', '--no-compile')
     # Built here, they need not each fetch the same tools.
     own = ('--no-deps', '--no-build-isolation')
     os.environ['MMCV_WITH_OPS'] = '0'
-    step('installing what builds packages', *pip, *BUILD_TOOLS)
+    step('installing what builds packages', *install, *BUILD_TOOLS)
     names = requirements(args.stack)
-    step(f'installing {", ".join(names)}', *pip, *own, *names)
+    with tempfile.TemporaryDirectory() as wheels:
+        build = (*pip, 'wheel', '-q', *own, '-w', wheels, *names)
+        jobs = [
+            (f'building {", ".join(names)}', *build),
+            ('installing what checks and tests need', *install, *extras()),
+        ]
+        # One core each. Not torch: mmcv's build would import half of it.
+        with ThreadPoolExecutor() as pool:
+            for job in [pool.submit(step, *job) for job in jobs]:
+                job.result()
+        built = sorted(Path(wheels).glob('*.whl'))
+        step(f'installing {", ".join(names)}', *install, '--no-deps', *built)
     packages = ('--editable', f'.[{args.stack},dev,export]')
     torch = args.torch.split()
     if works(python, 'import torch'):
         torch = []
     elif len(torch) > 1:
         # Its index is for torch alone.
-        step(f'installing {args.torch}', *pip, *torch)
+        step(f'installing {args.torch}', *install, *torch)
         torch = []
     what = f'mmseg_plugin[{args.stack},dev,export]'
-    step(f'installing {" and ".join([*torch, what])}', *pip, *torch, *packages)
+    what = ' and '.join([*torch, what])
+    step(f'installing {what}', *install, *torch, *packages)
     compiled = ('--compile',) if args.ops == 'compiled' else ()
     step(
         'looking for the operators of mmcv',

@@ -1,4 +1,5 @@
 import inspect
+import os
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmseg_plugin.__main__ import describe, tool_paths
+from mmseg_plugin.__main__ import describe, share_cores, tool_paths
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import (
     READ_ELSEWHERE,
@@ -43,6 +44,31 @@ def test_every_tool_has_help_and_refuses_an_unknown_flag(run_tool, tool):
     done = run_tool(tool, '--no-such-flag')
     assert done.returncode not in (0, None)
     assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('given', 'expected'),
+    [
+        ({}, '1000'),
+        ({'GOMP_SPINCOUNT': '7'}, '7'),
+        ({'OMP_WAIT_POLICY': 'ACTIVE'}, None),
+    ],
+)
+def test_idle_threads_of_openmp_sleep_soon(given, expected, monkeypatch):
+    monkeypatch.setattr(os, 'environ', dict(given))
+    share_cores()
+    assert os.environ.get('GOMP_SPINCOUNT') == expected
+
+
+def test_openmp_is_told_before_torch_loads_it():
+    code = (
+        'import os, sys; from mmseg_plugin.__main__ import run_tool;'
+        'assert "torch" not in sys.modules; run_tool();'
+        'print(os.environ["GOMP_SPINCOUNT"])'
+    )
+    env = {k: v for k, v in os.environ.items() if k != 'OMP_WAIT_POLICY'}
+    out = subprocess.check_output([sys.executable, '-c', code], env=env)
+    assert out.endswith(b'\n1000\n')
 
 
 def test_config_prints_a_path(run_tool):
