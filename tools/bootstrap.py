@@ -76,6 +76,46 @@ def extras() -> list[str]:
     return [line for line in lines if line and not line.startswith('#')]
 
 
+def install_packages(python: Path, stack: str, torch: list[str]) -> None:
+    """Everything but mmcv's operators.
+
+    Args:
+        python: of the environment.
+        stack: key of :data:`STACKS`.
+        torch: what pip is given for it, with options of its own.
+    """
+    pip = (python, '-m', 'pip', '--disable-pip-version-check')
+    # Python compiles what is imported; all of torch takes half a minute.
+    install = (*pip, 'install', '-q', '--no-compile')
+    # Built here, they need not each fetch the same tools.
+    own = ('--no-deps', '--no-build-isolation')
+    os.environ['MMCV_WITH_OPS'] = '0'
+    step('installing what builds packages', *install, *BUILD_TOOLS)
+    names = requirements(stack)
+    with tempfile.TemporaryDirectory() as wheels:
+        build = (*pip, 'wheel', '-q', *own, '-w', wheels, *names)
+        jobs = [
+            (f'building {", ".join(names)}', *build),
+            ('installing what checks and tests need', *install, *extras()),
+        ]
+        # One core each. Not torch: mmcv's build would import half of it.
+        with ThreadPoolExecutor() as pool:
+            for job in [pool.submit(step, *job) for job in jobs]:
+                job.result()
+        built = sorted(Path(wheels).glob('*.whl'))
+        step(f'installing {", ".join(names)}', *install, '--no-deps', *built)
+    packages = ('--editable', f'.[{stack},dev,export]')
+    if works(python, 'import torch'):
+        torch = []
+    elif len(torch) > 1:
+        # Its index is for torch alone.
+        step(f'installing {torch[0]}', *install, *torch)
+        torch = []
+    what = f'mmseg_plugin[{stack},dev,export]'
+    what = ' and '.join([*torch, what])
+    step(f'installing {what}', *install, *torch, *packages)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--stack', choices=STACKS, default='onedl')
@@ -99,37 +139,7 @@ def main() -> None:
     if not works(python, 'import pip'):
         shutil.rmtree(args.venv, ignore_errors=True)
         step(f'making {args.venv}', sys.executable, '-m', 'venv', args.venv)
-    pip = (python, '-m', 'pip', '--disable-pip-version-check')
-    # Python compiles what is imported; all of torch takes half a minute.
-    install = (*pip, 'install', '-q', '--no-compile')
-    # Built here, they need not each fetch the same tools.
-    own = ('--no-deps', '--no-build-isolation')
-    os.environ['MMCV_WITH_OPS'] = '0'
-    step('installing what builds packages', *install, *BUILD_TOOLS)
-    names = requirements(args.stack)
-    with tempfile.TemporaryDirectory() as wheels:
-        build = (*pip, 'wheel', '-q', *own, '-w', wheels, *names)
-        jobs = [
-            (f'building {", ".join(names)}', *build),
-            ('installing what checks and tests need', *install, *extras()),
-        ]
-        # One core each. Not torch: mmcv's build would import half of it.
-        with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(step, *job) for job in jobs]:
-                job.result()
-        built = sorted(Path(wheels).glob('*.whl'))
-        step(f'installing {", ".join(names)}', *install, '--no-deps', *built)
-    packages = ('--editable', f'.[{args.stack},dev,export]')
-    torch = args.torch.split()
-    if works(python, 'import torch'):
-        torch = []
-    elif len(torch) > 1:
-        # Its index is for torch alone.
-        step(f'installing {args.torch}', *install, *torch)
-        torch = []
-    what = f'mmseg_plugin[{args.stack},dev,export]'
-    what = ' and '.join([*torch, what])
-    step(f'installing {what}', *install, *torch, *packages)
+    install_packages(python, args.stack, args.torch.split())
     compiled = ('--compile',) if args.ops == 'compiled' else ()
     step(
         'looking for the operators of mmcv',
