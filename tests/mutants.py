@@ -27,20 +27,29 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# Rooms where a wrong number hides, below the package.
+# Rooms where a wrong number hides, below the package; and the tools.
 ROOMS = (
     *('structures', 'evaluation', 'converters', 'apis', 'datasets'),
     *('datasets/formats', 'checks'),
     *('models/losses', 'models/criterions', 'models/task_modules'),
-    'models/fusion',
+    *('models/fusion', 'tools'),
 )
-# Where models are tested beyond the folder that mirrors a module.
-WIDER = (
-    'tests/test_golden.py',
-    'tests/test_models/test_dense_heads/test_mask_dino_head.py',
-    'tests/test_models/test_dense_heads/test_query_heads.py',
-    'tests/test_models/test_detectors/test_query_detector.py',
-)
+PACKAGE = 'mmseg_plugin'
+# Where modules are tested beyond the folder that mirrors them.
+WIDER = {
+    'models': (
+        'tests/test_golden.py',
+        'tests/test_models/test_dense_heads/test_mask_dino_head.py',
+        'tests/test_models/test_dense_heads/test_query_heads.py',
+        'tests/test_models/test_detectors/test_query_detector.py',
+    ),
+    'apis': (
+        'tests/test_segmenter.py',
+        'tests/test_tools/test_compare_runs.py',
+        'tests/test_tools/test_names.py',
+        'tests/test_tools/test_predict.py',
+    ),
+}
 # Numbers of a data set, which only its files know better.
 TABLES = ('street_classes', 'tables')
 _SWAPS = {
@@ -64,7 +73,9 @@ _SWAPS = {
 
 def tests_of(module: Path) -> Path:
     """The folder with the tests that mirror a module's folder."""
-    parts = module.parent.relative_to(ROOT / 'mmseg_plugin').parts
+    parts = module.parent.relative_to(ROOT).parts
+    if parts[0] == PACKAGE:
+        parts = parts[1:]
     return ROOT.joinpath('tests', *(f'test_{part}' for part in parts))
 
 
@@ -161,11 +172,11 @@ class Recorder:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         calls = self.calls[item.nodeid] = set()
-        package = str(ROOT / 'mmseg_plugin')
+        ours = (str(ROOT / PACKAGE), str(ROOT / 'tools'))
 
         def trace(frame: FrameType, event: str, argument: object) -> None:
             code = frame.f_code
-            if code.co_filename.startswith(package):
+            if code.co_filename.startswith(ours):
                 calls.add((code.co_filename, code.co_firstlineno))
 
         start = time.monotonic()
@@ -251,8 +262,7 @@ class Judge:
     def notices(self, mutant: Mutant) -> bool:
         """Whether a test fails."""
         places = [(str(tests_of(mutant.module)),)]
-        if 'models' in mutant.module.parts:
-            places.append(WIDER)
+        places += [WIDER[p] for p in mutant.module.parts if p in WIDER]
         sound = mutant.module.read_text()
         for among in places:
             tests, limit = self._tests(mutant, among)
@@ -273,9 +283,10 @@ class Judge:
 
 def all_mutants(room: str) -> list[Mutant]:
     """Every change in a room."""
+    folder = ROOT / ('' if room == 'tools' else PACKAGE) / room
     return [
         mutant
-        for module in sorted((ROOT / 'mmseg_plugin' / room).glob('*.py'))
+        for module in sorted(folder.glob('*.py'))
         if module.stem not in TABLES
         for mutant in mutants(module)
     ]
@@ -335,7 +346,7 @@ def main() -> None:
         copied = Path(folder).resolve() / 'repo'
         ignored = shutil.ignore_patterns('.*', 'work_dirs', '__pycache__')
         shutil.copytree(ROOT, copied, symlinks=True, ignore=ignored)
-        mim = Path('mmseg_plugin', '.mim')
+        mim = Path(PACKAGE, '.mim')
         shutil.copytree(ROOT / mim, copied / mim, symlinks=True)
         command = [sys.executable, str(copied / 'tests' / 'mutants.py')]
         command += [*sys.argv[1:], '--out', str(args.out.resolve())]

@@ -186,12 +186,16 @@ def main() -> None:
     found = {label: evaluate(work_dir) for label, work_dir in runs.items()}
     save_loss_curves(runs, args.losses, args.out)
     save_pr_curves(found, args.out)
+    metrics = {
+        label: {**pr.metrics, 'max_dets': runs[label].max_dets}
+        for label, pr in found.items()
+    }
     with atomic_path(args.out / 'metrics.json') as part:
-        metrics = {label: pr.metrics for label, pr in found.items()}
         part.write_text(json.dumps(metrics, indent=1))
     for label, pr in found.items():
         values = '  '.join(f'{k} {v:.3f}' for k, v in pr.metrics.items())
-        print(f'{label:24} {values}')
+        number = runs[label].max_dets
+        print(f'{label:24} {values}  (at {number} detections an image, class)')
     print(f'curves: {args.out}')
 
 

@@ -14,6 +14,7 @@ from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.formats import DataFound
 from mmseg_plugin.datasets.formats.label_maps import LABEL_MAP_VOID
 from mmseg_plugin.datasets.formats.layout import DataError, below
+from mmseg_plugin.datasets.panoptic_files import is_thing
 from mmseg_plugin.utils.words import counted, some_of
 
 
@@ -133,8 +134,8 @@ def _classes(
                 f'{train.path}: category {category.get("id")} has no name; '
                 'write one in quotes'
             )
-    things = [c['name'] for c in categories if c.get('isthing', 1)]
-    stuff = [c['name'] for c in categories if not c.get('isthing', 1)]
+    things = [c['name'] for c in categories if is_thing(c)]
+    stuff = [c['name'] for c in categories if not is_thing(c)]
     if [c['name'] for c in categories] != things + stuff:
         raise UserError(
             f'{train.path}: list the categories that are things before stuff'

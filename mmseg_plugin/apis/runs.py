@@ -14,6 +14,7 @@ from mmseg_plugin.apis.labels import label_names, listed_classes
 from mmseg_plugin.apis.predictor import dataset_meta
 from mmseg_plugin.cli.cli import UserError, atomic_path
 from mmseg_plugin.cli.configs import read_config
+from mmseg_plugin.evaluation.average_precision import check_rows
 
 # Those that write masks as COCO results.
 _METRICS = ('CocoMetric', 'CocoInstanceMetric')
@@ -145,6 +146,9 @@ class Run:
 
         They are kept in ``results.segm.json`` of the run and made by its
         last checkpoint when that is newer.
+
+        Raises:
+            ValueError: the file does not hold results.
         """
         path = self.folder / 'results.segm.json'
         if (
@@ -154,7 +158,9 @@ class Run:
             print(f'{self.folder}: evaluating {self.checkpoint.name} ...')
             with atomic_path(path) as part:
                 self._test(part)
-        return self._by_name(json.loads(path.read_text()))
+        rows = json.loads(path.read_text())
+        check_rows(rows)
+        return self._by_name(rows)
 
     def _by_name(self, rows: list[dict]) -> list[dict]:
         """Gives results the categories whose names the labels mean.

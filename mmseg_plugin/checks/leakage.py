@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mmseg_plugin.datasets.panoptic_files import is_thing
+
 from .categories import used
 from .findings import Hits, Options, check, listed
 from .images import near_pairs
@@ -112,13 +114,10 @@ def things(snapshot: Snapshot, options: Options) -> Hits:
     reference = snapshot.reference
     if reference is None:
         return listed([])
-    there = {
-        c.get('name'): bool(c.get('isthing')) for c in reference.categories
-    }
+    there = {c.get('name'): is_thing(c) for c in reference.categories}
     found = [
         str(c.get('name'))
         for c in snapshot.categories
-        if there.get(c.get('name'), bool(c.get('isthing')))
-        != bool(c.get('isthing'))
+        if there.get(c.get('name'), is_thing(c)) != is_thing(c)
     ]
     return listed(found)

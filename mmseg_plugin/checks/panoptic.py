@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from mmseg_plugin.datasets.panoptic_files import area_fits
+from mmseg_plugin.datasets.panoptic_files import area_fits, is_thing
 
 from .findings import Hits, Options, check, listed
 from .maps import MapFacts, places_where
@@ -156,7 +156,7 @@ def category(snapshot: Snapshot, options: Options) -> Hits:
     kinds=KINDS,
 )
 def no_things(snapshot: Snapshot, options: Options) -> Hits:
-    things = any(c.get('isthing') for c in snapshot.categories)
+    things = any(map(is_thing, snapshot.categories))
     return listed([] if things else ['isthing'])
 
 
@@ -171,7 +171,7 @@ def stuff_pieces(snapshot: Snapshot, options: Options) -> Hits:
     stuff = {
         c.get('id'): c.get('name')
         for c in snapshot.categories
-        if not c.get('isthing')
+        if not is_thing(c)
     }
     counts = Counter(
         (name, segment.get('category_id'))

@@ -20,6 +20,7 @@ from mmseg_plugin.datasets.annotation_files import (
 from mmseg_plugin.datasets.panoptic_files import (
     completed_segments,
     entries_by_image,
+    is_thing,
     needs_map,
     read_segment_ids,
 )
@@ -146,13 +147,15 @@ class _PanopticFile(_ByName, COCOPanoptic):
     def createIndex(self) -> None:
         """Checks the entries first, and leaves other classes out."""
         check_structure(self.dataset, self.source)
-        isthing = {
-            category.get('name'): bool(category.setdefault('isthing', 1))
-            for category in self.dataset.get('categories', ())
-            if category.get('name') in self.classes
-        }
+        stated = {}
+        for category in self.dataset.get('categories', ()):
+            if (name := category.get('name')) in self.classes:
+                # Where the file does not say so, the metainfo does.
+                thing = not self.things or name in self.things
+                stated[name] = is_thing(category, thing)
+                category['isthing'] = int(stated[name])
         self._name_categories()
-        check_isthing(isthing, self.things, self.source, self.training)
+        check_isthing(stated, self.things, self.source, self.training)
         image_sizes(self.dataset, self.source)
         entries = entries_by_image(self.dataset, self.source)
         for entry in entries.values():

@@ -1,6 +1,5 @@
 """COCO's panoptic files and maps: what is read from them, and refused."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import cv2
@@ -10,6 +9,7 @@ from mmengine.fileio import get
 
 from mmseg_plugin.datasets.annotation_files import of_listed_images
 from mmseg_plugin.datasets.annotations import is_crowd
+from mmseg_plugin.datasets.structure import is_number
 
 # Ids are colours of 24 bits; 0 is void.
 LAST_ID = (1 << 24) - 1
@@ -81,6 +81,17 @@ def check_present(
             f'{_others(len(lacking) - 1)}: it is not the map of this image, '
             'or ids are not red + 256 * green + 65536 * blue'
         )
+
+
+def is_thing(category: Mapping, otherwise: bool = True) -> bool:
+    """Whether a category of a panoptic file is a thing.
+
+    Args:
+        category: as the file has it.
+        otherwise: what it is where the file does not say so.
+    """
+    stated = category.get('isthing')
+    return otherwise if stated is None else bool(stated)
 
 
 def area_fits(area: float, pixels: int) -> bool:
@@ -161,10 +172,6 @@ def _check_numbers(segment: Mapping, where: str) -> None:
         raise ValueError(
             f'{where}: its bbox {box} is not x, y, width and height'
         )
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def needs_map(segments: Sequence[Mapping]) -> bool:

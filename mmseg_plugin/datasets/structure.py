@@ -29,7 +29,11 @@ _TYPES: dict[str, dict[str, tuple[type, ...]]] = {
         'segmentation': (list, tuple, dict, _NOTHING),
         'segments_info': (list, tuple, _NOTHING),
     },
-    'categories': {'id': _ID, 'name': (str, int, _NOTHING)},
+    'categories': {
+        'id': _ID,
+        'name': (str, int, _NOTHING),
+        'isthing': (bool, *_NUMBER),
+    },
 }
 _SEGMENTS = {
     'id': _ID,
@@ -91,7 +95,7 @@ def check_structure(content: Any, source: object) -> None:
     """
     if not isinstance(content, dict):
         raise ValueError(
-            f'{source} holds {_short(content)}, not an object with images, '
+            f'{source} holds {short(content)}, not an object with images, '
             'annotations and categories'
         )
     for part, types in _TYPES.items():
@@ -115,18 +119,18 @@ def _check_inner(rows: list[dict], where: str) -> None:
             place = f'{where}[{number}].segmentation'
             for key, kinds in _RLE.items():
                 if type(shape.get(key)) not in kinds:
-                    raise ValueError(f'{place}.{key} is {_short(shape[key])}')
+                    raise ValueError(f'{place}.{key} is {short(shape[key])}')
 
 
 def _check_rows(
     rows: Any, types: dict[str, tuple[type, ...]], where: str
 ) -> None:
     if not isinstance(rows, list | tuple):
-        raise ValueError(f'{where} is {_short(rows)}, not a list')
+        raise ValueError(f'{where} is {short(rows)}, not a list')
     if not set(map(type, rows)) <= {dict}:
         number = next(i for i, r in enumerate(rows) if type(r) is not dict)
         raise ValueError(
-            f'{where}[{number}] is {_short(rows[number])}, not an object'
+            f'{where}[{number}] is {short(rows[number])}, not an object'
         )
     for key, kinds in types.items():
         # Types of all rows at once: files have millions of them.
@@ -137,7 +141,7 @@ def _check_rows(
         for number, value in enumerate(values):
             large = type(value) is int and not -_MOST < value < _MOST
             if type(value) not in kinds or large:
-                raise ValueError(f'{where}[{number}].{key} is {_short(value)}')
+                raise ValueError(f'{where}[{number}].{key} is {short(value)}')
 
 
 def _check_sides(rows: list[dict], side: str, where: str) -> None:
@@ -178,6 +182,20 @@ def check_inside(
             )
 
 
-def _short(value: Any) -> str:
+def is_number(value: object) -> bool:
+    """Whether it is a number that is finite.
+
+    Args:
+        value: of a file.
+    """
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def short(value: Any) -> str:
+    """A value in a sentence.
+
+    Args:
+        value: of a file.
+    """
     text = repr(value)
     return text if len(text) < 40 else f'{text[:36]} ...'

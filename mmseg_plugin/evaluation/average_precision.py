@@ -6,8 +6,7 @@ number; here all of them are taken at the largest.
 
 import contextlib
 import io
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -19,6 +18,7 @@ from mmseg_plugin.datasets.annotation_files import (
 )
 from mmseg_plugin.datasets.annotations import checked_rle
 from mmseg_plugin.datasets.rle_batches import rles_fit
+from mmseg_plugin.datasets.structure import is_number, short
 from mmseg_plugin.evaluation.coco_backends import (
     Question,
     answer,
@@ -99,6 +99,7 @@ def load_results(
             no finite score, lacks its mask or box, or its RLE does not fit
             the image.
     """
+    check_rows(results)
     kept = []
     for place, result in enumerate(results):
         if result['image_id'] not in truth.imgs:
@@ -106,25 +107,51 @@ def load_results(
                 f'image {result["image_id"]} of the results is not in the '
                 'annotation file'
             )
-        score = result.get('score', math.nan)
-        if not math.isfinite(score):
+        if not is_number(result.get('score')):
             raise ValueError(f'{_place(place, result)} has no finite score')
         row = {
             'image_id': result['image_id'],
             'category_id': result['category_id'],
-            'score': float(score),
+            'score': float(result['score']),
         }
         # With a box beside the mask the box's area would be that of the mask.
         if kind == 'bbox':
             row['bbox'] = result['bbox']
-        elif result.get('segmentation'):
-            row['segmentation'] = result['segmentation']
+        elif isinstance(shape := result.get('segmentation'), dict) and shape:
+            row['segmentation'] = shape
+        elif shape:
+            raise ValueError(
+                f'{_place(place, result)}: its segmentation is {short(shape)},'
+                ' not an RLE'
+            )
         else:
             raise ValueError('the results hold boxes without masks')
         kept.append(row)
     if kind != 'bbox':
         _check_rles(truth, kept)
     return kept
+
+
+def check_rows(results: Sequence[dict]) -> None:
+    """Refuses what is not built as COCO's results.
+
+    Args:
+        results: of a file.
+
+    Raises:
+        ValueError: a row is no object, or has no image or category.
+    """
+    for place, result in enumerate(results):
+        if not isinstance(result, dict):
+            raise ValueError(
+                f'result {place} is {short(result)}, not an object'
+            )
+        for key in ('image_id', 'category_id'):
+            value = result.get(key)
+            if value is None or not isinstance(value, Hashable):
+                raise ValueError(
+                    f'result {place}: its {key} is {short(value)}'
+                )
 
 
 def _place(place: int, result: Mapping) -> str:

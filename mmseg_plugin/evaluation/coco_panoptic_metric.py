@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from mmseg_plugin.datasets.annotation_files import category_ids
-from mmseg_plugin.datasets.panoptic_files import entries_by_image
+from mmseg_plugin.datasets.panoptic_files import entries_by_image, is_thing
 from mmseg_plugin.datasets.structure import read_json
 from mmseg_plugin.evaluation.panoptic_images import (
     ImageJob,
@@ -122,16 +122,13 @@ class CocoPanopticMetric(BaseMetric):
                 'set'
             )
         # What is found of them is wrong, as for masks.
-        things = set(self.dataset_meta.get('thing_classes', ()))
-        self._categories = [
-            {
-                'isthing': int(name in things),
-                **by_name.get(name, {}),
-                'id': ids[name],
-                'name': name,
-            }
-            for name in names
-        ]
+        things = {*names} & {*self.dataset_meta.get('thing_classes', ())}
+        self._categories = []
+        for name in names:
+            listed = by_name.get(name, {})
+            thing = is_thing(listed, not things or name in things)
+            own = {'id': ids[name], 'name': name, 'isthing': int(thing)}
+            self._categories.append({**listed, **own})
         self._position = {ids[name]: i for i, name in enumerate(names)}
         self._file_names = {
             image['id']: image['file_name']

@@ -38,11 +38,15 @@ def comparison(runs: Sequence[RunView]) -> str:
 def _kind(kind: str, views: dict[str, JudgedView]) -> str:
     word = KIND_WORDS[kind]
     measure = next(iter(views.values())).measured.name
+    heads = ['run', f'{measure} in percent', 'images']
     rows = [
-        (name, 100 * view.measured.total, len(view.judged.images))
+        [name, 100 * view.measured.total, len(view.judged.images)]
         for name, view in views.items()
     ]
-    heads = ('run', f'{measure} in percent', 'images')
+    if kind == 'instances':
+        heads.append(f'{measure} is taken')
+        for row, view in zip(rows, views.values(), strict=True):
+            row.append(view.judged.limit())
     said = table(heads, rows, f'{word.capitalize()}.', digits=1)
     return ''.join(
         [

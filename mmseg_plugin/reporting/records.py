@@ -94,6 +94,12 @@ class Judged:
     images: list[ImageRecord]
     max_dets: int = 100
 
+    def limit(self) -> str:
+        """At how many results AP is taken, in words; ``''`` without AP."""
+        if self.kind != 'instances':
+            return ''
+        return f'at {self.max_dets} detections of an image and class'
+
 
 def label_map(
     regions: Sequence[Region], size: tuple[int, int], base: int = 0

@@ -161,7 +161,20 @@ def test_results_of_another_data_set():
         mask_pr(truth_of([]), [found(9, 0.5, 0, 0, 9, 9)], ['cell'], 100)
 
 
-def test_results_without_masks():
-    boxes = [{'image_id': 1, 'category_id': 1, 'score': 1, 'bbox': [0] * 4}]
-    with pytest.raises(ValueError, match='without masks'):
-        mask_pr(truth_of([]), boxes, ['cell'], 100)
+@pytest.mark.parametrize(
+    ('change', 'says'),
+    [
+        ({'segmentation': None}, 'boxes without masks'),
+        ({'segmentation': [[0, 0, 9, 0, 9, 9]]}, 'not an RLE'),
+        ({'segmentation': 'abc'}, "its segmentation is 'abc', not an RLE"),
+        ({'score': None}, 'result 0 of image 1 has no finite score'),
+        ({'score': '0.9'}, 'result 0 of image 1 has no finite score'),
+        ({'score': float('nan')}, 'result 0 of image 1 has no finite score'),
+        ({'image_id': None}, 'result 0: its image_id is None'),
+        ({'category_id': {}}, 'result 0: its category_id is {}'),
+    ],
+)
+def test_what_is_no_result_is_named(change, says):
+    row = {**found(1, 0.5, 0, 0, 9, 9), **change}
+    with pytest.raises(ValueError, match=says):
+        mask_pr(truth_of([]), [row], ['cell'], 100)

@@ -1,14 +1,19 @@
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
 
-from mmseg_plugin.reporting.comparison import in_common
+from mmseg_plugin.reporting.comparison import comparison, in_common
 from mmseg_plugin.reporting.differing import differing
 from mmseg_plugin.reporting.measures import measure
 from mmseg_plugin.reporting.records import Judged
-from mmseg_plugin.reporting.view import JudgedView
+from mmseg_plugin.reporting.run_files import RunFiles
+from mmseg_plugin.reporting.sections.classes import classes
+from mmseg_plugin.reporting.sections.outcome import headline
+from mmseg_plugin.reporting.view import JudgedView, RunView
 from tests.test_reporting.drawn import SIZE, judged
 
 
@@ -58,3 +63,18 @@ def test_the_images_that_differ_most_are_drawn(tmp_path):
     assert apart == sorted(apart, reverse=True)
     assert min(apart) > 0
     assert differing({'one': views['good'], 'two': views['good']}) == ''
+
+
+@pytest.mark.parametrize('kind', ['instances', 'panoptic'])
+def test_ap_names_its_number_of_detections(kind):
+    files = RunFiles(Path('run'), Config({}))
+    runs = []
+    for number in (100, 300):
+        run = judged(1, kind=kind)
+        run.max_dets = number
+        runs.append(RunView(files, str(number), [JudgedView(run)]))
+    for run in runs:
+        said = f'at {run.name} detections of an image and class'
+        ((word, _),) = headline(run)
+        for text in (word, classes(run), comparison(runs)):
+            assert (said in text) == (kind == 'instances')

@@ -63,6 +63,7 @@ def test_evaluates_runs_and_draws_curves(make_run, compare, capsys):
     # Every square is found.
     assert metrics['good'] == {
         'AP': 1, 'AP50': 1, 'AP75': 1, 'AP_s': 1, 'AP_m': -1, 'AP_l': -1,
+        'max_dets': 300,
     }  # fmt: skip
     rows = read_csv(out / 'pr_curves.csv')
     assert len(rows) == 2 * 3 * 101
@@ -75,7 +76,9 @@ def test_evaluates_runs_and_draws_curves(make_run, compare, capsys):
     assert float(losses[0]['smoothed']) == pytest.approx(3 - 2 / 49)
     for name in ('pr_curves.png', 'loss_curves.png'):
         assert cv2.imread(str(out / name)).shape[1] > 600
-    assert 'AP50 1.000' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'AP50 1.000' in said
+    assert '(at 300 detections an image, class)' in said
 
 
 def test_kept_results_are_used_until_the_checkpoint_is_newer(
@@ -149,11 +152,27 @@ def test_metric_without_masks(make_run, compare):
         compare(run)
 
 
-def test_results_of_other_images(make_run, compare):
+ROW = {'image_id': 1, 'category_id': 7, 'score': 1, 'segmentation': {}}
+
+
+@pytest.mark.parametrize('kind', ['mmdet.Coco', 'mmseg_plugin.CocoInstance'])
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        (json.dumps([ROW]), 'image 1 of the results'),
+        ('[{', 'Expecting property name'),
+        ('{"annotations": []}', "result 0 is 'annotations', not an object"),
+        ('[5]', 'result 0 is 5, not an object'),
+        ('[{"image_id": 100}]', 'result 0: its category_id is None'),
+        ('[{"category_id": 7, "image_id": []}]', 'its image_id is'),
+    ],
+)
+def test_results_that_do_not_fit(make_run, compare, text, says, kind):
     run = make_run('run')
-    wrong = [{'image_id': 1, 'category_id': 7, 'score': 1, 'segmentation': {}}]
-    (run / 'results.segm.json').write_text(json.dumps(wrong))
-    with pytest.raises(UserError, match='does not fit: image 1 '):
+    (run / 'results.segm.json').write_text(text)
+    (config,) = run.glob('*/config.py')
+    config.write_text(config.read_text().replace('mmdet.CocoM', f'{kind}M'))
+    with pytest.raises(UserError, match=f'does not fit: .*{says}'):
         compare(run)
 
 

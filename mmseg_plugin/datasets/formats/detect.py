@@ -7,7 +7,16 @@ from pathlib import Path
 from mmseg_plugin.datasets.structure import check_structure
 
 from .label_maps import find_label_maps
-from .layout import DataError, DataFound, Split, ordered, read_json, split_of
+from .labelme import labelme_files
+from .layout import (
+    DataError,
+    DataFound,
+    Split,
+    first_byte,
+    ordered,
+    read_json,
+    split_of,
+)
 from .yolo import SUFFIXES, find_yolo, from_settings, settings_files
 
 ROBOFLOW = '_annotations.coco.json'
@@ -189,17 +198,15 @@ def _rank(path: Path) -> tuple[int, str]:
 
 def _read_coco(path: Path) -> dict | None:
     """Results are lists, labelme has shapes, settings have neither."""
-    with path.open('rb') as file:
-        if file.read(64).lstrip(b'\xef\xbb\xbf \t\r\n')[:1] != b'{':
-            return None
+    if first_byte(path) != b'{':
+        return None
     data = read_json(path)
     return data if {'images', 'annotations'} <= data.keys() else None
 
 
 def _labelme(root: Path) -> DataFound | None:
-    for path in sorted(root.rglob('*.json')):
-        if 'shapes' in read_json(path):
-            return DataFound(
-                root, 'labelme JSON files', 'instances', convert='labelme'
-            )
-    return None
+    if next(labelme_files(root), None) is None:
+        return None
+    return DataFound(
+        root, 'labelme JSON files', 'instances', convert='labelme'
+    )

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from .layout import (
     IMAGES,
+    LIST,
+    NAME,
     WORDS,
     DataError,
     DataFound,
     Split,
+    checked,
     images_in,
     ordered,
     split_of,
@@ -156,18 +159,26 @@ def class_names(root: Path, splits: Iterable[Split]) -> tuple[str, ...] | None:
     return None
 
 
+def _name(entry: object) -> object:
+    return entry.get('name') if isinstance(entry, dict) else entry
+
+
 def _read_names(path: Path) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding='utf-8-sig')
         if path.suffix == '.json':
+            listed = checked(json.loads(text), LIST, 'the file')
             names = [
-                str(one['name'] if isinstance(one, dict) else one)
-                for one in json.loads(text)
+                str(checked(_name(one), NAME, f'entry {place}'))
+                for place, one in enumerate(listed)
             ]
         elif path.suffix == '.csv':
             # Roboflow: Pixel Value, Class.
             rows = list(csv.reader(text.splitlines()))[1:]
             pairs = sorted((int(row[0]), row[1].strip()) for row in rows)
+            numbers = [number for number, _ in pairs]
+            if numbers != list(range(len(pairs))):
+                raise DataError(f'{numbers} are not all numbers from 0 on')
             names = [name for _, name in pairs]
         else:
             lines = [line.strip() for line in text.splitlines()]

@@ -4,19 +4,51 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from mmseg_plugin.datasets.structure import is_number, short
+
 from .building import CocoBuilder
-from .layout import DataError, below, read_json
+from .layout import (
+    LIST,
+    NAME,
+    TEXT,
+    DataError,
+    below,
+    checked,
+    first_byte,
+    read_json,
+)
 
 # Kinds of shapes, and those of X-AnyLabeling, which writes this format too.
 OUTLINES = ('polygon', 'oriented_rectangle', 'rotation', 'quadrilateral')
 NO_AREA = ('point', 'points', 'line', 'linestrip')
 # Corners of a circle's polygon.
 CORNERS = 64
+_SHAPE = {
+    'label': NAME,
+    'shape_type': TEXT,
+    'group_id': NAME,
+    'points': LIST,
+    'mask': TEXT,
+}
+
+
+def labelme_files(root: Path) -> Iterator[tuple[Path, dict]]:
+    """Files of a folder that have shapes, and what they hold.
+
+    Others may lie beside them, such as lists of classes.
+
+    Raises:
+        DataError: one cannot be read as JSON.
+    """
+    for path in sorted(root.rglob('*.json')):
+        if first_byte(path) != b'[' and 'shapes' in (data := read_json(path)):
+            yield path, data
 
 
 def read_labelme(root: Path) -> dict[str, dict]:
@@ -27,20 +59,16 @@ def read_labelme(root: Path) -> dict[str, dict]:
     area: they are left out, and counted in ``without_area`` of their image.
 
     Raises:
-        DataError: a file cannot be read, or a shape is of no known kind; file
-            and shape are named.
+        DataError: a file cannot be read, a key holds something else than it
+            should, or a shape is of no known kind; file and shape are named.
     """
-    files = {
-        path: data
-        for path in sorted(root.rglob('*.json'))
-        if isinstance((data := read_json(path)).get('shapes'), list)
-    }
+    files = dict(labelme_files(root))
+    for path, data in files.items():
+        checked(data['shapes'], LIST, f'{path}: shapes')
+        for place, shape in enumerate(data['shapes']):
+            _check_shape(shape, f'{path}: shape {place}')
     names = sorted(
-        {
-            _label(shape, f'{path}: shape {place}')
-            for path, data in files.items()
-            for place, shape in enumerate(data['shapes'])
-        }
+        {str(s['label']) for data in files.values() for s in data['shapes']}
     )
     builder = CocoBuilder(root, names)
     for path, data in files.items():
@@ -50,17 +78,23 @@ def read_labelme(root: Path) -> dict[str, dict]:
     return {'train': builder.data()}
 
 
-def _label(shape: object, where: str) -> str:
-    if not isinstance(shape, dict) or shape.get('label') is None:
+def _check_shape(shape: object, where: str) -> None:
+    if not isinstance(shape, dict):
+        raise DataError(f'{where} is {short(shape)}, not an object')
+    if shape.get('label') is None:
         raise DataError(f'{where} has no label')
-    return str(shape['label'])
+    for key, kind in _SHAPE.items():
+        if shape.get(key) is not None:
+            checked(shape[key], kind, f'{where}: {key}')
 
 
 def _image(path: Path, data: dict, root: Path) -> Path:
     """The image as a path below the root."""
-    name = str(data.get('imagePath') or '').replace('\\', '/')
-    image = path.parent / name
-    if not name or not image.is_file():
+    if not data.get('imagePath'):
+        raise DataError(f'{path} has no imagePath')
+    checked(data['imagePath'], TEXT, f'{path}: imagePath')
+    image = path.parent / data['imagePath'].replace('\\', '/')
+    if not image.is_file():
         raise DataError(f'{path}: its image {image} is not there')
     try:
         return root / below(image, root)
@@ -93,13 +127,18 @@ def _objects(
 
 
 def _points(shape: dict, where: str) -> np.ndarray:
-    try:
-        points = np.array(shape['points'], dtype=float)
-    except (KeyError, ValueError, TypeError):
-        points = np.zeros(0)
-    if points.ndim != 2 or points.shape[1] != 2:
+    points = shape.get('points') or ()
+    if not points or not all(map(_is_point, points)):
         raise DataError(f'{where} has no points x, y')
-    return points
+    return np.array(points, dtype=float)
+
+
+def _is_point(point: object) -> bool:
+    return (
+        isinstance(point, list)
+        and len(point) == 2
+        and all(map(is_number, point))
+    )
 
 
 def _polygon(kind: str, points: np.ndarray, where: str) -> np.ndarray:
@@ -132,7 +171,7 @@ def _mask(shape: dict, size: tuple[int, int], where: str) -> np.ndarray:
         ) from error
     part = part if part.ndim == 2 else part.any(-1)
     points = _points(shape, where).astype(int)
-    x, y = points[0] if len(points) else (0, 0)
+    x, y = points[0]
     height, width = part.shape
     whole = np.zeros(size, bool)
     place = whole[max(y, 0) : y + height, max(x, 0) : x + width]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import gc
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from mmseg_plugin.datasets.structure import short
 
 IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 # Words that name a split in files and folders.
@@ -15,6 +19,20 @@ WORDS = {
     'train': ('train', 'training'),
     'val': ('val', 'valid', 'validation'),
     'test': ('test', 'testing'),
+}
+# What a key of a file may hold, in words.
+TEXT = 'a text'
+LIST = 'a list'
+NAME = 'a text or a number'
+NAMES = 'a list, or numbers with names'
+PATHS = 'a path or a list of paths'
+_TYPES: dict[str, tuple[type, ...]] = {
+    TEXT: (str,),
+    LIST: (list,),
+    NAME: (str, int, float),
+    NAMES: (list, dict),
+    # YAML takes a folder called 2017-01-01 for a date.
+    PATHS: (str, int, float, datetime.date, list),
 }
 
 
@@ -116,6 +134,28 @@ def read_json(path: Path) -> dict:
     if not isinstance(data, dict):
         raise DataError(f'{path} holds a {type(data).__name__}, not COCO data')
     return data
+
+
+def checked(value: Any, kind: str, where: str) -> Any:
+    """What stands in a file, if it is of the right type.
+
+    Args:
+        value: of JSON or YAML.
+        kind: one of the words above.
+        where: file and key.
+
+    Raises:
+        DataError: it is of another type; null is one too.
+    """
+    if type(value) not in _TYPES[kind]:
+        raise DataError(f'{where} is {short(value)}, not {kind}')
+    return value
+
+
+def first_byte(path: Path) -> bytes:
+    """What a JSON file begins with; ``b''`` if it is empty."""
+    with path.open('rb') as file:
+        return file.read(64).lstrip(b'\xef\xbb\xbf \t\r\n')[:1]
 
 
 def below(path: Path, root: Path) -> Path:

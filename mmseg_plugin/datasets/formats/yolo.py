@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from .building import CocoBuilder
-from .layout import DataError, DataFound, below, images_in
+from .layout import (
+    NAME,
+    NAMES,
+    PATHS,
+    DataError,
+    DataFound,
+    below,
+    checked,
+    images_in,
+)
 
 _KEYS = {'train': ('train',), 'val': ('val', 'valid'), 'test': ('test',)}
 SUFFIXES = ('.yaml', '.yml')
@@ -93,13 +102,23 @@ def _settings(path: Path) -> dict:
         raise DataError(f'{path} cannot be read: {error}') from error
     if not isinstance(settings, dict) or not settings.get('names'):
         raise DataError(f'{path} has no names of classes, as YOLO has')
+    checked(settings['names'], NAMES, f'{path}: names')
+    for key in ('path', *(k for keys in _KEYS.values() for k in keys)):
+        given = settings.get(key)
+        if given is not None:
+            checked(given, PATHS, f'{path}: {key}')
+        for place, one in enumerate(given if type(given) is list else ()):
+            checked(one, PATHS, f'{path}: {key}[{place}]')
     return settings
 
 
 def _names(settings: dict, path: Path) -> dict[int, str]:
     """Class number to name; a list is numbered from 0."""
     names = settings['names']
-    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    pairs = list(names.items() if type(names) is dict else enumerate(names))
+    for number, name in pairs:
+        # YAML takes yes, no, on and off for true and false.
+        checked(name, NAME, f'{path}: names[{number}]')
     try:
         return {int(k): str(v) for k, v in sorted(pairs)}
     except (TypeError, ValueError) as error:
@@ -220,6 +239,8 @@ def _add_line(
         label, *values = line.split()
         points = np.array(values, dtype=float)
         number = int(label)
+        if not np.isfinite(points).all():
+            raise ValueError
     except ValueError as error:
         raise DataError(f'{where} is not numbers: {line[:40]}') from error
     if len(points) == 4:

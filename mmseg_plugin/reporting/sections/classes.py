@@ -33,7 +33,9 @@ def _table(kind: JudgedView) -> str:
     if objects:
         heads += ['objects', 'right', 'wrong', 'missed']
     word = KIND_WORDS[judged.kind].capitalize()
-    said = table(heads, body, f'{word}, the worst class first.')
+    if counted := judged.limit():
+        word += f', {counted}'
+    said = table(heads, body, f'{word}; the worst class first.')
     if kind.threshold:
         said += paragraph(
             f'Right, wrong and missed count results with a score of '

@@ -25,13 +25,15 @@ def headline(run: RunView) -> list[tuple[str, str]]:
     for kind in run.kinds:
         done = kind.measured
         word = f'{done.name} of {KIND_WORDS[kind.judged.kind]}'
+        if counted := kind.judged.limit():
+            word += f', {counted}'
         found.append((word, f'{number(100 * done.total, 1)} %'))
     if not found and run.files.val:
         last = run.files.val[-1]
         found = [
             (name.rpartition('/')[2], number(float(value)))
             for name, value in last.items()
-            if name.endswith(('segm_mAP', 'PQ', 'mIoU'))
+            if name.endswith(('segm_mAP', 'segm_max_dets', 'PQ', 'mIoU'))
         ]
     return found
 
