@@ -76,10 +76,7 @@ def test_the_expanded_model_is_that_of_the_config(page, tmp_path):
 @cache
 def source_text():
     """The package's code, string literals that follow each other joined."""
-    folders = ('mmseg_plugin/**', 'tools')
-    files = [
-        file for folder in folders for file in ROOT.glob(f'{folder}/*.py')
-    ]
+    files = [*ROOT.glob('mmseg_plugin/**/*.py'), *ROOT.glob('tools/*.py')]
     text = '\n'.join(file.read_text() for file in files)
     return re.sub(r"'\s*\n?\s*f?'", '', text)
 
