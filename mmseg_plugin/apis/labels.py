@@ -56,6 +56,30 @@ def label_names(
     return [*first, *(name for name in classes if name not in first)]
 
 
+def names_in_data(
+    config: Config, split: str, classes: Sequence[str]
+) -> Sequence[str]:
+    """Name of each label that the data sets of a split give.
+
+    Args:
+        config: of the data.
+        split: ``'train'``, ``'val'`` or ``'test'``.
+        classes: in the metainfo of the config.
+
+    Raises:
+        UserError: data sets that are joined number them differently.
+    """
+    orders = {tuple(names) for names in _orders_of_split(config, split)}
+    if len(orders) > 1:
+        raise UserError(
+            f'the annotation files of {split}_dataloader list the categories '
+            "in different orders, so that mmdet's data sets give one label "
+            'several names: take mmseg_plugin.CocoInstanceDataset or '
+            'CocoPanopticDataset'
+        )
+    return next(iter(orders), classes)
+
+
 def _orders_by_file(config: Config) -> list[list[str]]:
     """Names by label of each training set that numbers them by its file.
 
@@ -65,13 +89,17 @@ def _orders_by_file(config: Config) -> list[list[str]]:
         loader = config.get(f'{split}_dataloader')
         if loader is None:
             continue
-        sets = [*plain_data_sets(loader.dataset)]
-        if not any(_by_file(data) for data in sets):
+        if not any(map(_by_file, plain_data_sets(loader.dataset))):
             return []
-        orders = [names for data in sets if (names := file_order(data))]
-        if orders:
+        if orders := _orders_of_split(config, split):
             return orders
     return []
+
+
+def _orders_of_split(config: Config, split: str) -> list[list[str]]:
+    loader = config.get(f'{split}_dataloader')
+    sets = plain_data_sets(loader.dataset) if loader else ()
+    return [names for data in sets if (names := file_order(data))]
 
 
 def _by_file(data: ConfigDict) -> bool:

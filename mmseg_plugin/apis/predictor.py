@@ -61,23 +61,76 @@ def dataset_meta(config: Config, split: str) -> dict:
     return DATASETS.build(bare).metainfo
 
 
-def image_pipeline(config: Config) -> list[dict]:
-    """The test pipeline without annotations, for images outside a data set.
+def image_pipeline(config: Config, split: str = 'test') -> list[dict]:
+    """A pipeline without annotations, for images outside a data set.
+
+    Args:
+        config: any config of mmdet or mmseg.
+        split: whose pipeline it is.
 
     Raises:
-        UserError: the config has no test data.
+        UserError: the config has no such data.
     """
-    if config.get('test_dataloader') is None:
+    loader = config.get(f'{split}_dataloader')
+    if loader is None:
         raise UserError(
-            f'config {config.filename} has no test_dataloader, whose '
+            f'config {config.filename} has no {split}_dataloader, whose '
             'pipeline prepares the images'
         )
-    dataset = next(plain_data_sets(config.test_dataloader.dataset))
+    dataset = next(plain_data_sets(loader.dataset))
     return [
         step
         for step in dataset.pipeline
         if not _type_name(step).endswith('Annotations')
     ]
+
+
+class ImageReader:
+    """The first step of a pipeline, which reads images.
+
+    Args:
+        step: its config.
+    """
+
+    def __init__(self, step: dict) -> None:
+        self._name = _type_name(step)
+        self._load = TRANSFORMS.build(step)
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """The pixels of an image file.
+
+        Returns:
+            Shape (h, w) or (h, w, channels), by default BGR and uint8.
+
+        Raises:
+            UserError: there is no such file, or the step cannot read it.
+        """
+        if not path.is_file():
+            raise UserError(f'{path} cannot be read: there is no such file')
+        try:
+            loaded = self._load({'img_path': str(path), 'img_id': 0})
+        except Exception as error:
+            # Loaders are the user's own too: they can fail in any way.
+            raise UserError(
+                f'{path} cannot be read as an image by {self._name} of the '
+                f"config's test pipeline: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(loaded, dict) or loaded.get('img') is None:
+            raise UserError(
+                f'{path} cannot be read as an image: {self._name} of the '
+                "config's test pipeline gives none"
+            )
+        return loaded['img']
+
+
+def validation_reader(config: Config) -> ImageReader:
+    """Reads images as those of validation are read.
+
+    Args:
+        config: any config of mmdet or mmseg.
+    """
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    return ImageReader(image_pipeline(config, 'val')[0])
 
 
 def _type_name(step: dict) -> str:
@@ -98,6 +151,8 @@ class Predictor:
         device: for instance ``'cpu'`` or ``'cuda:0'``.
 
     Attributes:
+        read: the pixels of an image file, as the config's loader gives
+            them, see :class:`ImageReader`.
         meta: of the test data; ``classes`` are the names of the labels, see
             :func:`label_names`.
 
@@ -121,41 +176,14 @@ class Predictor:
             ) from error
         # Annotations are read by the caller, if there are any.
         load, *steps = pipeline
-        self._loader = _type_name(load)
-        self._load = TRANSFORMS.build(load)
+        self.read = ImageReader(load)
         self._steps = Compose(steps)
-
-    def read(self, path: Path) -> np.ndarray:
-        """The pixels of an image file, as the config's loader gives them.
-
-        Returns:
-            Shape (h, w) or (h, w, channels), by default BGR and uint8.
-
-        Raises:
-            UserError: there is no such file, or the loader cannot read it.
-        """
-        if not path.is_file():
-            raise UserError(f'{path} cannot be read: there is no such file')
-        try:
-            loaded = self._load({'img_path': str(path), 'img_id': 0})
-        except Exception as error:
-            # Loaders are the user's own too: they can fail in any way.
-            raise UserError(
-                f'{path} cannot be read as an image by {self._loader} of the '
-                f"config's test pipeline: {type(error).__name__}: {error}"
-            ) from error
-        if not isinstance(loaded, dict) or loaded.get('img') is None:
-            raise UserError(
-                f'{path} cannot be read as an image: {self._loader} of the '
-                "config's test pipeline gives none"
-            )
-        return loaded['img']
 
     def prepare(self, image: np.ndarray) -> dict:
         """``inputs`` and ``data_samples`` of one image, as lists.
 
         Args:
-            image: see :meth:`read`.
+            image: see :class:`ImageReader`.
         """
         size = image.shape[:2]
         keys = {'img_shape': size, 'ori_shape': size}
@@ -182,7 +210,7 @@ class Predictor:
         """Results for one image, see :meth:`run`.
 
         Args:
-            image: see :meth:`read`.
+            image: see :class:`ImageReader`.
         """
         return self.run([self.prepare(image)])[0]
 

@@ -14,6 +14,7 @@ from mmseg_plugin.apis.ground_truth import GroundTruth
 from mmseg_plugin.apis.predictor import Predictor
 from mmseg_plugin.apis.segments import Segment, regions_of, segments_of
 from mmseg_plugin.cli.cli import UserError, atomic_path
+from mmseg_plugin.datasets.category_crop_pairs import located
 from mmseg_plugin.reporting.records import (
     KINDS,
     ImageRecord,
@@ -143,7 +144,7 @@ def _regions(
 
 
 class Truth:
-    """Annotations of the images of a data set.
+    """Annotations of the images of a data set, or of several joined.
 
     Args:
         kind: of :data:`KINDS`.
@@ -155,17 +156,25 @@ class Truth:
     def __init__(
         self, kind: str, evaluator: dict, data: Any, classes: tuple[str, ...]
     ) -> None:
+        self.kind = kind
+        self.evaluator = evaluator
         self.data = data
         self.classes = classes
-        self.file: GroundTruth | None = None
-        if kind != 'semantic':
-            file = evaluator.get('ann_file') or data.ann_file
-            maps = evaluator.get('seg_prefix')
-            if kind == 'panoptic' and maps is None:
+        self._files: dict[str, GroundTruth] = {}
+
+    def _file(self, data: Any) -> GroundTruth:
+        """The annotation file of a plain data set."""
+        file = self.evaluator.get('ann_file') or data.ann_file
+        if file not in self._files:
+            maps = self.evaluator.get('seg_prefix')
+            if self.kind == 'panoptic' and maps is None:
                 maps = data.data_prefix.get('seg')
-            self.file = GroundTruth(
-                Path(file), classes, maps=Path(maps) if maps else None
+            images = data.data_prefix.get('img')
+            self._files[file] = GroundTruth(
+                *(Path(file), self.classes, Path(images) if images else None),
+                maps=Path(maps) if maps else None,
             )
+        return self._files[file]
 
     def of(self, number: int, size: tuple[int, int]) -> list[Segment]:
         """Segments of an image.
@@ -174,10 +183,12 @@ class Truth:
             number: of the image in the data set.
             size: height and width.
         """
-        if self.file is not None:
-            path = Path(self.data.get_data_info(number)['img_path'])
-            found = self.file.find(path, size)
-            return [] if found is None else self.file.segments(found, size)
+        if self.kind != 'semantic':
+            data, place = located(self.data, number)
+            path = Path(data.get_data_info(place)['img_path'])
+            file = self._file(data)
+            found = file.find(path, size)
+            return [] if found is None else file.segments(found, size)
         sample = self.data[number]['data_samples']
         labels = sample.gt_sem_seg
         ids = labels.sem_seg if 'sem_seg' in labels else labels.data

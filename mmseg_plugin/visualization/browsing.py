@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
+from mmseg_plugin.apis.labels import names_in_data
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.visualization.inputs import draw_input
 
@@ -37,6 +38,8 @@ def browse(
         raise UserError(
             f'{error.filename or error} of {split}_dataloader cannot be found'
         ) from error
+    classes = names_in_data(config, split, data.metainfo['classes'])
+    meta = {**data.metainfo, 'classes': classes}
     numbers = np.random.permutation(len(data))[:count]
     for number in numbers.tolist():
         sample = data[number]
@@ -45,7 +48,5 @@ def browse(
             name = Path(one['data_samples'].get('img_path', '')).name
             yield (
                 name or str(number),
-                draw_input(
-                    one['inputs'], one['data_samples'], data.metainfo, name
-                ),
+                draw_input(one['inputs'], one['data_samples'], meta, name),
             )

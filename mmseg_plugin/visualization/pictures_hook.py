@@ -10,6 +10,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmseg_plugin.apis.labels import label_names, names_in_data
+from mmseg_plugin.apis.predictor import validation_reader
 from mmseg_plugin.apis.segments import segments_of
 from mmseg_plugin.registry import HOOKS
 from mmseg_plugin.visualization.inputs import contact_sheet, draw_input
@@ -24,7 +26,8 @@ class PicturesHook(Hook):
 
     ``work_dir/pictures/first_batch.jpg`` shows the augmented images with
     their annotations, before iteration 1;
-    ``work_dir/pictures/iter_N/NAME.jpg`` what is found after N iterations.
+    ``work_dir/pictures/iter_N/FOLDER_NAME.jpg`` what is found after N
+    iterations.
     A picture that cannot be drawn is warned about once; the run goes on.
 
     Args:
@@ -75,6 +78,8 @@ class PicturesHook(Hook):
 
     def _draw(self, runner: Runner, data_batch: dict, path: Path) -> None:
         meta = runner.train_dataloader.dataset.metainfo
+        classes = names_in_data(runner.cfg, 'train', meta['classes'])
+        meta = {**meta, 'classes': classes}
         pairs = zip(
             data_batch['inputs'], data_batch['data_samples'], strict=True
         )
@@ -103,12 +108,10 @@ class PicturesHook(Hook):
             self._safely(runner, lambda: self._found(runner, outputs[0]))
 
     def _found(self, runner: Runner, sample: Any) -> None:
-        meta = runner.val_dataloader.dataset.metainfo
-        image = mmcv.imread(sample.img_path)
-        if image.shape[:2] != tuple(sample.ori_shape[:2]):
-            # Its file asks to be turned, which not every loader does.
-            image = mmcv.imread(sample.img_path, 'color_ignore_orientation')
-        kinds = segments_of(sample.cpu(), len(meta['classes']))
+        classes = runner.val_dataloader.dataset.metainfo['classes']
+        classes = label_names(runner.cfg, classes)
+        image = validation_reader(runner.cfg)(Path(sample.img_path))
+        kinds = segments_of(sample.cpu(), len(classes))
         shown = {
             kind: [
                 s
@@ -119,7 +122,8 @@ class PicturesHook(Hook):
         }
         if not shown:
             return
-        drawn = draw_panels(image, shown, meta['classes'], False)
-        name = f'{Path(sample.img_path).stem}.jpg'
+        drawn = draw_panels(image, shown, classes, False)
+        # Images in sub-folders may have one name.
+        parts = Path(sample.img_path).with_suffix('.jpg').parts[-2:]
         folder = Path(runner.work_dir) / FOLDER / f'iter_{runner.iter}'
-        mmcv.imwrite(drawn, str(folder / name))
+        mmcv.imwrite(drawn, str(folder / '_'.join(parts)))

@@ -4,8 +4,10 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.visualization import browsing
 from tests.test_tools.colour_model import call, write_data, write_model
 from tests.test_tools.test_compare_runs import log
 from tools import compare_predictions, compare_runs, predict
@@ -117,6 +119,28 @@ def test_training_files_in_two_orders(root, monkeypatch):
         )
     with pytest.raises(UserError, match='different orders'):
         found(root, monkeypatch, config, checkpoint)
+
+
+@pytest.mark.parametrize('order', [CLASSES, CLASSES[::-1]])
+def test_browse(root, monkeypatch, order):
+    seen = []
+
+    def record(image, sample, meta, name):
+        labels = sample.gt_instances.labels.tolist()
+        seen.append((sample.img_id, [meta['classes'][k] for k in labels]))
+
+    monkeypatch.setattr(browsing, 'draw_input', record)
+    categories(root, 'train.json', order)
+    config, _ = write(root, train='train.json')
+    with config.open('a') as file:
+        file.write(
+            "train_dataloader['dataset']['test_mode'] = False\n"
+            "boxes = dict(type='mmdet.LoadAnnotations', with_bbox=True)\n"
+            "train_dataloader['dataset']['pipeline'] = [load, boxes, pack]\n"
+        )
+    list(browsing.browse(Config.fromfile(config), 'train', 9))
+    found = [(image, name) for image, names in seen for name in names]
+    assert sorted(found) == RIGHT
 
 
 @pytest.mark.parametrize('order', [CLASSES, CLASSES[::-1]])

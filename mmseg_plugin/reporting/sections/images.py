@@ -1,11 +1,14 @@
 """The worst and the best images, drawn beside their truth."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from mmseg_plugin.apis.predictor import ImageReader, validation_reader
 from mmseg_plugin.apis.segments import Segment
+from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.evaluation.pairing import Pairs
 from mmseg_plugin.reporting.html import paragraph, picture
 from mmseg_plugin.reporting.matching import shown
@@ -43,23 +46,29 @@ def images(run: RunView) -> str:
         return paragraph('No image has an object.', 'note')
     worst = ranked[:WORST]
     best = [pair for pair in ranked[::-1][:BEST] if pair not in worst]
+    read = validation_reader(run.files.config)
     parts = [paragraph(_HOW[kind.judged.kind == 'semantic'], 'soft')]
     for title, chosen in (('Worst', worst), ('Best', best)):
         if chosen:
             parts.append(f'<h3>{title}</h3>')
-            parts += [_one(kind, number, value) for value, number in chosen]
+            parts += [_one(kind, n, value, read) for value, n in chosen]
     return ''.join(parts)
 
 
-def _one(kind: JudgedView, number: int, quality: float) -> str:
+def _one(
+    kind: JudgedView, number: int, quality: float, read: ImageReader
+) -> str:
     record, pairs = kind.judged.images[number], kind.matched[number]
     name = '/'.join(record.path.rsplit('/', 2)[-2:])
     said = f'{name}: quality {quality:.2f}'
     if kind.judged.kind != 'semantic':
         said += f', {_words(pairs)}'
-    image = cv2.imread(record.path, cv2.IMREAD_COLOR)
-    if image is None or image.shape[:2] != tuple(record.size):
-        return paragraph(f'{said}; the image cannot be read any more', 'note')
+    try:
+        image = read(Path(record.path))
+    except UserError as error:
+        return paragraph(f'{said}; {error}', 'note')
+    if image.shape[:2] != tuple(record.size):
+        return paragraph(f'{said}; the image has another size now', 'note')
     return picture(draw(record, image, kind), said, said)
 
 
