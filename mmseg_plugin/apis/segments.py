@@ -83,7 +83,7 @@ def segments_of(
         kinds['instances'] = instances_of(result.pred_instances)
     if 'pred_panoptic_seg' in result:
         ids = id_map(result.pred_panoptic_seg)
-        kinds['panoptic'] = regions_of(ids, num_classes)
+        kinds['panoptic'] = regions_of(ids, num_classes, INSTANCE_OFFSET)
     if 'pred_sem_seg' in result:
         ids = id_map(result.pred_sem_seg)
         kinds['semantic'] = regions_of(ids, num_classes)
@@ -133,19 +133,23 @@ def id_map(pixels: PixelData) -> np.ndarray:
     return labels[0].numpy().astype(int)
 
 
-def regions_of(ids: np.ndarray, num_classes: int) -> list[Segment]:
+def regions_of(
+    ids: np.ndarray, num_classes: int, offset: int | None = None
+) -> list[Segment]:
     """Takes a map of ids apart.
 
     Args:
-        ids: index of the class, in panoptic maps of things plus
-            ``INSTANCE_OFFSET`` times the number of the object, shape (h, w).
-        num_classes: ids from here on are void.
+        ids: index of the class, in panoptic maps of things plus ``offset``
+            times the number of the object, shape (h, w).
+        num_classes: classes from here on are void.
+        offset: None in semantic maps.
     """
     segments = []
     for i in np.unique(ids).tolist():
-        if i % INSTANCE_OFFSET < num_classes:
+        label = i if offset is None else i % offset
+        if 0 <= label < num_classes:
             mask = ids == i
-            segments.append(Segment(i % INSTANCE_OFFSET, mask, box_of(mask)))
+            segments.append(Segment(label, mask, box_of(mask)))
     return segments
 
 

@@ -180,7 +180,7 @@ class _Mosaic:
             ids = id_map(result.pred_panoptic_seg)
             is_thing = ids >= INSTANCE_OFFSET
             things = np.where(is_thing, ids, self.num_classes)
-            found = regions_of(things, self.num_classes)
+            found = regions_of(things, self.num_classes, INSTANCE_OFFSET)
             self._add_fragments('panoptic', tile, found, shape)
             stuff = np.where(is_thing, self.num_classes, ids)
             self._add_map('panoptic', tile, stuff)
@@ -196,7 +196,8 @@ class _Mosaic:
             groups = group_fragments(self.fragments['panoptic'])
             self._paint_things(groups)
         for kind, ids in self.maps.items():
-            regions = regions_of(ids, self.num_classes)
+            offset = INSTANCE_OFFSET if kind == 'panoptic' else None
+            regions = regions_of(ids, self.num_classes, offset)
             kinds[kind] = [region.cropped() for region in regions]
         return kinds
 

@@ -115,7 +115,9 @@ class SegmentVisualizer(DetLocalVisualizer):
         if 'label_names' not in sem_seg and classes is not None:
             # Whatever stands for void has neither name nor colour.
             labels = np.asarray(sem_seg.sem_seg)
-            void = sem_seg.metainfo.get('ignore_index', 255)
+            # 255 is a class where there are more.
+            void = max(255, len(classes))
+            void = sem_seg.metainfo.get('ignore_index', void)
             known = (labels >= 0) & (labels < len(classes)) & (labels != void)
             void = max(void, len(classes))
             labels = np.where(known, labels, void)

@@ -5,6 +5,7 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
 from mmseg_plugin.apis.segments import Segment, coco_results, segments_of
 from mmseg_plugin.visualization.drawing import draw_segments
+from mmseg_plugin.visualization.inputs import sample_segments
 
 CLASSES = ('cat', 'dog')
 
@@ -82,6 +83,18 @@ def test_void_is_no_segment():
     void = torch.full((1, 2, 4), 255)
     nothing = segments_of(sample(pred_sem_seg=PixelData(data=void)), 2)
     assert nothing == {'semantic': []}
+
+
+def test_classes_of_a_map_may_be_many():
+    ids = torch.tensor([[[1001, 3], [65535, 255]]])
+    found = sample(pred_sem_seg=PixelData(data=ids))
+    truth = sample(gt_sem_seg=PixelData(data=ids))
+    classes = [str(number) for number in range(1200)]
+    for regions in (
+        segments_of(found, 1200)['semantic'],
+        sample_segments(truth, {'classes': classes}),
+    ):
+        assert [s.label for s in regions] == [3, 255, 1001]
 
 
 def test_label_is_left_out_where_it_would_hide_its_object():
