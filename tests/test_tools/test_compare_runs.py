@@ -170,7 +170,7 @@ ROW = {'image_id': 1, 'category_id': 7, 'score': 1, 'segmentation': {}}
 def test_results_that_do_not_fit(make_run, compare, text, says, kind):
     run = make_run('run')
     (run / 'results.segm.json').write_text(text)
-    (config,) = run.glob('*/config.py')
+    (config,) = run.glob('*/vis_data/config.py')
     config.write_text(config.read_text().replace('mmdet.CocoM', f'{kind}M'))
     with pytest.raises(UserError, match=f'does not fit: .*{says}'):
         compare(run)
