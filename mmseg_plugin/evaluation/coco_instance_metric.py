@@ -22,6 +22,7 @@ from mmseg_plugin.evaluation.average_precision import (
     mean,
 )
 from mmseg_plugin.evaluation.coco_backends import chosen, indexed
+from mmseg_plugin.evaluation.panoptic_images import check_truth
 from mmseg_plugin.registry import METRICS
 
 _JUDGED = ('bbox', 'segm')
@@ -72,6 +73,17 @@ class CocoInstanceMetric(CocoMetric):
             category_ids(self._content, ann_file)
             # What mmdet asks before it takes the truth from the samples.
             self._coco_api = indexed({'images': []})
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Takes over the results of a batch, see mmdet's.
+
+        Args:
+            data_batch: not used.
+            data_samples: with ``instances`` where there is no ``ann_file``.
+        """
+        if self.ann_file is None:
+            check_truth(data_samples, 'instances')
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Judges the results.

@@ -17,6 +17,7 @@ from mmseg_plugin.datasets.panoptic_files import entries_by_image, is_thing
 from mmseg_plugin.datasets.structure import read_json
 from mmseg_plugin.evaluation.panoptic_images import (
     ImageJob,
+    check_truth,
     image_counts,
     labels_of,
 )
@@ -185,6 +186,7 @@ class CocoPanopticMetric(BaseMetric):
         """Path of the map and its segments, in labels."""
         areas = None
         if self.ann_file is None:
+            check_truth([sample], 'segments_info')
             found = sample['segments_info']
             labels = [s['category'] for s in found]
             # The data set takes crowds out of the things.

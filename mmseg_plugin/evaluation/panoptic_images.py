@@ -1,5 +1,6 @@
 """The truth of single images, read and compared with a prediction."""
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,25 @@ from mmseg_plugin.evaluation.panoptic_quality import (
 def labels_of(ids: np.ndarray) -> np.ndarray:
     """Classes of predicted ids, encoded + 1."""
     return (ids - 1) % INSTANCE_OFFSET
+
+
+def check_truth(samples: Iterable[Mapping], key: str) -> None:
+    """Asks for the truth in samples, where no file has it.
+
+    Args:
+        samples: of a batch.
+        key: under which the pipeline packs it.
+
+    Raises:
+        ValueError: a sample has none.
+    """
+    for sample in samples:
+        if key not in sample:
+            raise ValueError(
+                f'image {sample.get("img_id")} has no truth to be judged by: '
+                f"set ann_file of the metric, or list '{key}' in meta_keys of "
+                'PackDetInputs'
+            )
 
 
 class ImageJob(NamedTuple):

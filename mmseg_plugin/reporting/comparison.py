@@ -10,7 +10,12 @@ from mmseg_plugin.reporting.differing import differing
 from mmseg_plugin.reporting.html import curves, paragraph, table
 from mmseg_plugin.reporting.records import ImageRecord, Judged
 from mmseg_plugin.reporting.sections.outcome import setting
-from mmseg_plugin.reporting.view import KIND_WORDS, JudgedView, RunView
+from mmseg_plugin.reporting.view import (
+    KIND_WORDS,
+    JudgedView,
+    Reader,
+    RunView,
+)
 from mmseg_plugin.visualization.plots import Curve, Panel
 
 # AP is counted anew for each draw, class and threshold.
@@ -30,12 +35,12 @@ def comparison(runs: Sequence[RunView]) -> str:
             if view.judged.kind == kind
         }
         if len(views) > 1:
-            parts.append(_kind(kind, views))
+            parts.append(_kind(kind, views, runs[0].read))
     parts += [_loss(runs), _settings(runs)]
     return ''.join(parts)
 
 
-def _kind(kind: str, views: dict[str, JudgedView]) -> str:
+def _kind(kind: str, views: dict[str, JudgedView], read: Reader) -> str:
     word = KIND_WORDS[kind]
     measure = next(iter(views.values())).measured.name
     heads = ['run', f'{measure} in percent', 'images']
@@ -51,7 +56,7 @@ def _kind(kind: str, views: dict[str, JudgedView]) -> str:
     return ''.join(
         [
             *(said, _differences(kind, views), _classes(views, measure)),
-            differing(views),
+            differing(views, read),
         ]
     )
 

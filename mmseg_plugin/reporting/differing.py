@@ -1,10 +1,10 @@
 """The images in which several runs differ most, beside their truth."""
 
 from collections.abc import Mapping, Sequence
-
-import cv2
+from pathlib import Path
 
 from mmseg_plugin.apis.segments import Segment
+from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.reporting.html import paragraph, picture
 from mmseg_plugin.reporting.matching import shown
 from mmseg_plugin.reporting.records import Region
@@ -12,7 +12,7 @@ from mmseg_plugin.reporting.sections.images import (
     draw_beside,
     segments_of_regions,
 )
-from mmseg_plugin.reporting.view import JudgedView
+from mmseg_plugin.reporting.view import JudgedView, Reader
 
 # Images, and runs that there is room for beside the truth.
 _IMAGES, _RUNS = 4, 3
@@ -20,11 +20,12 @@ _IMAGES, _RUNS = 4, 3
 _LEAST = 0.05
 
 
-def differing(views: Mapping[str, JudgedView]) -> str:
+def differing(views: Mapping[str, JudgedView], read: Reader) -> str:
     """Pictures of one kind of result.
 
     Args:
         views: of each run, by its name.
+        read: gives the pixels of an image.
     """
     views = dict(list(views.items())[:_RUNS])
     ranked = sorted(
@@ -35,7 +36,7 @@ def differing(views: Mapping[str, JudgedView]) -> str:
         figure
         for path, values in ranked[:_IMAGES]
         if max(values.values()) - min(values.values()) >= _LEAST
-        if (figure := _figure(path, values, views))
+        if (figure := _figure(path, values, views, read))
     ]
     if not figures:
         return ''
@@ -58,7 +59,10 @@ def qualities(views: Mapping[str, JudgedView]) -> dict[str, dict[str, float]]:
 
 
 def _figure(
-    path: str, values: Mapping[str, float], views: Mapping[str, JudgedView]
+    path: str,
+    values: Mapping[str, float],
+    views: Mapping[str, JudgedView],
+    read: Reader,
 ) -> str:
     """Empty if the image cannot be read any more."""
     classes = list(
@@ -72,8 +76,11 @@ def _figure(
         for title, regions in (('ground truth', record.truth), (name, found)):
             drawn = _renamed(regions, view.judged.classes, classes)
             panels.setdefault(title, drawn)
-    image = cv2.imread(path, cv2.IMREAD_COLOR)
-    if image is None or image.shape[:2] != tuple(record.size):
+    try:
+        image = read(Path(path))
+    except UserError:
+        return ''
+    if image.shape[:2] != tuple(record.size):
         return ''
     short = '/'.join(path.rsplit('/', 2)[-2:])
     each = ', '.join(f'{name} {value:.2f}' for name, value in values.items())

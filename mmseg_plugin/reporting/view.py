@@ -1,10 +1,13 @@
 """Everything that the sections of one run are made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from mmseg_plugin.apis.predictor import validation_reader
 from mmseg_plugin.evaluation.pairing import Pairs
 from mmseg_plugin.reporting.matching import (
     ScoredHits,
@@ -17,6 +20,8 @@ from mmseg_plugin.reporting.queries import QueryFacts
 from mmseg_plugin.reporting.records import Judged
 from mmseg_plugin.reporting.run_files import RunFiles
 
+# Gives the pixels of an image file.
+Reader = Callable[[Path], np.ndarray]
 KIND_WORDS = {
     'instances': 'instances',
     'panoptic': 'panoptic segmentation',
@@ -75,6 +80,14 @@ class RunView:
     queries: QueryFacts | None = None
     samples: list[np.ndarray] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def read(self, path: Path) -> np.ndarray:
+        """The pixels of a validation image, as the config reads them.
+
+        Args:
+            path: of the image.
+        """
+        return validation_reader(self.files.config)(path)
 
     @property
     def main(self) -> JudgedView | None:

@@ -183,6 +183,8 @@ def test_without_a_file(tmp_path, images):
             for x, y, w, h in [a['bbox']]
         ]
     assert judge(tmp_path, None, samples) == expected
+    with pytest.raises(ValueError, match="list 'instances' in meta_keys"):
+        judge(tmp_path, None, results(images))
 
 
 def test_every_ap_is_taken_at_one_number_of_detections(tmp_path, caplog):

@@ -140,6 +140,8 @@ def test_without_an_annotation_file(root):
         root, [first, perfect(1)], metas, ann_file=None, seg_prefix=None
     )
     assert set(got.values()) == {100.0}
+    with pytest.raises(ValueError, match="list 'segments_info' in meta_keys"):
+        evaluate(root, [perfect(0)], ann_file=None)
 
 
 def test_classwise_table(root, monkeypatch):

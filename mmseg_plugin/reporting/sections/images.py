@@ -6,14 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmseg_plugin.apis.predictor import ImageReader, validation_reader
 from mmseg_plugin.apis.segments import Segment
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.evaluation.pairing import Pairs
 from mmseg_plugin.reporting.html import paragraph, picture
 from mmseg_plugin.reporting.matching import shown
 from mmseg_plugin.reporting.records import ImageRecord, Region
-from mmseg_plugin.reporting.view import JudgedView, RunView
+from mmseg_plugin.reporting.view import JudgedView, Reader, RunView
 from mmseg_plugin.visualization.colours import PALETTE
 from mmseg_plugin.visualization.drawing import Style, draw_segments
 from mmseg_plugin.visualization.panels import draw_panels
@@ -46,18 +45,15 @@ def images(run: RunView) -> str:
         return paragraph('No image has an object.', 'note')
     worst = ranked[:WORST]
     best = [pair for pair in ranked[::-1][:BEST] if pair not in worst]
-    read = validation_reader(run.files.config)
     parts = [paragraph(_HOW[kind.judged.kind == 'semantic'], 'soft')]
     for title, chosen in (('Worst', worst), ('Best', best)):
         if chosen:
             parts.append(f'<h3>{title}</h3>')
-            parts += [_one(kind, n, value, read) for value, n in chosen]
+            parts += [_one(kind, n, value, run.read) for value, n in chosen]
     return ''.join(parts)
 
 
-def _one(
-    kind: JudgedView, number: int, quality: float, read: ImageReader
-) -> str:
+def _one(kind: JudgedView, number: int, quality: float, read: Reader) -> str:
     record, pairs = kind.judged.images[number], kind.matched[number]
     name = '/'.join(record.path.rsplit('/', 2)[-2:])
     said = f'{name}: quality {quality:.2f}'
