@@ -141,7 +141,7 @@ def test_without_an_annotation_file(root):
     )
     assert set(got.values()) == {100.0}
     with pytest.raises(ValueError, match="list 'segments_info' in meta_keys"):
-        evaluate(root, [perfect(0)], ann_file=None)
+        evaluate(root, [perfect(0), perfect(1)], ann_file=None)
 
 
 def test_classwise_table(root, monkeypatch):
