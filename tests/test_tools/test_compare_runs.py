@@ -156,24 +156,20 @@ ROW = {'image_id': 1, 'category_id': 7, 'score': 1, 'segmentation': {}}
 
 
 @pytest.mark.parametrize('kind', ['mmdet.Coco', 'mmseg_plugin.CocoInstance'])
-@pytest.mark.parametrize(
-    ('text', 'says'),
-    [
+def test_results_that_do_not_fit(make_run, compare, kind):
+    run = make_run('run')
+    (config,) = run.glob('*/vis_data/config.py')
+    config.write_text(config.read_text().replace('mmdet.CocoM', f'{kind}M'))
+    for text, says in [
         (json.dumps([ROW]), 'image 1 of the results'),
         ('[{', 'Expecting property name'),
         ('{"annotations": []}', "result 0 is 'annotations', not an object"),
-        ('[5]', 'result 0 is 5, not an object'),
         ('[{"image_id": 100}]', 'result 0: its category_id is None'),
         ('[{"category_id": 7, "image_id": []}]', 'its image_id is'),
-    ],
-)
-def test_results_that_do_not_fit(make_run, compare, text, says, kind):
-    run = make_run('run')
-    (run / 'results.segm.json').write_text(text)
-    (config,) = run.glob('*/vis_data/config.py')
-    config.write_text(config.read_text().replace('mmdet.CocoM', f'{kind}M'))
-    with pytest.raises(UserError, match=f'does not fit: .*{says}'):
-        compare(run)
+    ]:
+        (run / 'results.segm.json').write_text(text)
+        with pytest.raises(UserError, match=f'does not fit: .*{says}'):
+            compare(run)
 
 
 def without(*fields, **changes):
