@@ -7,7 +7,7 @@ import numpy as np
 
 from mmseg_plugin.reporting.bootstrap import paired_difference, resampled
 from mmseg_plugin.reporting.differing import differing
-from mmseg_plugin.reporting.html import curves, paragraph, table
+from mmseg_plugin.reporting.html import Cell, curves, paragraph, table
 from mmseg_plugin.reporting.records import ImageRecord, Judged
 from mmseg_plugin.reporting.sections.outcome import setting
 from mmseg_plugin.reporting.view import (
@@ -44,7 +44,7 @@ def _kind(kind: str, views: dict[str, JudgedView], read: Reader) -> str:
     word = KIND_WORDS[kind]
     measure = next(iter(views.values())).measured.name
     heads = ['run', f'{measure} in percent', 'images']
-    rows = [
+    rows: list[list[Cell]] = [
         [name, 100 * view.measured.total, len(view.judged.images)]
         for name, view in views.items()
     ]
