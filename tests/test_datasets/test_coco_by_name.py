@@ -352,23 +352,6 @@ def test_things_that_the_file_calls_stuff(root, warnings):
     assert any('isthing is 1 for sky' in line for line in warnings)
 
 
-@pytest.mark.parametrize('null', [False, True])
-def test_the_metainfo_says_what_the_file_does_not(root, null, warnings):
-    def hide(content):
-        for category in content['categories']:
-            category.pop('isthing')
-            if null:
-                category['isthing'] = None
-
-    expected = panoptic(root).get_data_info(0)
-    change(root, hide)
-    assert panoptic(root).get_data_info(0) == expected
-    assert not any('isthing' in line for line in warnings)
-    change(root, lambda c: c['categories'][0].update(isthing='1'))
-    with pytest.raises(ValueError, match=r"categories\[0\].isthing is '1'"):
-        panoptic(root)
-
-
 def test_panoptic_crowds_teach_nothing(root):
     def crowds(content):
         for entry in content['annotations']:

@@ -1,4 +1,4 @@
-"""Panoptic maps that do not fit their JSON are refused by all readers."""
+"""Panoptic files and maps that do not fit each other, by all readers."""
 
 import re
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmseg_plugin.datasets.panoptic_files import read_segment_ids
 from tests.test_datasets import panoptic_folder as folder
-from tests.test_datasets.test_coco_by_name import panoptic
+from tests.test_datasets.test_coco_by_name import change, panoptic
 from tests.test_evaluation.test_coco_panoptic_metric import evaluate, perfect
 
 IDS = folder.id_maps()[0]
@@ -94,3 +94,19 @@ def test_a_segment_of_no_area_may_be_missing(root):
         ),
     )
     assert len(panoptic(root)[0]['gt_masks']) == 1
+
+
+@pytest.mark.parametrize('null', [False, True])
+def test_the_metainfo_says_what_the_file_does_not(root, null):
+    def hide(content):
+        for category in content['categories']:
+            category.pop('isthing')
+            if null:
+                category['isthing'] = None
+
+    expected = panoptic(root).get_data_info(0)
+    change(root, hide)
+    assert panoptic(root).get_data_info(0) == expected
+    change(root, lambda c: c['categories'][0].update(isthing='1'))
+    with pytest.raises(ValueError, match=r"categories\[0\].isthing is '1'"):
+        panoptic(root)
