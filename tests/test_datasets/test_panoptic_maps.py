@@ -85,8 +85,6 @@ def test_a_map_with_alpha_is_read(tmp_path):
 
 
 def test_a_segment_of_no_area_may_be_missing(root):
-    from tests.test_datasets.test_coco_by_name import change
-
     change(
         root,
         lambda c: c['annotations'][0]['segments_info'].append(
