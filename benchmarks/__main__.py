@@ -13,6 +13,7 @@ from device_run import measure_device
 from growth import measure_growth
 from harness import BENCHES, CPU, measure, write_line
 from mmengine.logging import MMLogger
+from parts import show_parts
 
 from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError, run
@@ -36,7 +37,7 @@ def choose(patterns: list[str]) -> list[str]:
     return [n for n in BENCHES if any(p in n for p in patterns or [''])]
 
 
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = ToolParser(description=__doc__)
     parser.add_argument('names', nargs='*', help='parts of names; all if none')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
@@ -54,6 +55,11 @@ def main() -> None:
         help='instead, our times and memory beside those of another checkout',
     )
     parser.add_argument(
+        '--parts',
+        action='store_true',
+        help='instead, where the time goes: the largest parts of both sides',
+    )
+    parser.add_argument(
         '--growth',
         action='store_true',
         help='instead, how the mask path grows: a plot for each size',
@@ -63,6 +69,11 @@ def main() -> None:
     args = parser.parse_args()
     if args.minutes <= 0:
         parser.error(f'--minutes {args.minutes:g} is no time: above 0')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
     # Models list how each of their parameters was initialised.
     MMLogger.get_current_instance().setLevel('WARNING')
     stamp = time.strftime('%Y%m%d_%H%M%S')
@@ -74,20 +85,24 @@ def main() -> None:
     if args.arm:
         name, arm = args.arm
         print(peak_growth(getattr(BENCHES[name].arms(CPU.device), arm)))
-        return
-    if args.against:
+    elif args.against:
         compare(choose(args.names), args.against)
-        return
-    if args.growth:
+    elif args.parts:
+        show_parts(choose(args.names))
+    elif args.growth:
         measure_growth(args.out)
-        return
-    out = args.out / f'{stamp}.jsonl'
+    else:
+        measure_all(choose(args.names), args.out / f'{stamp}.jsonl')
+
+
+def measure_all(names: list[str], out: Path) -> None:
+    """Measures and prints a row each, which is also written to a file."""
     header = ('bench', 'ours', 'peer', 'unit', 'ratio', 'target', 'peer is')
     row = '{:32} {:>9} {:>9} {:4} {:>7} {:>7}  {}'.format
     cores, load = os.cpu_count(), os.getloadavg()[0]
     print(f'one thread of {cores} cores, load average {load:.1f}\n')
     print(row(*header))
-    for name in choose(args.names):
+    for name in names:
         result = measure(name)
         write_line(out, result)
         print(

@@ -96,7 +96,7 @@ def losses(checked: bool) -> Arms:
     )
 
 
-@bench('panoptic_fcn_losses', 'official form', 10)
+@bench('panoptic_fcn_losses', 'official form', 5)
 def speed() -> Arms:
     return losses(checked=True)
 

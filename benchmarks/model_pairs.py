@@ -6,7 +6,7 @@ import torch
 from mmdet.models.dense_heads import Mask2FormerHead as PeerHead
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.utils import register_all_modules
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.hub import get_config
 
 from mmseg_plugin.models.dense_heads import Mask2FormerHead
@@ -16,20 +16,20 @@ CONFIGS = Path(__file__).parents[1] / 'configs' / 'mask2former'
 R50 = 'mask2former_r50_8xb2-lsj-50e_coco.py'
 
 
-def r50_configs() -> tuple[ConfigDict, ConfigDict]:
-    """Models of our config and of the one in mmdet's zoo it inherits."""
-    ours = Config.fromfile(CONFIGS / R50).model
-    peer = get_config(f'mmdet::mask2former/{R50}').model
-    for model in (ours, peer):
-        model.backbone.init_cfg = None
+def r50_configs() -> tuple[Config, Config]:
+    """Our config and the one in mmdet's zoo that it inherits."""
+    ours = Config.fromfile(CONFIGS / R50)
+    peer = get_config(f'mmdet::mask2former/{R50}')
+    for config in (ours, peer):
+        config.model.backbone.init_cfg = None
     return ours, peer
 
 
-def demo_configs() -> tuple[ConfigDict, ConfigDict]:
-    """Models of the size that learns on a CPU."""
+def demo_configs() -> tuple[Config, Config]:
+    """Those of the size that learns on a CPU."""
     end = '_tiny_demo_scenes-panoptic.py'
     ours, peer = (
-        Config.fromfile(CONFIGS / (start + end)).model
+        Config.fromfile(CONFIGS / (start + end))
         for start in ('mask2former', 'mask2former-mmdet')
     )
     return ours, peer
@@ -48,7 +48,7 @@ def both_heads(
         shared_points: our loss draws its points once for all masks of an
             image.
     """
-    ours, peer = r50_configs()
+    ours, peer = (config.model for config in r50_configs())
     head = ours.panoptic_head
     head.normalizer = 'mmdet'
     head.loss_mask.update(num_points=num_points, shared_points=shared_points)

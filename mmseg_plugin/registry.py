@@ -30,6 +30,7 @@ from mmseg_plugin.engine.checkpoint import (  # noqa: E402
     register_safe_loaders,
 )
 from mmseg_plugin.engine.config_text import keep_config_texts  # noqa: E402
+from mmseg_plugin.engine.deferred import defer_imports  # noqa: E402
 from mmseg_plugin.engine.environment import (  # noqa: E402
     register_environment,
 )
@@ -42,6 +43,7 @@ register_cpu_amp()
 register_environment()
 keep_config_texts()
 calm_imports()
+defer_imports()
 
 
 def _child(parent: Registry, *locations: str) -> Registry:

@@ -17,6 +17,12 @@ class ClassCounts:
         self.missed = 0
 
 
+def pixels_of(ids: np.ndarray) -> dict[int, int]:
+    """How many pixels each id has."""
+    found, pixels = np.unique(ids, return_counts=True)
+    return dict(zip(found.tolist(), pixels.tolist(), strict=True))
+
+
 def count_image(
     counts: dict[int, ClassCounts],
     gt_ids: np.ndarray,
@@ -35,19 +41,10 @@ def count_image(
     """
     truth = {int(row[0]): row for row in gt_segments}
     guess = {int(row[0]): int(row[1]) for row in pred_segments}
-    pred_area = dict(
-        zip(
-            *(a.tolist() for a in np.unique(pred_ids, return_counts=True)),
-            strict=True,
-        )
-    )
-
+    pred_area = pixels_of(pred_ids)
     joint = gt_ids.astype(np.uint64) * SHIFT + pred_ids.astype(np.uint64)
     shared = {
-        (int(key) // SHIFT, int(key) % SHIFT): int(pixels)
-        for key, pixels in zip(
-            *np.unique(joint, return_counts=True), strict=True
-        )
+        divmod(key, SHIFT): pixels for key, pixels in pixels_of(joint).items()
     }
     used_truth, used_guess = set(), set()
     for (gt, pred), pixels in shared.items():

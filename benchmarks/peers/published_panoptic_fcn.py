@@ -6,6 +6,7 @@ product of every mask with every channel, one level after another.
 
 import torch
 import torch.nn.functional as F
+from mmdet.models.losses import FocalLoss
 from torch import Tensor
 
 from mmseg_plugin.models.dense_heads import PanopticFCNHead
@@ -104,25 +105,25 @@ def published_losses(
     """What ``head.loss_by_feat`` gives.
 
     Args:
-        head: for its layers, losses and weights.
+        head: for its layers and the weights of its losses.
         maps: outputs of the head.
         targets: of the same levels.
     """
     pairs = max(sum(len(level.thing) for level in targets.levels), 1)
     factor = head.loss_mask.loss_weight
+    ours = head.loss_position
+    loss_position = FocalLoss(
+        gamma=ours.gamma, alpha=ours.alpha, loss_weight=ours.loss_weight
+    )
     things, regions, counts = [], [], 0
     centers, stuff = [], []
     for number, level in enumerate(targets.levels):
         size = level.regions[:, 0].numel()
         centers.append(
-            head.loss_position(
-                maps.things[number], level.heatmap, avg_factor=pairs
-            )
+            loss_position(maps.things[number], level.heatmap, avg_factor=pairs)
         )
         stuff.append(
-            head.loss_position(
-                maps.regions[number], level.regions, avg_factor=size
-            )
+            loss_position(maps.regions[number], level.regions, avg_factor=size)
         )
         if len(level.thing):
             things.append(_thing_loss(head, maps, targets, number))

@@ -46,7 +46,7 @@ def judged_truth(
         source: the file.
         classes: names; those that the file lacks get ids that it does not
             use.
-        kinds: of ``'bbox'`` and ``'segm'``, what is judged.
+        kinds: what is judged, see :class:`Question`.
 
     Raises:
         ValueError: see :func:`completed_truth`; no category is a class, or
@@ -61,7 +61,11 @@ def judged_truth(
     ids = category_ids(content, source, classes)
     wanted = [ids[name] for name in classes]
     whole = completed_truth(content, source)
-    fields = {'segm': 'segmentation', 'bbox': 'bbox'}
+    fields = {
+        'segm': 'segmentation',
+        'boundary': 'segmentation',
+        'bbox': 'bbox',
+    }
     for field in (fields[kind] for kind in kinds if kind in fields):
         _require(whole['annotations'], field, set(wanted), source)
     return indexed(whole), wanted
@@ -92,7 +96,7 @@ def load_results(
     Args:
         truth: see :func:`judged_truth`.
         results: in COCO's format; RLEs may be compressed or not.
-        kind: ``'bbox'`` or ``'segm'``.
+        kind: see :class:`Question`.
 
     Raises:
         ValueError: a result is of an image that the truth does not list, has
@@ -197,7 +201,7 @@ def curves(
     Args:
         truth: see :func:`judged_truth`.
         found: see :func:`load_results`.
-        kind: ``'bbox'`` or ``'segm'``.
+        kind: see :class:`Question`.
         categories: ids, in the order of the result.
         max_dets: numbers of detections of an image and class that count, in
             ascending order.
@@ -216,7 +220,9 @@ def curves(
             done = by_pycocotools(question, backend)
         return {key: done[key] for key in ('precision', 'recall')}
     # Others refuse to load no results.
-    return answer(question, chosen(backend) if rows else 'pycocotools')
+    if rows:
+        return answer(question, chosen(backend, kind))
+    return answer(question._replace(kind='bbox'), 'pycocotools')
 
 
 def mean(values: np.ndarray) -> float:

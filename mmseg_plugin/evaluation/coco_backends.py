@@ -24,6 +24,8 @@ COMPARED = {
     'faster_coco_eval': '1.8.',
     'pycocotools': '',
 }
+# Those that know Boundary AP ("Boundary IoU", arXiv 2103.16562).
+WITH_BOUNDARY = ('vernier', 'faster_coco_eval')
 
 
 class Question(NamedTuple):
@@ -34,7 +36,8 @@ class Question(NamedTuple):
             fields; ``counts`` of RLEs are text.
         results: ``image_id``, ``category_id``, ``score`` and ``bbox`` or
             ``segmentation``; at least one.
-        kind: ``'bbox'`` or ``'segm'``.
+        kind: ``'bbox'``, ``'segm'`` or ``'boundary'``: masks by the smaller
+            of their IoU and that of their boundaries.
         max_dets: numbers of detections of an image and class that count, in
             ascending order.
         iou_thrs: thresholds, in ascending order.
@@ -56,17 +59,34 @@ def available(backend: str) -> bool:
     return version.startswith(COMPARED[backend])
 
 
-def chosen(backend: str) -> str:
+def chosen(backend: str, kind: str = 'segm') -> str:
     """The backend to use: of ``'auto'`` the fastest that is equal.
 
+    Args:
+        backend: what the user asks for.
+        kind: see :class:`Question`.
+
     Raises:
-        ValueError: there is no such backend, or it is not installed.
+        ValueError: there is no such backend, it is not installed, or it does
+            not know the kind.
     """
+    knowing = WITH_BOUNDARY if kind == 'boundary' else tuple(COMPARED)
     if backend == 'auto':
-        return next(name for name in COMPARED if available(name))
+        found = [name for name in knowing if available(name)]
+        if not found:
+            raise ValueError(
+                'Boundary AP needs a backend that counts it: pip install '
+                "'mmseg_plugin[boundary]', or leave boundary=True out"
+            )
+        return found[0]
     if backend not in COMPARED:
         raise ValueError(
             f'backend {backend!r} is not among {["auto", *COMPARED]}'
+        )
+    if backend not in knowing:
+        raise ValueError(
+            f'backend {backend!r} does not count Boundary AP: '
+            f"{' and '.join(map(repr, knowing))} do, or take 'auto'"
         )
     try:
         metadata.version(backend)

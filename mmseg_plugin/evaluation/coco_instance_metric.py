@@ -47,9 +47,12 @@ class CocoInstanceMetric(CocoMetric):
             ``'faster_coco_eval'``, or ``'auto'``, the fastest of those that
             are installed in a release that gives pycocotools' numbers. Not
             used with ``use_mp_eval``.
+        boundary: give Boundary AP of the masks too, with the prefix
+            ``boundary``, which vernier and faster_coco_eval count.
 
     Raises:
-        ValueError: there is no such backend, or it is not installed; later:
+        ValueError: there is no such backend, it is not installed, or it does
+            not count Boundary AP; later:
             the truth cannot be judged, there are no results, or a result
             has no finite score or an RLE that does not fit its image; file,
             image and annotation are named.
@@ -62,10 +65,13 @@ class CocoInstanceMetric(CocoMetric):
         ann_file: str | None = None,
         *args: Any,
         backend: str = 'auto',
+        boundary: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(None, *args, **kwargs)
-        self.backend = chosen(backend)
+        self.backends = {kind: chosen(backend) for kind in _JUDGED}
+        if boundary:
+            self.backends['boundary'] = chosen(backend, 'boundary')
         self.ann_file = ann_file
         self._content: dict | None = None
         if ann_file is not None:
@@ -108,7 +114,7 @@ class CocoInstanceMetric(CocoMetric):
                 # mmdet's is that of the box.
                 if 'segmentation' in annotation:
                     del annotation['area']
-        kinds = [] if self.format_only else self.metrics
+        kinds = [] if self.format_only else self._kinds()
         classes = self.dataset_meta['classes']
         truth, self.cat_ids = judged_truth(content, source, classes, kinds)
         if self.outfile_prefix is not None:
@@ -118,17 +124,23 @@ class CocoInstanceMetric(CocoMetric):
             for kind in _JUDGED if 'masks' in found[0] else ['bbox']:
                 load_results(truth, self._rows(found, kind), kind)
             return metrics
-        for kind in self.metrics:
-            if kind not in _JUDGED:
+        for kind in kinds:
+            if kind not in self.backends:
                 metrics |= self._proposals(kind, truth, results)
                 continue
-            if kind == 'segm' and 'masks' not in found[0]:
+            if kind != 'bbox' and 'masks' not in found[0]:
                 raise ValueError(
                     f'metric={kind!r}, but the model gives no masks'
                 )
             rows = load_results(truth, self._rows(found, kind), kind)
             metrics |= self._average_precision(kind, truth, rows)
         return metrics
+
+    def _kinds(self) -> list[str]:
+        """What is judged; Boundary AP is none of mmdet's metrics."""
+        return self.metrics + [
+            kind for kind in self.backends if kind not in _JUDGED
+        ]
 
     def _rows(self, found: Sequence[dict], kind: str) -> list[dict]:
         """COCO's results of all images, as `results2json` writes them."""
@@ -174,7 +186,7 @@ class CocoInstanceMetric(CocoMetric):
             *(truth, found, kind, self.cat_ids),
             max_dets=nums if recalled else nums[-1:],
             iou_thrs=self.iou_thrs,
-            backend=COCOevalMP if self.use_mp_eval else self.backend,
+            backend=self._backend(kind),
         )
         precision = judged['precision'][..., -1]
         ious = np.atleast_1d(self.iou_thrs)
@@ -191,6 +203,11 @@ class CocoInstanceMetric(CocoMetric):
         if self.classwise:
             named |= self._classes(precision, ious, nums[-1])
         return {**named, f'{kind}_max_dets': nums[-1]}
+
+    def _backend(self, kind: str) -> str | type[COCOevalMP]:
+        if self.use_mp_eval and kind in _JUDGED:
+            return COCOevalMP
+        return self.backends[kind]
 
     def _classes(
         self, precision: np.ndarray, ious: np.ndarray, number: int

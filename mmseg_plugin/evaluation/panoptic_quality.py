@@ -90,11 +90,11 @@ def overlaps(gt_ids: np.ndarray, pred_ids: np.ndarray) -> Overlaps:
     runs = gt[ends].astype(np.uint64) << np.uint64(40)
     runs |= pred[ends].astype(np.uint64) << np.uint64(16)
     runs[0] |= np.uint64(ends[0] + 1)
-    runs[1:] |= (ends[1:] - ends[:-1]).astype(np.uint64)
+    runs[1:] |= (ends[1:] - ends[:-1]).view(np.uint64)
     runs.sort()
-    pairs = (runs >> np.uint64(16)).astype(np.int64)
+    pairs = (runs >> np.uint64(16)).view(np.int64)
     first = np.append(0, np.flatnonzero(pairs[1:] != pairs[:-1]) + 1)
-    lengths = (runs & np.uint64(0xFFFF)).astype(np.int64)
+    lengths = (runs & np.uint64(0xFFFF)).view(np.int64)
     pairs = pairs[first]
     return Overlaps(
         pairs >> 24, pairs & 0xFFFFFF, np.add.reduceat(lengths, first)
@@ -123,9 +123,8 @@ def segment_counts(
         ValueError: an id of the predicted map is not listed, or the reverse.
     """
     pixels = common_pixels(met, gt.ids, pred.ids)
-    inside, void = pixels[: len(gt.ids), : len(pred.ids)], pixels[-2]
-    void = void[: len(pred.ids)]
-    pred_areas = pixels[:, : len(pred.ids)].sum(0)
+    inside, void = pixels[: len(gt.ids), :-1], pixels[-2, :-1]
+    pred_areas = pixels[:, :-1].sum(0)
     if not pred_areas.all():
         lost = pred.ids[pred_areas == 0].tolist()
         raise ValueError(f'predicted segments {lost} are not in the map')
@@ -143,19 +142,11 @@ def segment_counts(
     wrong = ignored / pred_areas <= 0.5
     wrong[cols] = False
 
-    def per_class(
-        labels: np.ndarray, weights: np.ndarray | None = None
-    ) -> np.ndarray:
-        return np.bincount(labels, weights, minlength=num_classes)
-
     found = gt.labels[rows]
-    counts = [
-        per_class(found, iou[rows, cols]),
-        per_class(found),
-        per_class(pred.labels[wrong]),
-        per_class(gt.labels[missed]),
-    ]
-    return np.array(counts, np.float64).T
+    labels = found, pred.labels[wrong], gt.labels[missed]
+    counts = [np.bincount(some, minlength=num_classes) for some in labels]
+    ious = np.bincount(found, iou[rows, cols], minlength=num_classes)
+    return np.stack([ious, *counts], 1)
 
 
 def common_pixels(
@@ -175,15 +166,14 @@ def common_pixels(
     Raises:
         ValueError: a predicted id is not listed.
     """
-    rows = _positions(met.gt, gt_ids)
-    unlisted = np.where(met.gt == VOID, len(gt_ids), len(gt_ids) + 1)
-    rows = np.where(rows < 0, unlisted, rows)
-    cols = _positions(met.pred, pred_ids)
-    unknown = met.pred[(cols < 0) & (met.pred != VOID)]
-    if len(unknown):
+    # What is not listed has -1, the last row.
+    rows = _positions(met.gt, np.append(gt_ids, VOID))
+    cols = _positions(met.pred, np.append(pred_ids, VOID))
+    if (cols < 0).any():
+        unknown = np.unique(met.pred[cols < 0]).tolist()
         raise ValueError(
-            f'the predicted map has ids {np.unique(unknown).tolist()} that '
-            'its list of segments lacks'
+            f'the predicted map has ids {unknown} that its list of segments '
+            'lacks'
         )
     pixels = np.zeros((len(gt_ids) + 2, len(pred_ids) + 1), np.int64)
     # Every pair is listed once, but unlisted ids share a row.
@@ -192,12 +182,13 @@ def common_pixels(
 
 
 def _positions(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Index of each value in ``ids``, -1 where it is not one of them."""
-    if not len(ids):
-        return np.full(len(values), -1)
-    order = np.argsort(ids)
-    place = np.searchsorted(ids, values, sorter=order)
-    found = order[np.minimum(place, len(ids) - 1)]
+    """Index of each value in ``ids``, -1 where it is not one of them.
+
+    There is at least one id.
+    """
+    order = ids.argsort()
+    place = ids.searchsorted(values, sorter=order)
+    found = order.take(place, mode='clip')
     return np.where(ids[found] == values, found, -1)
 
 

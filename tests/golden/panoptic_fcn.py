@@ -180,7 +180,7 @@ def run_loss_functions(case: Case) -> dict:
     config = case.config
     focal = MODELS.build(
         {
-            'type': 'mmdet.FocalLoss',
+            'type': 'mmseg_plugin.MapFocalLoss',
             'alpha': config['alpha'],
             'gamma': config['gamma'],
         }

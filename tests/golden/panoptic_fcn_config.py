@@ -171,7 +171,7 @@ def head_config(case: Case) -> dict:
         'num_kernels': config['POSITION_HEAD.THING.POS_NUM'],
         'targets': _targets(case, config),
         'loss_position': {
-            'type': 'mmdet.FocalLoss',
+            'type': 'mmseg_plugin.MapFocalLoss',
             'alpha': config['LOSS_WEIGHT.FOCAL_LOSS_ALPHA'],
             'gamma': config['LOSS_WEIGHT.FOCAL_LOSS_GAMMA'],
             'loss_weight': config['LOSS_WEIGHT.POSITION'],

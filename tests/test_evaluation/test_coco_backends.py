@@ -2,15 +2,23 @@
 
 from importlib import metadata
 
+import cv2
 import numpy as np
 import pytest
+from pycocotools import mask as mask_utils
+from pycocotools.cocoeval import COCOeval
 
 from mmseg_plugin.evaluation.average_precision import (
     curves,
     judged_truth,
     load_results,
 )
-from mmseg_plugin.evaluation.coco_backends import COMPARED, available, chosen
+from mmseg_plugin.evaluation.coco_backends import (
+    COMPARED,
+    WITH_BOUNDARY,
+    available,
+    chosen,
+)
 from tests.test_evaluation.test_coco_instance_metric import (
     IDS,
     judge,
@@ -92,6 +100,69 @@ def test_the_metric_takes_it(tmp_path, backend):
         for name in (backend, 'pycocotools')
     )
     assert got == expected
+
+
+class BoundaryEval(COCOeval):
+    """pycocotools with the smaller of both IoUs, as published; no crowds."""
+
+    def computeIoU(self, image, category):  # noqa: N802
+        ious = super().computeIoU(image, category)
+        if not len(ious):
+            return ious
+        found = sorted(self._dts[image, category], key=lambda d: -d['score'])
+        bounds = [
+            [boundary(row['segmentation']) for row in rows]
+            for rows in (found, self._gts[image, category])
+        ]
+        edges = mask_utils.iou(*bounds, [False] * len(bounds[1]))
+        return np.minimum(ious, edges)
+
+
+def boundary(rle: dict) -> dict:
+    mask = np.pad(mask_utils.decode(rle), 1)
+    steps = max(round(0.02 * np.hypot(*rle['size'])), 1)
+    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=steps)
+    edge = (mask - inner)[1:-1, 1:-1]
+    return mask_utils.encode(np.asfortranarray(edge))
+
+
+@pytest.mark.parametrize(
+    'backend',
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(
+                not available(name), reason=f'{name} is not installed'
+            ),
+        )
+        for name in WITH_BOUNDARY
+    ],
+)
+def test_boundary_ap_is_that_of_the_smaller_iou(tmp_path, backend):
+    content, rows = odd_case(0)
+    for row in content['annotations']:
+        row['iscrowd'] = 0
+    whole, ids = judged_truth(content, 'truth', ['disc', 'cell', 'dust'])
+    found = load_results(whole, rows, 'boundary')
+    got = curves(whole, found, 'boundary', ids, [100], backend=backend)
+    expected = curves(whole, found, 'segm', ids, [100], backend=BoundaryEval)
+    assert (expected['precision'] > 0).any()
+    for key, values in expected.items():
+        np.testing.assert_allclose(got[key], values, rtol=0, atol=1e-12)
+    images = [masks_of(6, 0), masks_of(4, 1)]
+    options = {'backend': backend, 'boundary': True}
+    scores = judge(tmp_path, truth(images), results(images, 3), **options)
+    assert 0 < scores['coco/boundary_mAP'] < scores['coco/segm_mAP']
+
+
+def test_boundary_ap_needs_a_backend_that_has_it(monkeypatch):
+    with pytest.raises(
+        ValueError, match="'vernier' and 'faster_coco_eval' do"
+    ):
+        chosen('hotcoco', 'boundary')
+    monkeypatch.setattr(metadata, 'version', lambda name: '99.0')
+    with pytest.raises(ValueError, match=r'mmseg_plugin\[boundary\]'):
+        chosen('auto', 'boundary')
 
 
 def test_a_backend_that_is_not_there(monkeypatch):

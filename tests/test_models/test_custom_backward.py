@@ -10,7 +10,12 @@ import mmseg_plugin.models
 from mmseg_plugin.models.layers.deformable_attention import (
     deformable_attention,
 )
-from mmseg_plugin.models.losses import IntraBatchLoss, PointMaskLoss
+from mmseg_plugin.models.losses import (
+    IntraBatchLoss,
+    MapFocalLoss,
+    PointMaskLoss,
+    WeightedDiceLoss,
+)
 from mmseg_plugin.structures import (
     MaskLogits,
     Matches,
@@ -71,6 +76,25 @@ def negative_loss(num_points):
     return mask_case(lambda *given: loss(*given).sum())
 
 
+def dice():
+    (embed, features), _ = mask_case(None)
+    targets, weights = torch.rand(6, *SIZE), torch.rand(6, 2)
+    queries = [torch.arange(6).view(3, 2)] * 2
+    matches = Matches.fixed(queries, 1)
+
+    def total(embed, features):
+        masks = MaskLogits(embed[:1], features)
+        loss = WeightedDiceLoss()
+        return loss.in_chunks(masks, matches, targets, weights, 1.0, 100)
+
+    return (embed, features), total
+
+
+def focal():
+    pred, target = torch.randn(2, 4, *SIZE), torch.rand(2, 4, *SIZE)
+    return (pred,), lambda pred: MapFocalLoss()(pred, target, 1.0)
+
+
 def attention():
     sizes = [(4, 5), (2, 3)]
     value = torch.randn(2, 26, 3, 4)
@@ -106,6 +130,8 @@ CASES = {
     ),
     'negatives at points': ('LossesOfMaps', lambda: negative_loss(20)),
     'negatives everywhere': ('LossesOfMaps', lambda: negative_loss(None)),
+    'dice': ('LossesOfMaps', dice),
+    'focal': ('_FocalSum', focal),
     'sampled features': ('PixelRows', sampled_features),
     # A node of graphs, as no such function is.
     'attention': (None, attention),

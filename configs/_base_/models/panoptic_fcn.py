@@ -58,7 +58,10 @@ model = dict(
         feature_encoder=dict(channels=64),
         num_kernels=7,
         loss_position=dict(
-            type='mmdet.FocalLoss', gamma=2.0, alpha=0.25, loss_weight=1.0
+            type='mmseg_plugin.MapFocalLoss',
+            gamma=2.0,
+            alpha=0.25,
+            loss_weight=1.0,
         ),
         loss_mask=dict(type='mmseg_plugin.WeightedDiceLoss', loss_weight=3.0),
     ),

@@ -63,7 +63,10 @@ model = dict(
         ),
         num_kernels=3,
         loss_position=dict(
-            type='mmdet.FocalLoss', gamma=2.0, alpha=0.25, loss_weight=1.0
+            type='mmseg_plugin.MapFocalLoss',
+            gamma=2.0,
+            alpha=0.25,
+            loss_weight=1.0,
         ),
         loss_mask=dict(type='mmseg_plugin.WeightedDiceLoss', loss_weight=3.0),
     ),

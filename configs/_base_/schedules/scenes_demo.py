@@ -12,6 +12,7 @@ test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='mmseg_plugin.MergedOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=0.002, weight_decay=0.01),
     clip_grad=dict(max_norm=10),
 )

@@ -25,7 +25,6 @@ from mmseg_plugin.models.fusion.options import (
     PANOPTIC_FCN_KEYS,
     checked_test_cfg,
 )
-from mmseg_plugin.models.losses.chunks import loss_in_chunks
 from mmseg_plugin.models.task_modules.panoptic_fcn_targets import (
     PanopticFCNTargetGenerator,
     PanopticFCNTargets,
@@ -63,10 +62,11 @@ class PanopticFCNHead(PanopticFCNLayers):
         targets: arguments of :class:`PanopticFCNTargetGenerator`.
         num_kernels: kernels that learn each thing of a level, K.
         chunk_size: most values of dense maps that exist at a time in
-            training.
+            training; see :func:`map_budget`.
         loss_position: loss of centre and region maps, called like
-            ``mmdet.FocalLoss``.
-        loss_mask: called like :class:`WeightedDiceLoss`.
+            :class:`MapFocalLoss` or ``mmdet.FocalLoss``.
+        loss_mask: its ``in_chunks`` is called like that of
+            :class:`WeightedDiceLoss`.
         loss_ibs: called like :class:`IntraBatchLoss`; None for none.
         train_cfg: not used.
         test_cfg: ``center_thr`` (0.05), ``region_thr`` (0.05) and
@@ -86,7 +86,7 @@ class PanopticFCNHead(PanopticFCNLayers):
         region_classes: str = 'stuff_and_thing',
         targets: OptConfigType = None,
         num_kernels: int = 7,
-        chunk_size: int = 2**24,
+        chunk_size: int | None = None,
         loss_position: OptConfigType = None,
         loss_mask: OptConfigType = None,
         loss_ibs: OptConfigType = None,
@@ -209,9 +209,8 @@ class PanopticFCNHead(PanopticFCNLayers):
         losses = self._position_losses(maps, targets, pairs)
         masks, things, matches, weights = self._thing_masks(maps, targets)
         wanted = torch.cat([target.masks for target in things])
-        losses['loss_seg_th'] = loss_in_chunks(
-            *(self.loss_mask, masks, matches, wanted, weights, pairs),
-            self.chunk_size,
+        losses['loss_seg_th'] = self.loss_mask.in_chunks(
+            masks, matches, wanted, weights, pairs, self.chunk_size
         )
         losses['loss_seg_st'] = self._region_mask_loss(maps, targets)
         if self.loss_ibs:
@@ -302,8 +301,7 @@ class PanopticFCNHead(PanopticFCNLayers):
         where = to_device(targets.shown.nonzero(), embed.device)
         image, region, level = where.unbind(1)
         repeats = tuple(map(tuple, targets.shown.sum(2).tolist()))
-        return loss_in_chunks(
-            self.loss_mask,
+        return self.loss_mask.in_chunks(
             MaskLogits(embed, maps.features),
             Matches(level, image, region, region, repeats),
             targets.regions[image, region],

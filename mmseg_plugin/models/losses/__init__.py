@@ -8,6 +8,7 @@ from .generalized_cross_entropy_loss import GeneralizedCrossEntropyLoss
 from .intra_batch_loss import IntraBatchLoss
 from .label_smoothing_bce_loss import LabelSmoothingBCELoss
 from .lovasz_hinge_loss import LovaszHingeLoss
+from .map_focal_loss import MapFocalLoss
 from .point_mask_loss import PointMaskLoss
 from .query_box_loss import QueryBoxLoss
 from .query_class_loss import QueryClassLoss, QueryFocalLoss
@@ -25,6 +26,7 @@ __all__ = [
     'IntraBatchLoss',
     'LabelSmoothingBCELoss',
     'LovaszHingeLoss',
+    'MapFocalLoss',
     'PointMaskLoss',
     'QueryBoxLoss',
     'QueryClassLoss',

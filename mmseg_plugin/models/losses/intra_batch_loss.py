@@ -265,7 +265,9 @@ class _NegativeLosses:
         mean = self._mean(loss, power)
         return mean, (self._slope(loss, prob, power), places)
 
-    def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
+    def backward(
+        self, saved: Saved, grad: Tensor, image: int, rows: slice
+    ) -> Tensor:
         if self.draw is None:
             slope = self._slope(*self._terms(*saved))
             return slope.mul_(grad.T)

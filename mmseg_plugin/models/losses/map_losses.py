@@ -27,7 +27,9 @@ class MapLoss(Protocol):
         needs of each, (n, ...).
         """
 
-    def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
+    def backward(
+        self, saved: Saved, grad: Tensor, image: int, rows: slice
+    ) -> Tensor:
         """Gradient (n, N) of the maps, given that of the values."""
 
 
@@ -84,8 +86,6 @@ class LossesOfMaps(torch.autograd.Function):
         ):
             here = chunks.within(image, rows)
             kept = given or [part[here] for part in of_image[image]]
-            grad_maps = loss.backward(
-                tuple(kept), grad[:, rows], columns.shape[2]
-            )
+            grad_maps = loss.backward(tuple(kept), grad[:, rows], image, rows)
             gradients.add(image, rows, grad_maps)
         return *gradients.collected(), None, None

@@ -97,7 +97,9 @@ class PointLosses:
         parts, prob = bce_and_overlap(logits, values)
         return parts, (places, prob, values)
 
-    def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
+    def backward(
+        self, saved: Saved, grad: Tensor, image: int, rows: slice
+    ) -> Tensor:
         places, prob, values = saved
         grad = bce_and_overlap_grad(prob, values, grad)
         return scatter_to_maps(grad, places, self.size)
@@ -177,11 +179,13 @@ class SharedPointLosses:
         parts, prob = bce_and_overlap(logits, values)
         return parts, (chosen, prob, values)
 
-    def backward(self, saved: Saved, grad: Tensor, num_pixels: int) -> Tensor:
+    def backward(
+        self, saved: Saved, grad: Tensor, image: int, rows: slice
+    ) -> Tensor:
         chosen, prob, values = saved
         grad = bce_and_overlap_grad(prob, values, grad)
         uncertain = chosen.shape[1]
-        grad_maps = grad.new_zeros(len(grad), num_pixels)
+        grad_maps = grad.new_zeros(len(grad), self.values[image].shape[1])
         grad_maps[:, self.rest] = grad[:, uncertain:]
         return grad_maps.scatter_(1, chosen, grad[:, :uncertain])
 
