@@ -25,7 +25,7 @@ COMPARED = {
     'pycocotools': '',
 }
 # Those that know Boundary AP ("Boundary IoU", arXiv 2103.16562).
-WITH_BOUNDARY = ('vernier', 'faster_coco_eval')
+WITH_BOUNDARY = ('faster_coco_eval', 'vernier')
 
 
 class Question(NamedTuple):

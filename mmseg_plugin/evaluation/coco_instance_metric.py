@@ -48,7 +48,7 @@ class CocoInstanceMetric(CocoMetric):
             are installed in a release that gives pycocotools' numbers. Not
             used with ``use_mp_eval``.
         boundary: give Boundary AP of the masks too, with the prefix
-            ``boundary``, which vernier and faster_coco_eval count.
+            ``boundary``, which faster_coco_eval and vernier count.
 
     Raises:
         ValueError: there is no such backend, it is not installed, or it does

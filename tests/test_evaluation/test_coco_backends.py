@@ -157,7 +157,7 @@ def test_boundary_ap_is_that_of_the_smaller_iou(tmp_path, backend):
 
 def test_boundary_ap_needs_a_backend_that_has_it(monkeypatch):
     with pytest.raises(
-        ValueError, match="'vernier' and 'faster_coco_eval' do"
+        ValueError, match="'faster_coco_eval' and 'vernier' do"
     ):
         chosen('hotcoco', 'boundary')
     monkeypatch.setattr(metadata, 'version', lambda name: '99.0')
