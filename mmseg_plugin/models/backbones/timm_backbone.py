@@ -17,6 +17,9 @@ from mmseg_plugin.models.layers.simple_feature_pyramid import (
 )
 from mmseg_plugin.registry import MODELS
 
+# Images padded to multiples of more would be mostly padding.
+_MOST = 512
+
 
 def _timm() -> Any:
     try:
@@ -176,7 +179,8 @@ def describe(name: str) -> tuple[Any, int]:
             least = math.lcm(least, 32)
         # Windows of some are a share of the size that they were made for.
         made_for = _timm().get_pretrained_cfg(name).input_size[-2:]
-        for divisor in (least, math.lcm(least, *made_for)):
+        whole = math.lcm(least, *made_for)
+        for divisor in (least, whole) if whole <= _MOST else (least,):
             try:
                 model(torch.zeros(1, 3, 3 * divisor, 5 * divisor))
             except (AssertionError, RuntimeError) as error:
