@@ -24,7 +24,7 @@ def bbox_overlaps(
         aligned: whether to compare pairs; then N is M.
         offset: 0 or 1, added to the sides of boxes.
     """
-    first, second = areas(bboxes1, offset), areas(bboxes2, offset)
+    first, second = areas(bboxes1.T, offset), areas(bboxes2.T, offset)
     if not aligned:
         first, bboxes1 = first[:, None], bboxes1[:, None]
     start = bboxes1[..., :2].maximum(bboxes2[:, :2])

@@ -5,23 +5,18 @@ from torch import Tensor
 
 from mmseg_plugin.utils import host
 
-from .greedy import overlaps
+from .nms_all_pairs import stays_of_all_pairs
+from .nms_near_pairs import nearest_line, stays_of_near_pairs
 
-# Boxes that are compared with each other at once, and pairs of those with
-# the ones behind them.
-_BLOCK_CPU, _PAIRS_CPU = 128, 2**16
-_BLOCK, _PAIRS = 4096, 2**24
+# With fewer boxes all pairs are compared, and where finding those that may
+# overlap takes longer: as long as comparing so many each.
+_FEW, _COST = 200, 3
 
 
 def nms(
     boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int
 ) -> Tensor:
     """Drops each box that overlaps one of a higher score too much.
-
-    Boxes are taken in blocks of falling scores. What is left of a block is
-    found first, then everything behind it is compared with that. On a CPU
-    the first is a loop over bits; elsewhere, a few products with the block's
-    matrix and a synchronisation at their end.
 
     Args:
         boxes: (N, 4), (x1, y1, x2, y2).
@@ -33,63 +28,11 @@ def nms(
         Indices of what is kept, by falling score, int64 (K,).
     """
     order = scores.sort(descending=True).indices
-    boxes = boxes.float()[order]
+    boxes = boxes.float()[order].T.contiguous()
     # As the compiled operator gets it.
     limit = float(torch.tensor(iou_threshold, dtype=torch.float32))
-    on_cpu = host.on_host(boxes)
-    block = _BLOCK_CPU if on_cpu else _BLOCK
-    keep_in = _keep_on_host if on_cpu else _keep_on_device
-    kept = [order[:0]]
-    while len(boxes):
-        head, tail = boxes[:block], boxes[block:]
-        best = keep_in(overlaps(head, head, offset) > limit)
-        kept.append(order[:block][best])
-        order = order[block:]
-        if len(tail):
-            free = _without_overlap(head[best], tail, offset, limit)
-            boxes, order = tail[free], order[free]
-        else:
-            boxes = tail
-    return torch.cat(kept)
-
-
-def _without_overlap(
-    kept: Tensor, rest: Tensor, offset: int, limit: float
-) -> Tensor:
-    """Which of the rest overlap none of the kept too much, bool (N,)."""
-    pairs = _PAIRS_CPU if host.on_host(rest) else _PAIRS
-    parts = rest.split(max(1, pairs // max(len(kept), 1)))
-    over = [(overlaps(kept, x, offset) > limit).any(0) for x in parts]
-    return ~torch.cat(over)
-
-
-def _keep_on_host(over: Tensor) -> Tensor:
-    """Which boxes of a block stay, from their bool matrix (N, N)."""
-    count = len(over)
-    packed = torch.zeros(count, -(-count // 8) * 8, dtype=torch.uint8)
-    packed[:, :count] = over
-    bits = (1 << torch.arange(8)).to(torch.uint8)
-    rows = (packed.view(count, -1, 8) * bits).sum(2, dtype=torch.uint8)
-    dropped = 0
-    keep = []
-    for i, row in enumerate(rows.numpy()):
-        if not dropped >> i & 1:
-            keep.append(i)
-            dropped |= int.from_bytes(row.tobytes(), 'little')
-    return torch.tensor(keep, dtype=torch.long)
-
-
-def _keep_on_device(over: Tensor) -> Tensor:
-    """The same, without a copy of the matrix to the host.
-
-    A box stays if no earlier one that stays overlaps it. Assuming that all
-    stay and applying this again and again settles at least one more box
-    each time, and mostly all of them within a few rounds.
-    """
-    earlier = over.triu(1).half()
-    keep = earlier.new_ones(1, len(earlier))
-    while True:
-        fresh = (keep @ earlier == 0).half()
-        if torch.equal(fresh, keep):
-            return keep[0].nonzero()[:, 0]
-        keep = fresh
+    if host.on_host(boxes) and limit >= 0 and len(order) > _FEW:
+        line = nearest_line(boxes, offset, limit)
+        if _COST * line.pairs() < len(order) ** 2 // 2:
+            return order[stays_of_near_pairs(boxes, line, offset, limit)]
+    return order[stays_of_all_pairs(boxes, offset, limit)]

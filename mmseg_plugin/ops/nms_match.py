@@ -23,8 +23,8 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     limit = float(torch.tensor(iou_threshold, dtype=torch.float32))
     groups = []
     while len(order):
-        boxes = dets[order, :4].float()
-        over = overlaps(boxes[:1], boxes[1:], 0)[0] >= limit
+        boxes = dets[order, :4].float().T
+        over = overlaps(boxes[:, :1], boxes[:, 1:], 0) >= limit
         groups.append([int(order[0]), *order[1:][over].tolist()])
         order = order[1:][~over]
     return groups

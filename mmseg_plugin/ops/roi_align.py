@@ -13,7 +13,8 @@ from torch import Tensor
 
 from mmseg_plugin.utils import host
 
-from .bilinear import corners, edge_padded, outer
+from .bilinear import outer
+from .roi_align_max import gradient_of_largest, largest_samples
 from .roi_bins import Spread, region, samples, spread
 from .rows import as_maps, as_table, gather_rows, scatter_rows
 
@@ -42,9 +43,10 @@ def roi_align_forward(
         input: (B, C, H, W).
         rois: (R, 5), image and (x1, y1, x2, y2).
         output: written to, (R, C, h, w).
-        argmax_y: written to with ``pool_mode`` 0: row of the largest sample,
-            the shape of ``output``.
-        argmax_x: its column.
+        argmax_y: written to with ``pool_mode`` 0: which row of samples of a
+            bin has the largest, -1 for none, the shape of ``output``. Its
+            position would be rounded in half precision.
+        argmax_x: the same of its column.
         aligned_height: h.
         aligned_width: w.
         spatial_scale: size of the map over that of the boxes' image.
@@ -60,7 +62,7 @@ def roi_align_forward(
     if pool_mode == 1:
         write_means(output, input, rois, *options)
         return
-    best = _largest_samples(input, rois, *options)
+    best = largest_samples(input, rois, *options)
     for target, found in zip((output, argmax_y, argmax_x), best, strict=True):
         target.copy_(found)
 
@@ -83,17 +85,17 @@ def roi_align_backward(
 
     Args as of :func:`roi_align_forward`; ``grad_output`` is (R, C, h, w).
     """
-    if pool_mode == 0:
-        grad_input.copy_(
-            _gradient_of_largest(
-                grad_output, rois, argmax_y, argmax_x, grad_input
-            )
-        )
-        return
     options = (
         *(aligned_height, aligned_width),
         *(spatial_scale, sampling_ratio, aligned),
     )
+    if pool_mode == 0:
+        found = gradient_of_largest(
+            *(grad_output, rois, argmax_y, argmax_x, grad_input.shape),
+            *options,
+        )
+        grad_input.copy_(found)
+        return
     write_gradient(grad_input, grad_output, rois, *options)
 
 
@@ -292,68 +294,3 @@ class _Bins:
 
 def _flat(found: Spread) -> tuple[Tensor, Tensor]:
     return found.pixel.flatten(0, 1), found.weight.flatten(0, 1)
-
-
-def _largest_samples(
-    input: Tensor,
-    rois: Tensor,
-    height: int,
-    width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    aligned: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The largest sample of each bin, its row and its column."""
-    image, axes = region(rois, spatial_scale, aligned=aligned)
-    rows, columns = (
-        samples(*axis, count, sampling_ratio)
-        for axis, count in zip(axes, (height, width), strict=True)
-    )
-    table = as_table(input)
-    first = (image * (input.shape[2] * input.shape[3]))[:, None, None, None]
-    shape = (len(rois), height, width)
-    best = table.new_full((*shape, input.shape[1]), -1e4)
-    at = [torch.full_like(best, -1) for _ in range(2)]
-    for i in range(rows.position.shape[2]):
-        y = rows.position[:, :, None, i].expand(shape)
-        down = edge_padded(y, input.shape[2])
-        for j in range(columns.position.shape[2]):
-            x = columns.position[:, None, :, j].expand(shape)
-            along = edge_padded(x, input.shape[3])
-            index = first + corners(down, along, input.shape[3])
-            weight = outer(down.weight, along.weight)
-            value = gather_rows(
-                table, index.flatten(0, 2), weight.flatten(0, 2)
-            ).view_as(best)
-            known = (rows.share[..., i] > 0) & (columns.share[..., j] > 0)
-            better = (value > best) & known[..., None, None]
-            best = value.where(better, best)
-            at = [
-                place[..., None].where(better, old)
-                for place, old in zip((y, x), at, strict=True)
-            ]
-    best, y, x = (found.permute(0, 3, 1, 2) for found in (best, *at))
-    return best, y, x
-
-
-def _gradient_of_largest(
-    grad: Tensor, rois: Tensor, y: Tensor, x: Tensor, like: Tensor
-) -> Tensor:
-    """Spreads each gradient over the pixels around where it came from."""
-    grad, y, x = as_table(grad), as_table(y), as_table(x)
-    _, channels, height, width = like.shape
-    down, along = edge_padded(y, height), edge_padded(x, width)
-    weight = outer(down.weight, along.weight) * (y != -1)[..., None]
-    image = (
-        rois[:, 0]
-        .long()
-        .repeat_interleave(
-            len(grad) // max(len(rois), 1), output_size=len(grad)
-        )
-    )
-    pixel = corners(down, along, width) + image[:, None, None] * height * width
-    channel = torch.arange(channels, device=grad.device)[:, None]
-    index = pixel * channels + channel
-    flat = grad.new_zeros(like.numel())
-    flat.index_add_(0, index.flatten(), (weight * grad[..., None]).flatten())
-    return as_maps(flat.view(-1, channels), like)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_plugin.ops import ext, nms
+from mmseg_plugin.ops import ext, nms_all_pairs, nms_near_pairs
+from mmseg_plugin.utils import host
 
 
 def make_boxes(count, seed, spread=100.0):
@@ -42,12 +43,59 @@ def test_boxes_without_any_extent_stay(compiled):
     assert ours.equal(compiled.nms(boxes, scores, 0.5, 0))
 
 
-@pytest.mark.parametrize('threshold', [0.1, 0.5, 0.9])
-def test_on_a_device_the_same_boxes_stay(monkeypatch, threshold):
-    boxes, scores = make_boxes(700, seed=0)
-    host = nms.nms(boxes, scores, threshold, 0)
-    monkeypatch.setattr(nms, '_keep_on_host', nms._keep_on_device)
-    assert nms.nms(boxes, scores, threshold, 0).equal(host)
+def scattered(count):
+    return make_boxes(count, seed=0)[0]
+
+
+def of_classes(count):
+    """As batched suppression moves them apart."""
+    return scattered(count) + 128 * torch.randint(0, 80, (count, 1))
+
+
+def clustered(count):
+    return scattered(count // 9).repeat(9, 1) + torch.rand(9 * (count // 9), 4)
+
+
+def in_a_column(count):
+    boxes = scattered(count)
+    boxes[:, 0::2] = torch.tensor([3.0, 9])
+    return boxes
+
+
+def strange(count):
+    """Points, lines, negative sides, and what is no number."""
+    boxes = scattered(count)
+    boxes[::5, 2] = boxes[::5, 0]
+    boxes[1::5] = boxes[1::5, [2, 1, 0, 3]]
+    boxes[2::25, 1] = torch.inf
+    boxes[7::25, 0] = -torch.inf
+    boxes[12::25, 3] = torch.nan
+    boxes[17::25] = boxes[17::25, :1]
+    return boxes
+
+
+@pytest.mark.parametrize('offset', [0, 1])
+@pytest.mark.parametrize('threshold', [0, 0.1, 0.5, 0.9, 1, 1.1])
+@pytest.mark.parametrize(
+    'make', [scattered, of_classes, clustered, in_a_column, strange]
+)
+def test_all_ways_keep_the_same(monkeypatch, make, threshold, offset):
+    """All pairs on a host and on a device, and those that are near."""
+    monkeypatch.setattr(nms_all_pairs, '_BLOCK', 300)
+    monkeypatch.setattr(nms_all_pairs, '_PAIRS', 1000)
+    monkeypatch.setattr(nms_near_pairs, '_PAIRS', 2000)
+    torch.manual_seed(1)
+    options = offset, threshold
+    boxes = make(700).T.contiguous()
+    on_host = nms_all_pairs.stays_of_all_pairs(boxes, *options)
+    line = nms_near_pairs.nearest_line(boxes, *options)
+    near = nms_near_pairs.stays_of_near_pairs(boxes, line, *options)
+    monkeypatch.setattr(host, 'on_host', lambda tensor: False)
+    kept = nms_all_pairs.stays_of_all_pairs(boxes, *options)
+    assert on_host.equal(kept)
+    assert near.equal(kept)
+    if 0 < threshold < 1:
+        assert 0 < len(kept) < boxes.shape[1]
 
 
 @pytest.mark.parametrize('method', ['naive', 'linear', 'gaussian'])
