@@ -55,6 +55,7 @@ soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.resume
 	$(SINGLE) $(PY) -m pytest -n auto --dist loadfile -m soak
 	$(SINGLE) $(PY) -m tests.soak.processes
+	$(SINGLE) $(PY) -m tests.soak.elastic
 
 # Writes random data sets and trains on each what `new` chooses.
 soak-data: $(READY)

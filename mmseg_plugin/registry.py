@@ -15,6 +15,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
 from mmengine.registry import (  # noqa: E402
     LOG_PROCESSORS as MMENGINE_LOG_PROCESSORS,
 )
+from mmengine.registry import LOOPS as MMENGINE_LOOPS  # noqa: E402
 from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
 from mmengine.registry import (  # noqa: E402
@@ -30,6 +31,9 @@ from mmseg_plugin.engine.checkpoint import (  # noqa: E402
     register_safe_loaders,
 )
 from mmseg_plugin.engine.config_text import keep_config_texts  # noqa: E402
+from mmseg_plugin.engine.cpu_processes import (  # noqa: E402
+    register_cpu_processes,
+)
 from mmseg_plugin.engine.deferred import defer_imports  # noqa: E402
 from mmseg_plugin.engine.environment import (  # noqa: E402
     register_environment,
@@ -40,6 +44,7 @@ from mmseg_plugin.engine.quiet import calm_imports  # noqa: E402
 register_safe_loaders()
 register_preflight()
 register_cpu_amp()
+register_cpu_processes()
 register_environment()
 keep_config_texts()
 calm_imports()
@@ -66,4 +71,5 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
     MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'engine.optim'
 )
 HOOKS = _child(MMENGINE_HOOKS, 'engine.hooks', 'engine.logs', 'visualization')
+LOOPS = _child(MMENGINE_LOOPS, 'engine.loops')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'engine.logs')

@@ -68,7 +68,8 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         resume: as ``--resume``.
         **options: ``checkpoint`` (changes of the hook), ``hooks``,
             ``num_workers``, ``by_epoch``, ``data``, ``optim_wrapper``,
-            ``default_hooks``, ``log_processor``, ``log_level``, ``validate``
+            ``default_hooks``, ``log_processor``, ``log_level``, ``launcher``,
+            ``validate``
             (with a score of 0.5).
     """
     data = options.get('data') or Noise()
@@ -117,6 +118,7 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         log_processor=options.get('log_processor'),
         custom_hooks=[{'type': 'EMAHook'}, *options.get('hooks', [])],
         resume=resume,
+        launcher=options.get('launcher', 'none'),
         randomness={'seed': seed},
         experiment_name=f'{work_dir}{id(data)}'.replace('/', '_'),
         log_level=options.get('log_level', 'WARNING'),

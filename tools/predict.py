@@ -14,16 +14,16 @@ from tqdm import tqdm
 
 from mmseg_plugin.apis.data_parts import data_parts, given_truth
 from mmseg_plugin.apis.ground_truth import GroundTruth
-from mmseg_plugin.apis.kept_results import (
+from mmseg_plugin.apis.predictor import find_images
+from mmseg_plugin.apis.segments import Segment, coco_results
+from mmseg_plugin.cli.arguments import ToolParser
+from mmseg_plugin.cli.cli import UserError, atomic_path, run
+from mmseg_plugin.engine.kept_results import (
     KeptResults,
     meet,
     processes,
     write_lists,
 )
-from mmseg_plugin.apis.predictor import find_images
-from mmseg_plugin.apis.segments import Segment, coco_results
-from mmseg_plugin.cli.arguments import ToolParser
-from mmseg_plugin.cli.cli import UserError, atomic_path, run
 from mmseg_plugin.segmenter import Segmentation, Segmenter, check_tiles
 from mmseg_plugin.utils.words import counted
 from mmseg_plugin.visualization.panels import draw_panels
@@ -248,6 +248,7 @@ def predict_images(
 
     Raises:
         UserError: an image or its annotations cannot be used.
+        ValueError: OUT.part holds results of something else.
     """
     rank, count = share
     images = input_images(args.input, args.limit, args.out)

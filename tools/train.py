@@ -11,6 +11,7 @@ from mmseg_plugin.cli.launch import (
     check_train_options,
     positional_places,
     run_installed_tool,
+    started_by_torchrun,
     work_dir_of,
 )
 
@@ -44,6 +45,7 @@ def data_on_command_line() -> argparse.Namespace | None:
         parser.error('name a folder of data or a config')
     args.data = Path(sys.argv[places[0]]) if places else None
     if args.data and is_data(args.data):
+        _check_alone('DATA', 'mmseg-plugin new DATA')
         del sys.argv[places[0]]
         return args
     sys.argv[1:] = given
@@ -55,6 +57,15 @@ def data_on_command_line() -> argparse.Namespace | None:
                 'says is changed with --cfg-options KEY=VALUE'
             )
     return None
+
+
+def _check_alone(what: str, first: str) -> None:
+    """Each process of ``torchrun`` would write the same files."""
+    if started_by_torchrun():
+        raise UserError(
+            f'several processes train a CONFIG, not {what}: run "{first}" '
+            'once and train the config that it writes'
+        )
 
 
 def config_of_data(args: argparse.Namespace) -> None:

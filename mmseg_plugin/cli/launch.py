@@ -57,11 +57,18 @@ def check_config(config: Config) -> None:
     from mmengine.config import DictAction
 
     words = _own_parser().parse_known_args(sys.argv[1:])[0].cfg_options or []
-    check_keys(config, [word.partition('=')[0] for word in words])
+    keys = [word.partition('=')[0] for word in words]
+    options: dict = {}
     if all('=' in word for word in words):
         reader = argparse.ArgumentParser(prefix_chars='\0')
         reader.add_argument('options', nargs='*', action=DictAction)
-        config.merge_from_dict(reader.parse_args(words).options or {})
+        options = reader.parse_args(words).options or {}
+    # What a key may be is said by the type that it will belong to.
+    types = {k: v for k, v in options.items() if k.endswith('.type')}
+    check_keys(config, types)
+    config.merge_from_dict(types)
+    check_keys(config, keys)
+    config.merge_from_dict(options)
     check_classes(config)
 
 
@@ -91,6 +98,12 @@ def _options_of(tool: Path) -> set[str]:
     ]
     words = [argument for call in calls for argument in call.args]
     return {'-h', '--help'} | {getattr(word, 'value', '') for word in words}
+
+
+def started_by_torchrun() -> bool:
+    """Whether this is one of several processes of ``torchrun``."""
+    alone = os.environ.get('WORLD_SIZE', '1') == '1'
+    return 'LOCAL_RANK' in os.environ and not alone
 
 
 def check_train_options(more: set[str]) -> None:
@@ -164,7 +177,7 @@ def run_installed_tool(
     """Hands the command line over to ``tools/<tool>.py`` of mmdet or mmseg.
 
     The config may be the name of a shipped one; its ``default_scope`` says
-    whose tool runs.
+    whose tool runs. Processes of ``torchrun`` are joined, on CPUs too.
 
     Args:
         tool: ``'train'`` or ``'test'``.
@@ -176,6 +189,9 @@ def run_installed_tool(
     """
     check_stack()
     os.environ.setdefault('NUM_WORKERS', str(workers_of_cores()))
+    launcher = any(w.partition('=')[0] == '--launcher' for w in sys.argv)
+    if started_by_torchrun() and not launcher:
+        sys.argv += ['--launcher', 'pytorch']
     scope, config = 'mmdet', None
     if places := positional_places():
         config = read_model_config(sys.argv[places[0]])

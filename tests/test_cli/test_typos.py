@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from mmengine.config import Config
 
@@ -5,6 +7,7 @@ from mmseg_plugin.cli.arguments import ToolParser
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.config_keys import check_keys
 from mmseg_plugin.cli.configs import find_config
+from mmseg_plugin.cli.launch import check_config
 
 
 @pytest.fixture(scope='module')
@@ -44,6 +47,21 @@ def test_a_mistyped_key_is_refused_with_the_nearest(config, key, meant):
 )
 def test_keys_that_are_read_pass(config, key):
     check_keys(config, [key])
+
+
+def test_keys_are_those_of_a_type_that_is_given_with_them(config, monkeypatch):
+    words = ['train', 'x.py', '--cfg-options']
+    words += ['model.backbone.type=mmdet.SwinTransformer']
+    for key in ('embed_dims', 'embed_dim'):
+        own = config.copy()
+        options = [*words, f'model.backbone.{key}=48']
+        monkeypatch.setattr(sys, 'argv', options)
+        if key == 'embed_dims':
+            check_config(own)
+            assert own.model.backbone.embed_dims == 48
+        else:
+            with pytest.raises(UserError, match='did you mean embed_dims'):
+                check_config(own)
 
 
 def test_a_key_that_is_like_no_other_is_refused_too(config):

@@ -9,8 +9,7 @@ import mmcv
 import numpy as np
 import pytest
 
-from mmseg_plugin.apis.kept_results import KeptResults
-from mmseg_plugin.cli.cli import UserError
+from mmseg_plugin.engine.kept_results import KeptResults
 from tests.test_tools.colour_model import call, write_data, write_model
 from tools import predict
 
@@ -82,7 +81,9 @@ def test_two_processes_go_on_and_give_what_one_gives(root, monkeypatch):
     }
 
     other = arguments(root, 'two', '--score-thr', 0.9)
-    with pytest.raises(UserError, match=r'part of other .*score_thr 0.3, now'):
+    with pytest.raises(
+        ValueError, match=r'part of other .*score_thr 0.3, now'
+    ):
         call(predict.main, monkeypatch, *other)
 
     command = [sys.executable, '-m', 'torch.distributed.run']

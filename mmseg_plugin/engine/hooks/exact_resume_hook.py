@@ -57,6 +57,10 @@ class ExactResumeHook(Hook):
     with any number of workers. Resuming reads no data that was used before,
     and a run over epochs goes on within one.
 
+    With another number of processes a run goes on as well, with other
+    batches: over iterations from the same place of the data, over epochs
+    from the start of the epoch.
+
     With a sampler that is used up in a run over iterations, resuming starts
     it anew; MMEngine's ``InfiniteSampler`` is exact.
     """
@@ -68,7 +72,9 @@ class ExactResumeHook(Hook):
         loader = PlacedLoader(loop.dataloader, runner.seed)
         loop.dataloader = loader
         if isinstance(loop, EpochBasedTrainLoop):
-            loader.start_at(loop.iter - loop.epoch * len(loader))
+            start = loop.iter - loop.epoch * len(loader)
+            # Other numbers of processes have epochs of other lengths.
+            loader.start_at(start if 0 <= start <= len(loader) else 0)
         else:
             loop.dataloader_iterator = _Endless(loader, loop.iter)
 

@@ -66,6 +66,17 @@ def test_a_run_over_epochs_goes_on_within_one(tmp_path):
     assert_same(whole, second)
 
 
+@pytest.mark.parametrize('length', [20, 100])
+def test_epochs_of_another_length_begin_anew(tmp_path, length, monkeypatch):
+    """As with another number of processes."""
+    options = {'hooks': [EXACT], 'by_epoch': True}
+    toy_runner(tmp_path, 3, **options).train()
+    monkeypatch.setattr(Noise, '__len__', lambda data: length)
+    second = toy_runner(tmp_path, 4, resume=True, **options)
+    second.train()
+    assert len(second.model.losses) == length // 2
+
+
 @pytest.mark.parametrize('shuffle', [True, False])
 def test_the_order_is_that_of_mmengine(shuffle):
     data = Noise()

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 
-from mmseg_plugin.cli.cli import UserError
-from mmseg_plugin.engine.files import write_text
+from mmseg_plugin.engine.checkpoint import load_file
+from mmseg_plugin.engine.files import write_checkpoint, write_text
 
 _ASKED, _RECORDS = 'asked.json', 'records'
 
@@ -53,9 +54,11 @@ class KeptResults:
         rank: number of this process; the first one makes the folder.
 
     Raises:
-        UserError: there are parts of something else, or nothing can be
+        ValueError: there are parts of something else, or nothing can be
             written there.
     """
+
+    suffix = '.json'
 
     def __init__(self, out: Path, asked: dict[str, Any], rank: int) -> None:
         self.out = out
@@ -63,12 +66,12 @@ class KeptResults:
         self.folder = out.with_name(f'{out.name}.part')
         self._records = self.folder / _RECORDS
         record = self.folder / _ASKED
-        if rank == 0 and not record.exists():
+        if rank == 0 and not (record.exists() and next(self._all(), None)):
             try:
                 self._records.mkdir(parents=True, exist_ok=True)
                 write_text(json.dumps(asked), record)
             except OSError as error:
-                raise UserError(
+                raise ValueError(
                     f'{self.folder} cannot be written: {error.strerror}'
                 ) from error
         meet()
@@ -76,20 +79,28 @@ class KeptResults:
         changed = [k for k in asked if asked[k] != before.get(k)]
         if changed:
             key = changed[0]
-            raise UserError(
+            raise ValueError(
                 f'{self.folder} holds part of other results ({key} '
                 f'{before.get(key)}, now {asked[key]}): remove it, or name '
-                'another --out'
+                'another folder'
             )
 
+    @staticmethod
+    def _write(record: Any, path: Path) -> None:
+        write_text(json.dumps(record), path)
+
+    @staticmethod
+    def _read(path: Path) -> Any:
+        return json.loads(path.read_text())
+
     def _record(self, name: str) -> Path:
-        return self._records / f'{name}.json'
+        return self._records / f'{name}{self.suffix}'
 
     def has(self, name: str) -> bool:
         """Whether the results of a file are done."""
         return self._record(name).exists()
 
-    def keep(self, name: str, record: dict) -> None:
+    def keep(self, name: str, record: Any) -> None:
         """Takes over the results of one file.
 
         Args:
@@ -98,27 +109,47 @@ class KeptResults:
         """
         path = self._record(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(json.dumps(record), path)
+        self._write(record, path)
 
-    def records(self, names: Sequence[str]) -> Iterator[dict]:
+    def records(self, names: Sequence[str]) -> Iterator[Any]:
         """What was kept for each name, one after another."""
         for name in names:
-            yield json.loads(self._record(name).read_text())
+            yield self._read(self._record(name))
 
     def finish(self) -> None:
         """Gives the folder its name."""
-        shutil.rmtree(self._records)
-        (self.folder / _ASKED).unlink()
         if self.out.exists():
             self.out.rmdir()
         self.folder.rename(self.out)
+        # Whoever is killed from here on has all of it.
+        shutil.rmtree(self.out / _RECORDS)
+        (self.out / _ASKED).unlink()
+
+    def _all(self) -> Iterator[Path]:
+        return self._records.rglob(f'*{self.suffix}')
 
     def count(self) -> int:
         """How many files are done; without any the folder is removed."""
-        done = sum(path.is_file() for path in self._records.rglob('*.json'))
+        done = sum(1 for _ in self._all())
         if not done:
             shutil.rmtree(self.folder, ignore_errors=True)
         return done
+
+
+class KeptTensors(KeptResults):
+    """The same, of records with arrays and tensors."""
+
+    suffix = '.pth'
+
+    @staticmethod
+    def _write(record: Any, path: Path) -> None:
+        write_checkpoint(record, path)
+
+    @staticmethod
+    def _read(path: Path) -> Any:
+        # RLE is bytes, and torch names the type where they are none.
+        with torch.serialization.safe_globals([bytes]):
+            return load_file(path, 'cpu')
 
 
 def write_lists(
