@@ -87,9 +87,10 @@ def run_tool() -> None:
     del sys.argv[1]
     try:
         runpy.run_path(str(tools[name]), run_name='__main__')
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         # As shells report a command that SIGINT ended.
-        print('\ninterrupted', file=sys.stderr)
+        more = f'; {error}' if str(error) else ''
+        print(f'\ninterrupted{more}', file=sys.stderr)
         sys.exit(130)
     except StackError as error:
         refuse(str(error))

@@ -25,7 +25,7 @@ from mmseg_plugin.apis.segments import (
 from mmseg_plugin.apis.tiling import TiledPredictor
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import read_model_config
-from mmseg_plugin.visualization.panels import draw_panels
+from mmseg_plugin.visualization.panels import draw_panels, scored_panels
 
 _LEAST_TILE = 32
 
@@ -150,10 +150,7 @@ class Segmentation:
         Returns:
             RGB, uint8.
         """
-        panels = {
-            kind: [s for s in found if s.score is None or s.score >= score_thr]
-            for kind, found in self.segments.items()
-        }
+        panels = scored_panels(self.segments, score_thr)
         picture = draw_panels(self.image, panels, self.classes, False)
         if out is not None:
             mmcv.imwrite(picture, str(out))

@@ -26,7 +26,7 @@ from mmseg_plugin.engine.kept_results import (
 )
 from mmseg_plugin.segmenter import Segmentation, Segmenter, check_tiles
 from mmseg_plugin.utils.words import counted
-from mmseg_plugin.visualization.panels import draw_panels
+from mmseg_plugin.visualization.panels import draw_panels, scored_panels
 from mmseg_plugin.visualization.video import (
     VIDEO_SUFFIXES,
     Video,
@@ -210,14 +210,10 @@ class Results:
         panels = {} if known is None else {'ground truth': known}
         rows = {}
         for kind, segments in found.items():
-            panels[kind] = [
-                s
-                for s in segments
-                if s.score is None or s.score >= self.score_thr
-            ]
             rows[kind] = coco_results(
                 segments, image_id, ids, self.classes, size
             )
+        panels |= scored_panels(found, self.score_thr)
         drawn = draw_panels(image, panels, self.classes, known is not None)
         mmcv.imwrite(drawn, str(self.folder / name))
         return {'rows': rows, 'without_truth': why}

@@ -85,6 +85,44 @@ def config_of_data(args: argparse.Namespace) -> None:
     sys.argv[1:1] = [str(config), '--work-dir', str(args.work_dir)]
 
 
+def train_config(again: str = '') -> Path:
+    """Trains the config on the command line.
+
+    Args:
+        again: what to do where nothing was saved yet; by default to resume,
+            too, which then begins anew.
+
+    Returns:
+        The folder of the run.
+
+    Raises:
+        KeyboardInterrupt: saying how to go on.
+    """
+    before = _last_checkpoint(_run()[1]) if again else ''
+    try:
+        run_installed_tool('train')
+    except KeyboardInterrupt as error:
+        config, folder = _run()
+        words = f'{config} --work-dir {folder} --resume'
+        if again and _last_checkpoint(folder) == before:
+            words = again
+        raise KeyboardInterrupt(
+            f'go on with: mmseg-plugin train {words}'
+        ) from error
+    return _run()[1]
+
+
+def _run() -> tuple[str, Path]:
+    """Config on the command line, and the folder of its run."""
+    config = sys.argv[positional_places()[0]]
+    return config, work_dir_of(config)
+
+
+def _last_checkpoint(folder: Path) -> str:
+    record = folder / 'last_checkpoint'
+    return record.read_text() if record.is_file() else ''
+
+
 def train_more() -> Path:
     """Goes on with a finished run; see :func:`extend_run` for the rule.
 
@@ -102,28 +140,30 @@ def train_more() -> Path:
     sys.argv[1:] = [str(made.config), '--work-dir', str(args.run)]
     sys.argv += ['--resume', str(made.checkpoint), *rest]
     try:
-        run_installed_tool('train')
+        return train_config(f'--extend {args.extend} {args.run}')
     finally:
         made.checkpoint.unlink(missing_ok=True)
-    return args.run
 
 
-def main() -> None:
-    without_report = take_flag(NO_REPORT)
-    if any(word.partition('=')[0] == '--extend' for word in sys.argv[1:]):
-        work_dir = train_more()
-        if not without_report:
-            report_run(work_dir)
-        return
+def train_anew() -> Path:
+    """Trains data or a config; returns the folder of the run."""
     if args := data_on_command_line():
         config_of_data(args)
     elif any(word.startswith('--from') for word in sys.argv):
         from mmseg_plugin.apis.start import start_from_weights
 
         start_from_weights()
-    run_installed_tool('train')
+    return train_config()
+
+
+def main() -> None:
+    without_report = take_flag(NO_REPORT)
+    if any(word.partition('=')[0] == '--extend' for word in sys.argv[1:]):
+        work_dir = train_more()
+    else:
+        work_dir = train_anew()
     if not without_report:
-        report_run(work_dir_of(sys.argv[positional_places()[0]]))
+        report_run(work_dir)
 
 
 if __name__ == '__main__':

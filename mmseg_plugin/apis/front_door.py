@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmseg_plugin.checks import (
+    CHECKS,
     Finding,
     Options,
     Selection,
@@ -84,8 +85,9 @@ def prepare_data(
                 f'(--seed {seed})'
             )
         made, fixed = _corrected(found, made, fix)
-        if fixed:
-            said.append(f'corrected: {", ".join(fixed)}')
+        said += [
+            f'corrected: {CHECKS[name].message} ({name})' for name in fixed
+        ]
         if not made:
             return found, said
         return with_splits(found, made), said

@@ -198,7 +198,9 @@ def _schedule_lines(facts: DataFacts, made: Choice) -> list[str]:
         "dict(type='CosineAnnealingLR', "
         f'T_max={made.epochs}, convert_to_iter_based=True)]',
         'log_processor = dict(by_epoch=True)',
-        'default_hooks = dict(logger=dict(log_metric_by_epoch=True), '
+        # The last iterations of an epoch are logged, however few.
+        'default_hooks = dict(logger=dict(log_metric_by_epoch=True, '
+        'ignore_last=False), '
         f'checkpoint=dict(by_epoch=True, interval={every}, '
         f'max_keep_ckpts=2, save_best={best}))',
         'custom_hooks = []',

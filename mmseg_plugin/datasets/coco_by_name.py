@@ -1,5 +1,7 @@
 """COCO's instance and panoptic files; names alone tie labels to categories."""
 
+import contextlib
+import io
 import os.path as osp
 import pickle
 from collections.abc import Iterable, Sequence
@@ -166,7 +168,9 @@ class _PanopticFile(_ByName, COCOPanoptic):
             ]
         if 'annotations' in self.dataset:
             self.dataset['annotations'] = list(entries.values())
-        super().createIndex()
+        # It prints that it does.
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().createIndex()
         for number, image in self.imgs.items():
             name = entries.get(number, {}).get('file_name')
             if name is None and number in entries:

@@ -53,10 +53,16 @@ def view_run(
     return view
 
 
-def lead(view: RunView) -> str:
-    """The outcome in one sentence."""
+def lead(view: RunView, name: str = '') -> str:
+    """The outcome in one sentence.
+
+    Args:
+        view: of a run.
+        name: of the run; empty where there is one.
+    """
     found = ', '.join(f'{word}: {value}' for word, value in headline(view))
-    return paragraph(found or 'No result yet.', 'lead')
+    said = found or 'No result yet.'
+    return paragraph(f'{name} – {said}' if name else said, 'lead')
 
 
 def sections_of(view: RunView, name: str = '') -> list[Section]:
@@ -101,7 +107,8 @@ def build_report(
         title, said = f'Run {names[0]}', lead(views[0])
         sections = sections_of(views[0])
     else:
-        title, said = f'Runs {", ".join(names)}', ''
+        title = f'Runs {", ".join(names)}'
+        said = ''.join(lead(view, view.name) for view in views)
         sections = [Section('Comparison', comparison(views))]
         for view in views:
             sections += sections_of(view, view.name)

@@ -171,7 +171,7 @@ def _loss(runs: Sequence[RunView]) -> str:
             found.append(Curve(run.name, np.array(steps), np.array(values)))
     if not found:
         return ''
-    panel = Panel('total loss', 'iteration', 'loss', found)
+    panel = Panel('total loss', 'iteration', 'loss', found, far=True)
     return curves([panel], 'total loss of each run')
 
 

@@ -13,7 +13,12 @@ import cv2
 import matplotlib
 import numpy as np
 
-from mmseg_plugin.visualization.plots import INK, Panel, figure_of
+from mmseg_plugin.visualization.plots import (
+    INK,
+    Panel,
+    common_limits,
+    figure_of,
+)
 
 _IDS = count()
 _DROPPED = re.compile(
@@ -136,28 +141,33 @@ def picture(image: np.ndarray, text: str, caption: str = '') -> str:
 
 
 def curves(panels: Sequence[Panel], text: str, caption: str = '') -> str:
-    """Panels of curves as a drawing in the colours of the page.
+    """Panels of curves as drawings in the colours of the page.
 
     Args:
-        panels: see :func:`figure_of`.
+        panels: as many beside each other as the page has room for.
         text: for those who do not see it.
         caption: below it.
     """
+    limits = common_limits(list(panels)) if len(panels) > 1 else None
+    drawn = ''.join(_drawing(panel, limits, text) for panel in panels)
+    return (
+        f'<figure class="curves"><div>{drawn}</div>'
+        f'<figcaption>{escape(caption)}</figcaption></figure>'
+    )
+
+
+def _drawing(
+    panel: Panel, limits: tuple[float, float] | None, text: str
+) -> str:
     buffer = io.StringIO()
     options: Any = {'svg.fonttype': 'none', 'svg.hashsalt': 'mmseg_plugin'}
     with matplotlib.rc_context(options):
-        figure = figure_of(list(panels))
+        figure = figure_of([panel], limits)
         figure.savefig(buffer, format='svg', transparent=True)
     svg = _DROPPED.sub('', buffer.getvalue()).strip()
-    svg = svg.replace(INK, 'currentColor')
-    svg = _own_ids(svg)
-    svg = svg.replace(
-        '<svg ', f'<svg role="img" aria-label="{escape(text)}" ', 1
-    )
-    return (
-        f'<figure class="curves">{svg}'
-        f'<figcaption>{escape(caption)}</figcaption></figure>'
-    )
+    svg = _own_ids(svg.replace(INK, 'currentColor'))
+    label = escape(f'{text}: {panel.title}')
+    return svg.replace('<svg ', f'<svg role="img" aria-label="{label}" ', 1)
 
 
 def _own_ids(svg: str) -> str:

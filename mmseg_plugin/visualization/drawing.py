@@ -17,10 +17,10 @@ from mmseg_plugin.visualization.placing import Spot, place_labels
 
 # Longer side of a picture, in pixels, from which thin lines can be told apart.
 _MIN_SIDE = 768
-# Pixels.
-_LABEL, _TITLE = 11, 14
-# Left edge of a label, in the colour of its object; dash of an outline.
-_BAR, _DASH = 4, 8
+# Pixels of a picture of that size; larger ones have larger letters.
+_LABEL, _TITLE, _TITLE_BAR = 12, 14, 22
+# Left edge of a label, in the colour of its object; outline, and its dash.
+_BAR, _LINE, _DASH = 4, 2, 8
 _BLACK = (0, 0, 0)
 
 
@@ -63,6 +63,11 @@ class Style(NamedTuple):
     mark: str = ''
 
 
+def _scaled(size: int, picture: np.ndarray) -> int:
+    """Pixels in a picture that is looked at as a whole, however large."""
+    return round(size * max(1.0, max(picture.shape[:2]) / _MIN_SIDE))
+
+
 def draw_segments(
     image: np.ndarray,
     segments: Sequence[Segment],
@@ -102,7 +107,8 @@ def draw_segments(
             _paint_mask(picture, segment, color, scale, bool(style.mark))
         else:
             corners = np.rint(segment.box * scale).astype(int).tolist()
-            cv2.rectangle(picture, corners[:2], corners[2:], color, 2)
+            line = _scaled(_LINE, picture)
+            cv2.rectangle(picture, corners[:2], corners[2:], color, line)
     _write_labels(picture, drawn, classes, scale)
     return with_title(picture, title)
 
@@ -126,14 +132,17 @@ def _paint_mask(
     contours, _ = cv2.findContours(
         large.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
     )
+    line, dash = _scaled(_LINE, picture), _scaled(_DASH, picture)
     if not dashed:
-        cv2.drawContours(picture, contours, -1, color, 2, offset=start)
+        cv2.drawContours(picture, contours, -1, color, line, offset=start)
         return
-    cv2.drawContours(picture, contours, -1, _BLACK, 3, offset=start)
+    cv2.drawContours(picture, contours, -1, _BLACK, line + 1, offset=start)
+    half = line // 2
     for contour in contours:
         points = contour[:, 0] + start
-        for x, y in points[np.arange(len(points)) // _DASH % 2 == 0]:
-            picture[max(y - 1, 0) : y + 1, max(x - 1, 0) : x + 1] = color
+        for x, y in points[np.arange(len(points)) // dash % 2 == 0]:
+            rows = slice(max(y - half, 0), y + half)
+            picture[rows, max(x - half, 0) : x + half] = color
 
 
 def _write_labels(
@@ -144,6 +153,7 @@ def _write_labels(
 ) -> None:
     """Small objects have no other place for their labels: they choose."""
     texts, boxes = [], []
+    letter, bar = _scaled(_LABEL, picture), _scaled(_BAR, picture)
     for segment, style in reversed(drawn):
         name = ' '.join(filter(None, (style.mark, classes[segment.label])))
         forms = [name]
@@ -154,12 +164,12 @@ def _write_labels(
         most = 1.5 * (box.x2 - box.x1)
         # A mark is what the picture is for.
         if style.mark:
-            most = max(most, text_width(forms[0], _LABEL))
-        texts.append([t for t in forms if text_width(t, _LABEL) <= most])
+            most = max(most, text_width(forms[0], letter))
+        texts.append([t for t in forms if text_width(t, letter) <= most])
         boxes.append(box)
-    widths = [[text_width(t, _LABEL) + _BAR for t in some] for some in texts]
+    widths = [[text_width(t, letter) + bar for t in some] for some in texts]
     size = (picture.shape[0], picture.shape[1])
-    places = place_labels(boxes, widths, _LABEL + 3, size)
+    places = place_labels(boxes, widths, letter + bar - 1, size)
     for (_, style), forms, place in zip(
         reversed(drawn), texts, places, strict=True
     ):
@@ -167,15 +177,18 @@ def _write_labels(
             number, spot = place
             last = (spot.x2 - 1, spot.y2 - 1)
             cv2.rectangle(picture, spot[:2], last, _BLACK, -1)
-            edge = (spot.x1 + 2, spot.y2 - 1)
+            edge = (spot.x1 + bar // 2, spot.y2 - 1)
             color = PALETTE[style.colour][::-1]
             cv2.rectangle(picture, spot[:2], edge, color, -1)
-            start = (spot.x1 + _BAR, spot.y2 - 3)
-            write(picture, forms[number], start, _LABEL)
+            start = (spot.x1 + bar, spot.y2 - bar + 1)
+            write(picture, forms[number], start, letter)
 
 
 def with_title(picture: np.ndarray, title: str) -> np.ndarray:
     """The picture, uint8 (h, w, 3), below a bar with the title."""
-    bar = np.zeros((22, picture.shape[1], 3), np.uint8)
-    write(bar, title, (4, 16), _TITLE)
-    return np.concatenate([bar, picture])
+    bar, letter, margin = (
+        _scaled(size, picture) for size in (_TITLE_BAR, _TITLE, _BAR)
+    )
+    line = np.zeros((bar, picture.shape[1], 3), np.uint8)
+    write(line, title, (margin, bar - margin - 2), letter)
+    return np.concatenate([line, picture])

@@ -1,5 +1,6 @@
 """Training samples after augmentation, as a model is given them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,15 +75,18 @@ def draw_input(
 
 
 def contact_sheet(
-    pictures: Sequence[np.ndarray], columns: int = 4, width: int = 480
+    pictures: Sequence[np.ndarray],
+    columns: int | None = None,
+    width: int = 640,
 ) -> np.ndarray:
     """Pictures in rows, each of one width.
 
     Args:
         pictures: BGR (h, w, 3), uint8.
-        columns: pictures a row.
+        columns: pictures a row; None: about as many as rows.
         width: of a picture, in pixels.
     """
+    columns = columns or math.ceil(len(pictures) ** 0.5)
     small = []
     for one in pictures:
         height = max(1, round(one.shape[0] * width / one.shape[1]))

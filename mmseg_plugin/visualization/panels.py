@@ -13,6 +13,27 @@ MISSED, FALSE = 'missed', 'false'
 _GAP = 6
 
 
+def scored_panels(
+    kinds: Mapping[str, Sequence[Segment]], score_thr: float
+) -> dict[str, list[Segment]]:
+    """Results that score enough, by a title that says so where none does.
+
+    Args:
+        kinds: segments of each kind of result.
+        score_thr: least score; segments without a score are kept.
+    """
+    panels = {}
+    for kind, found in kinds.items():
+        scores = [s.score for s in found if s.score is not None]
+        title = kind
+        if scores and max(scores) < score_thr:
+            title += f': none from {score_thr:g} on, at best {max(scores):.2f}'
+        panels[title] = [
+            s for s in found if s.score is None or s.score >= score_thr
+        ]
+    return panels
+
+
 def draw_panels(
     image: np.ndarray,
     panels: Mapping[str, Sequence[Segment]],

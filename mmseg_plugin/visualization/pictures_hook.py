@@ -15,7 +15,7 @@ from mmseg_plugin.apis.predictor import validation_reader
 from mmseg_plugin.apis.segments import segments_of
 from mmseg_plugin.registry import HOOKS
 from mmseg_plugin.visualization.inputs import contact_sheet, draw_input
-from mmseg_plugin.visualization.panels import draw_panels
+from mmseg_plugin.visualization.panels import draw_panels, scored_panels
 
 FOLDER, FIRST_BATCH = 'pictures', 'first_batch.jpg'
 
@@ -112,14 +112,7 @@ class PicturesHook(Hook):
         classes = label_names(runner.cfg, classes)
         image = validation_reader(runner.cfg)(Path(sample.img_path))
         kinds = segments_of(sample.cpu(), len(classes))
-        shown = {
-            kind: [
-                s
-                for s in segments
-                if s.score is None or s.score >= self.score_thr
-            ]
-            for kind, segments in kinds.items()
-        }
+        shown = scored_panels(kinds, self.score_thr)
         if not shown:
             return
         drawn = draw_panels(image, shown, classes, False)

@@ -23,6 +23,8 @@ _COLORS = (
 INK = '#010203'
 _LINES = ('-', '--', '-.', ':')
 _MARKERS = 'os^Dv*XP<>'
+# From this ratio on small values are a line at the bottom.
+_FAR = 30
 
 
 class Curve(NamedTuple):
@@ -35,12 +37,18 @@ class Curve(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One pair of axes."""
+    """One pair of axes; ``far``: large and small values alike are shown."""
 
     title: str
     x_label: str
     y_label: str
     curves: list[Curve]
+    far: bool = False
+
+    def values(self) -> np.ndarray:
+        """Those of all curves that are finite, (n,)."""
+        every = np.concatenate([np.ravel(c.y) for c in self.curves])
+        return every[np.isfinite(every)].astype(float)
 
 
 def save_plot(panels: list[Panel], path: Path) -> None:
@@ -53,8 +61,15 @@ def save_plot(panels: list[Panel], path: Path) -> None:
     figure_of(panels).savefig(path, dpi=90, pil_kwargs={'optimize': True})
 
 
-def figure_of(panels: list[Panel]) -> Figure:
-    """See :func:`save_plot`."""
+def figure_of(
+    panels: list[Panel], limits: tuple[float, float] | None = None
+) -> Figure:
+    """See :func:`save_plot`.
+
+    Args:
+        panels: as there.
+        limits: of the values that are shown; None: by the curves.
+    """
     rows = max(len(panel.curves) for panel in panels)
     figure = Figure(
         figsize=(5.2 * len(panels), 4 + 0.12 * rows), layout='constrained'
@@ -65,7 +80,27 @@ def figure_of(panels: list[Panel]) -> Figure:
     )
     for axes, panel in zip(np.ravel(grid), panels, strict=True):
         _draw(axes, panel)
+        if limits is not None:
+            axes.set_ylim(limits)
     return figure
+
+
+def common_limits(panels: list[Panel]) -> tuple[float, float] | None:
+    """Of panels of one unit, so that they can be compared; else None."""
+    values = np.concatenate([panel.values() for panel in panels])
+    if len({panel.y_label for panel in panels}) > 1 or not values.size:
+        return None
+    low, high = float(values.min()), float(values.max())
+    if any(_is_far(panel) for panel in panels) and low > 0:
+        return 0.8 * low, 1.25 * high
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
+    return low - margin, high + margin
+
+
+def _is_far(panel: Panel) -> bool:
+    values = panel.values()
+    positive = panel.far and values.size and values.min() > 0
+    return bool(positive) and values.max() > _FAR * values.min()
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
@@ -85,6 +120,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
             linewidth=1.3,
             label=curve.label,
         )
+    if _is_far(panel):
+        axes.set_yscale('log')
     axes.set_xlabel(panel.x_label, color=INK)
     axes.set_ylabel(panel.y_label, color=INK)
     set_line(axes.set_title('', color=INK), panel.title, 'large')

@@ -178,7 +178,7 @@ def roboflow_root(root, used=False):
 def test_a_root_category_of_a_class_name_is_left_out(tmp_path, capsys):
     roboflow_root(tmp_path / 'data')
     path = new(tmp_path / 'data', tmp_path / 'x.py')
-    assert 'corrected: categories.root' in capsys.readouterr().out
+    assert 'class (categories.root)' in capsys.readouterr().out
     config = Config.fromfile(path)
     data = DATASETS.build(config.train_dataloader.dataset)
     assert data.metainfo['classes'] == ('cat', 'dog')

@@ -12,6 +12,7 @@ from mmseg_plugin.reporting.measures import measure
 from mmseg_plugin.reporting.records import Judged
 from mmseg_plugin.reporting.run_files import RunFiles
 from mmseg_plugin.reporting.sections.classes import classes
+from mmseg_plugin.reporting.sections.confusion import confused
 from mmseg_plugin.reporting.sections.outcome import headline
 from mmseg_plugin.reporting.view import JudgedView, RunView
 from tests.test_reporting.drawn import SIZE, judged
@@ -83,3 +84,19 @@ def test_ap_names_its_number_of_detections(kind):
         ((word, _),) = headline(run)
         for text in (word, classes(run), comparison(runs)):
             assert (said in text) == (kind == 'instances')
+
+
+@pytest.mark.parametrize('kind', ['instances', 'semantic'])
+def test_classes_that_are_taken_for_others_are_listed(kind):
+    run = judged(1, 1, kind, skill=1.0)
+    (record,) = run.images
+    for regions in (record.truth, record.found):
+        regions[:] = [r._replace(label=0, crowd=False) for r in regions]
+    view = RunView(None, 'run', [JudgedView(run)])
+    # Objects that moved leave pixels to void.
+    right = 'no class was taken for another' in confused(view)
+    assert right == (kind == 'instances')
+    record.found[0] = record.found[0]._replace(label=2)
+    rows = re.findall('<tr><td>(.*?)</td><td>(.*?)</td>', confused(view))
+    assert ('a', 'c') in rows
+    assert rows.count(('a', 'void')) == (kind == 'semantic')

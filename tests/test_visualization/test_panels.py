@@ -1,7 +1,7 @@
 import numpy as np
 
 from mmseg_plugin.visualization import panels
-from mmseg_plugin.visualization.panels import draw_panels
+from mmseg_plugin.visualization.panels import draw_panels, scored_panels
 from tests.test_visualization.test_colours import LEFT, RIGHT, segment
 
 IMAGE = np.full((40, 60, 3), 90, np.uint8)
@@ -39,3 +39,12 @@ def test_the_colour_of_an_object_is_in_both_panels():
     )
     missed = draw_panels(IMAGE, {'truth': [LEFT], 'it': []}, CLASSES, True)
     assert (missed[:, :half] != drawn[:, :half]).any()
+
+
+def test_a_title_says_why_nothing_is_drawn():
+    low, high = (LEFT._replace(score=score) for score in (0.1, 0.7))
+    kinds = {'instances': [low, high], 'panoptic': [LEFT._replace(score=None)]}
+    assert scored_panels(kinds, 0.3) == {**kinds, 'instances': [high]}
+    (title,) = scored_panels({'instances': [low]}, 0.3)
+    assert title == 'instances: none from 0.3 on, at best 0.10'
+    assert scored_panels({'instances': []}, 0.3) == {'instances': []}

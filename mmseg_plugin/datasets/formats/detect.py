@@ -153,6 +153,8 @@ def _by_folder(root: Path) -> DataFound | None:
         if len(found) != 1 or name in splits:
             continue
         ((path, data),) = found.items()
+        if _is_empty(name, data):
+            continue
         kind, splits[name] = _coco_split(path, data, folder)
         if kind == 'panoptic':
             return None
@@ -170,7 +172,7 @@ def _coco(root: Path) -> DataFound | None:
     for path in files:
         name = split_of(path.stem) or ('train' if len(files) == 1 else None)
         data = _read_coco(path) if name else None
-        if name is None or data is None:
+        if name is None or data is None or _is_empty(name, data):
             continue
         kind, split = _coco_split(path, data, root)
         if kind == 'instances' or (split.seg_dir and split.seg_dir.is_dir()):
@@ -186,6 +188,11 @@ def _coco(root: Path) -> DataFound | None:
                 root, "COCO's layout", kind, splits, ignored=ignored
             )
     return None
+
+
+def _is_empty(name: str, data: dict) -> bool:
+    """Roboflow writes a file for splits that got no image."""
+    return name != 'train' and data.get('images') == []
 
 
 def _rank(path: Path) -> tuple[int, str]:

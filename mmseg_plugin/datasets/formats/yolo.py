@@ -73,7 +73,8 @@ def read_yolo(root: Path, settings_file: Path) -> dict[str, dict]:
             images = [i for p in places for i in lists.images(str(p))]
             if split == 'train':
                 _look_for_labels(images, settings_file)
-            found[split] = _read_split(root, images, names)
+            if images:
+                found[split] = _read_split(root, images, names)
     if 'train' not in found:
         raise DataError(f'{settings_file} names no train folder')
     return found

@@ -3,6 +3,7 @@
 import logging
 import resource
 from datetime import timedelta
+from numbers import Real
 from typing import Any
 
 from mmengine.logging import MMLogger
@@ -122,7 +123,7 @@ class LogLines(LogProcessor):
         metrics = [
             f'{name.partition("/")[2] or name} {value:.4g}'
             for name, value in values.items()
-            if isinstance(value, int | float) and 'time' not in name
+            if isinstance(value, Real) and 'time' not in name
         ]
         shown = metrics[:_MOST_METRICS]
         if len(metrics) > len(shown):

@@ -25,12 +25,18 @@ def _counts(kind: JudgedView) -> np.ndarray:
 
 
 def _mistakes(kind: JudgedView) -> str:
-    names = [*kind.judged.classes, 'nothing']
-    unit = 'pixels' if kind.judged.kind == 'semantic' else 'objects'
+    semantic = kind.judged.kind == 'semantic'
     counts = _counts(kind)
+    word = KIND_WORDS[kind.judged.kind].capitalize()
+    names = list(kind.judged.classes)
     totals = counts.sum(1)
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
+    if semantic:
+        names.append('void')
+    else:
+        # Far more are missed or invented, which the classes tell.
+        wrong = wrong[:-1, :-1]
     order = np.argsort(-wrong, axis=None, kind='stable')[:_MOST]
     rows = []
     for place in order:
@@ -38,18 +44,24 @@ def _mistakes(kind: JudgedView) -> str:
         if not wrong[truth, found]:
             break
         share = float(wrong[truth, found] / totals[truth])
-        if truth == len(names) - 1:
-            share = float('nan')
-        rows.append(
-            (names[truth], names[found], int(wrong[truth, found]), share)
-        )
-    word = KIND_WORDS[kind.judged.kind].capitalize()
+        row = (names[truth], names[found], int(wrong[truth, found]), share)
+        rows.append(row)
     if not rows:
-        return paragraph(f'{word}: no mistake.')
-    return table(
-        ('is', 'was taken for', unit, 'share of the class'),
-        rows,
-        f'{word}: the {len(rows)} most frequent mistakes; "nothing" is '
-        'missed on the right, invented on the left.',
-        digits=2,
+        said = f'{word}: no class was taken for another.'
+        return paragraph(said) + _rest(counts, semantic)
+    said = f'{word}: the most frequent mistakes.'
+    unit = 'pixels' if semantic else 'objects'
+    heads = ('is', 'was taken for', unit, 'share of the class')
+    return table(heads, rows, said, digits=2) + _rest(counts, semantic)
+
+
+def _rest(counts: np.ndarray, semantic: bool) -> str:
+    if semantic:
+        return ''
+    mixed = counts[:-1, :-1].sum() - np.trace(counts[:-1, :-1])
+    missed, invented = counts[:-1, -1].sum(), counts[-1].sum()
+    return paragraph(
+        f'{mixed} objects were taken for another class, {missed} were '
+        f'missed, and {invented} results are no object.',
+        'soft',
     )

@@ -74,10 +74,12 @@ def loss_panels(lines: list[dict]) -> list[Panel]:
             )
             for kind in kinds
         ]
-        panels.append(Panel(group or 'losses', _X, 'sum over layers', shown))
+        title = group or 'losses'
+        panels.append(Panel(title, _X, 'sum over layers', shown, far=True))
     if not panels:
         total = [line['loss'] for line in lines]
-        panels = [Panel('loss', _X, 'loss', [_curve('loss', steps, total)])]
+        curve = _curve('loss', steps, total)
+        panels = [Panel('loss', _X, 'loss', [curve], far=True)]
     return panels
 
 

@@ -45,6 +45,8 @@ def images(run: RunView) -> str:
         return paragraph('No image has an object.', 'note')
     worst = ranked[:WORST]
     best = [pair for pair in ranked[::-1][:BEST] if pair not in worst]
+    # Where nothing is right none is better than another.
+    best = [(value, number) for value, number in best if value > 0]
     parts = [paragraph(_HOW[kind.judged.kind == 'semantic'], 'soft')]
     for title, chosen in (('Worst', worst), ('Best', best)):
         if chosen:

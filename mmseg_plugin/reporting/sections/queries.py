@@ -81,4 +81,4 @@ def denoising_panel(lines: list[dict]) -> Panel | None:
             for one in sums
         ]
         found.append(Curve(name, steps, np.array(values)))
-    return Panel('queries', 'iteration', 'sum of losses', found)
+    return Panel('queries', 'iteration', 'sum of losses', found, far=True)

@@ -11,8 +11,8 @@ from mmseg_plugin.reporting.view import RunView
 from mmseg_plugin.visualization.inputs import contact_sheet
 from mmseg_plugin.visualization.pictures_hook import FIRST_BATCH, FOLDER
 
-# Evaluations that are shown, and the width of each picture, in pixels.
-_MOST, _WIDTH = 6, 460
+# Evaluations that are shown, pictures a row, and its width in pixels.
+_MOST, _COLUMNS, _WIDTH = 6, 3, 1400
 
 
 def samples(run: RunView) -> str:
@@ -35,7 +35,7 @@ def samples(run: RunView) -> str:
 
 
 def _fitting(image: np.ndarray) -> np.ndarray:
-    scale = min(1.0, 1400 / image.shape[1])
+    scale = min(1.0, _WIDTH / image.shape[1])
     return cv2.resize(
         image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
     )
@@ -62,7 +62,11 @@ def _over_time(folder: Path) -> str:
     shown = {step: image for step, image in read.items() if image is not None}
     if not shown:
         return ''
-    sheet = contact_sheet(list(shown.values()), columns=3, width=_WIDTH)
+    # Several panels beside each other need the whole row.
+    wide = any(one.shape[1] > 2 * one.shape[0] for one in shown.values())
+    columns = 1 if wide else _COLUMNS
+    pictures = list(shown.values())
+    sheet = contact_sheet(pictures, columns, _WIDTH // columns)
     when = ', '.join(map(str, shown))
     caption = f'What was found in one image after {when} iterations.'
     return picture(sheet, 'predictions over the training', caption)

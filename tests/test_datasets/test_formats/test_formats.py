@@ -332,6 +332,22 @@ def test_what_is_no_data_is_refused(tmp_path):
         prepare_data(tmp_path / 'none')
 
 
+@pytest.mark.parametrize('form', ['roboflow', 'coco', 'yolo'])
+def test_a_split_without_images_is_none(form, tmp_path):
+    writers.WRITERS[form](tmp_path)
+    empty = json.dumps({**writers.coco([]), 'images': []})
+    for file in (
+        *tmp_path.glob('valid/*.json'),
+        *tmp_path.rglob('*_val.json'),
+    ):
+        file.write_text(empty)
+    for image in (tmp_path / 'images' / 'val').glob('*.png'):
+        image.unlink()
+    found, said = prepared(tmp_path)
+    assert 'no validation split' in said[1]
+    assert set(found.splits) == {'train', 'val'}
+
+
 def test_names_of_splits():
     assert split_of('instances_train2017') == 'train'
     assert split_of('valid') == 'val'
