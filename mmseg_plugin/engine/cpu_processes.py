@@ -1,6 +1,7 @@
 """``--launcher pytorch`` where no GPU is: processes are joined by gloo."""
 
 import functools
+import os
 from typing import Any
 
 import mmengine.dist.utils as mmengine_dist
@@ -13,11 +14,28 @@ from torch import nn
 _WRAPPER = 'MMDistributedDataParallel'
 
 
-def _join_by_gloo(
+def join_by_gloo(**kwargs: Any) -> None:
+    """Joins the processes of ``torchrun``, at a restart as well.
+
+    They then meet in the store of the first start, where the addresses of
+    processes that are gone would be found.
+
+    Args:
+        **kwargs: of ``init_process_group``.
+    """
+    found = next(dist.rendezvous('env://'))
+    restart = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
+    store = dist.PrefixStore(f'restart_{restart}', found[0])
+    dist.init_process_group(
+        'gloo', store=store, rank=found[1], world_size=found[2], **kwargs
+    )
+
+
+def _instead_of_a_gpu(
     backend: str, init_backend: str = 'torch', **kwargs: Any
 ) -> None:
     """Takes the place of MMEngine's, which asks for a GPU of each process."""
-    dist.init_process_group('gloo', **kwargs)
+    join_by_gloo(**kwargs)
 
 
 def register_cpu_processes() -> None:
@@ -29,7 +47,7 @@ def register_cpu_processes() -> None:
     wrap = Runner.wrap_model
     if get_device() != 'cpu' or hasattr(wrap, '__wrapped__'):
         return
-    mmengine_dist._init_dist_pytorch = _join_by_gloo
+    mmengine_dist._init_dist_pytorch = _instead_of_a_gpu
 
     @functools.wraps(wrap)
     def on_cpus(

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 from mmseg_plugin.engine.checkpoint import load_file
+from mmseg_plugin.engine.cpu_processes import join_by_gloo
 from mmseg_plugin.engine.files import write_checkpoint, write_text
 
 _ASKED, _RECORDS = 'asked.json', 'records'
@@ -29,7 +30,7 @@ def processes() -> Iterator[tuple[int, int]]:
         yield 0, 1
         return
     # One may be done long before another is.
-    dist.init_process_group('gloo', timeout=datetime.timedelta(days=30))
+    join_by_gloo(timeout=datetime.timedelta(days=30))
     try:
         yield dist.get_rank(), count
     finally:
