@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from harness import BENCHES, CPU
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 OTHER = 'Python, NumPy'
 LARGEST = 5
@@ -18,11 +18,16 @@ class Seconds(TorchDispatchMode):
     """CPU time of each operator while it is entered, those of gradients too.
 
     An operator of several parts counts as its parts, one of our own as one.
+
+    Attributes:
+        of: seconds of each.
+        flops: additions and multiplications of products and convolutions.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.of: Counter[str] = Counter()
+        self.flops = 0
 
     def __torch_dispatch__(
         self,
@@ -31,21 +36,27 @@ class Seconds(TorchDispatchMode):
         args: tuple = (),
         kwargs: dict | None = None,
     ) -> Any:
+        kwargs = kwargs or {}
+        kind = func.overloadpacket
         start = time.thread_time()
-        result = func(*args, **(kwargs or {}))
-        self.of[func.overloadpacket.__name__] += time.thread_time() - start
+        result = func(*args, **kwargs)
+        self.of[kind.__name__] += time.thread_time() - start
+        # Those in place count as the others.
+        name = kind.__name__.rstrip('_')
+        count = flop_registry.get(getattr(torch.ops.aten, name, None))
+        if count is not None:
+            self.flops += count(*args, **kwargs, out_val=result)
         return result
 
 
-def parts_of(call: Callable[[], Any]) -> tuple[float, Counter[str]]:
-    """Seconds of a call, and of its parts."""
+def parts_of(call: Callable[[], Any]) -> tuple[float, Seconds]:
+    """Seconds of a call, and its parts."""
     call()
     total = CPU.seconds(call)
     with Seconds() as seen:
         call()
-    parts = seen.of
-    parts[OTHER] = max(total - parts.total(), 0)
-    return total, parts
+    seen.of[OTHER] = max(total - seen.of.total(), 0)
+    return total, seen
 
 
 def show_parts(names: Sequence[str]) -> None:
@@ -61,17 +72,15 @@ def show_parts(names: Sequence[str]) -> None:
             continue
         arms = BENCHES[name].arms(CPU.device)
         for arm, call in zip(arms._fields, arms, strict=True):
-            total, parts = parts_of(call)
-            with FlopCounterMode(display=False) as counter:
-                call()
-            bound = counter.get_total_flops() / rate
+            total, seen = parts_of(call)
+            whole = max(seen.of.total(), 1e-9)
             shares = [
-                f'{part} {seconds / max(parts.total(), 1e-9):.0%}'
-                for part, seconds in parts.most_common(LARGEST)
+                f'{part} {seconds / whole:.0%}'
+                for part, seconds in seen.of.most_common(LARGEST)
             ]
             print(
                 f'{name}, {arm}: {total:.4g} s, products at least '
-                f'{bound:.3g} s; {", ".join(shares)}',
+                f'{seen.flops / rate:.3g} s; {", ".join(shares)}',
                 flush=True,
             )
 

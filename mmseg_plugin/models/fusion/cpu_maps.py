@@ -161,8 +161,7 @@ class Resizes:
         )
         self.size = sizes.image
         near, far, *_ = self.columns[1].taps
-        sides = [near] if far is None else [near, far]
-        self.padded_columns = torch.stack(sides)
+        self.padded_columns = None if far is None else torch.stack((near, far))
         height, width = low
         every = self.spans(np.array([[0, 0, width, height]]))
         self.whole = self.part(*(spans.of(0) for spans in every))
@@ -187,20 +186,18 @@ class Resizes:
     def part(self, row: _Spans, column: _Spans) -> _Part:
         """How the part ``out`` is made."""
         chosen = slice(*column.out)
+        made_of: slice | Tensor = chosen
         pad, final = self.rows
-        second = self.columns[1]
         weights = None
-        if not second.same:
-            _, _, near, far = second.taps
+        if self.padded_columns is not None:
+            made_of = self.padded_columns[:, chosen].flatten()
+            _, _, near, far = self.columns[1].taps
             weights = near[chosen, 0], far[chosen, 0]
         first = int(row.padded[0])
         return _Part(
             (slice(*row.low), slice(*column.low)),
             (
-                self.columns[0].tap(
-                    self.padded_columns[:, chosen].flatten(),
-                    int(column.low[0]),
-                ),
+                self.columns[0].tap(made_of, int(column.low[0])),
                 pad.tap(slice(*row.padded), int(row.low[0])),
             ),
             weights,
