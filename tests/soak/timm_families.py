@@ -169,7 +169,8 @@ def survey(timm: Any, family: str) -> Row:
         torch.manual_seed(0)
         backbone = TimmBackbone(name, pretrained=False, strides=strides)
     except ValueError as error:
-        return Row(family, name, fault=str(error))
+        fault = str(error).removeprefix(f'{name} of timm ')
+        return Row(family, name, fault=fault.partition(': choose')[0])
     try:
         check_maps(backbone)
         check_features(timm, backbone)

@@ -146,7 +146,7 @@ class TimmBackbone(BaseModule):
         height, width = x.shape[-2:]
         below, right = -height % self.divisor, -width % self.divisor
         padded = F.pad(x, (0, right, 0, below)) if below or right else x
-        maps = [self._channels_first(m) for m in self.body(padded)]
+        maps = [_channels_first(self.body, m) for m in self.body(padded)]
         if self.pyramid is not None:
             maps = list(self.pyramid(maps[0], padded.shape[-2:]))
         return tuple(
@@ -154,10 +154,32 @@ class TimmBackbone(BaseModule):
             for m, s in zip(maps, self.strides, strict=True)
         )
 
-    def _channels_first(self, features: Tensor) -> Tensor:
-        if 'NHWC' in str(getattr(self.body, 'output_fmt', '')):
-            return features.permute(0, 3, 1, 2).contiguous()
-        return features
+
+def _channels_first(body: nn.Module, features: Tensor) -> Tensor:
+    if 'NHWC' in str(getattr(body, 'output_fmt', '')):
+        return features.permute(0, 3, 1, 2).contiguous()
+    return features
+
+
+def _check_sizes(
+    body: Any, maps: Sequence[Tensor], sides: tuple[int, int]
+) -> None:
+    """Whether maps cover the image, which unpadded convolutions cut.
+
+    Raises:
+        ValueError: one does not.
+    """
+    for stride, features in zip(
+        body.feature_info.reduction(), maps, strict=True
+    ):
+        found = tuple(_channels_first(body, features).shape[2:])
+        wanted = tuple(math.ceil(side / stride) for side in sides)
+        # Larger ones are hardly asked for.
+        if found != wanted and stride >= 4:
+            raise ValueError(
+                f'its map of stride {stride} is {found} for images of '
+                f'{sides}, not {wanted}'
+            )
 
 
 def describe(name: str) -> tuple[Any, int]:
@@ -168,7 +190,8 @@ def describe(name: str) -> tuple[Any, int]:
         width of images.
 
     Raises:
-        ValueError: it takes images of one size only.
+        ValueError: it takes images of one size only, or its maps leave out
+            their borders.
     """
     with torch.device('meta'), torch.no_grad():
         model = _build(name, False).eval()
@@ -181,9 +204,11 @@ def describe(name: str) -> tuple[Any, int]:
         made_for = _timm().get_pretrained_cfg(name).input_size[-2:]
         whole = math.lcm(least, *made_for)
         for divisor in (least, whole) if whole <= _MOST else (least,):
+            sides = 3 * divisor, 5 * divisor
             try:
-                model(torch.zeros(1, 3, 3 * divisor, 5 * divisor))
-            except (AssertionError, RuntimeError) as error:
+                maps = model(torch.zeros(1, 3, *sides))
+                _check_sizes(model, maps, sides)
+            except (AssertionError, RuntimeError, ValueError) as error:
                 reason = error
             else:
                 return info, divisor

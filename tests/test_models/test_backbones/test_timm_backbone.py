@@ -200,6 +200,7 @@ def test_checkpointing_changes_no_gradient(name):
         ),
         ({'name': 'resnet18', 'strides': (4, 6)}, r'none of \[6\]'),
         ({'name': 'hiera_tiny_224'}, 'does not take images of any size'),
+        ({'name': 'inception_v3'}, 'its map of stride 4 is'),
         ({'name': 'repvit_m0_9', 'with_cp': True}, ''),
     ],
 )
