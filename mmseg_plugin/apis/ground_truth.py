@@ -15,11 +15,13 @@ from mmseg_plugin.datasets.annotation_files import (
     listed_annotations,
 )
 from mmseg_plugin.datasets.annotations import (
+    is_crowd,
     object_box,
     object_mask,
     place,
 )
 from mmseg_plugin.datasets.panoptic_files import (
+    check_present,
     entries_by_image,
     read_segment_ids,
 )
@@ -149,8 +151,22 @@ class GroundTruth:
                 f'map {path} is {ids.shape[1]}x{ids.shape[0]} pixels, its '
                 f'image {size[1]}x{size[0]}'
             )
-        infos = annotations[0]['segments_info']
+        infos = [
+            info
+            for info in annotations[0]['segments_info']
+            if info['category_id'] in self.category_ids
+        ]
         masks = [ids == info['id'] for info in infos]
+        pairs = zip(infos, masks, strict=True)
+        lacking = [
+            info['id']
+            for info, mask in pairs
+            if not mask.any() and info.get('area') != 0
+        ]
+        try:
+            check_present(str(path), lacking, np.zeros(0, int))
+        except ValueError as error:
+            raise UserError(str(error)) from error
         return self._known(infos, masks, [str(path)] * len(infos))
 
     def _objects(
@@ -177,10 +193,10 @@ class GroundTruth:
             if ann.get('category_id') not in self.category_ids:
                 continue
             label = self.category_ids.index(ann['category_id'])
-            crowd = bool(ann.get('iscrowd'))
             if mask is not None and not mask.any():
                 mask = None
             try:
+                crowd = is_crowd(ann, where)
                 bbox = object_box(ann, None, where)
             except ValueError as error:
                 raise UserError(str(error)) from error

@@ -1,6 +1,7 @@
 """COCO's panoptic files and maps: what is read from them, and refused."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import cv2
 import mmcv
@@ -16,6 +17,26 @@ LAST_ID = (1 << 24) - 1
 AREA_TOLERANCE = 0.01
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_KINDS = {0: 'grey', 2: 'RGB', 3: 'palette', 4: 'grey', 6: 'RGBA'}
+
+
+@contextlib.contextmanager
+def undecodable_named(path: str) -> Iterator[None]:
+    """Names the file where a decoder of images fails, in its own ways.
+
+    Args:
+        path: of the image.
+
+    Raises:
+        ValueError: see above.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (cv2.error, OSError, SyntaxError) as error:
+        raise ValueError(
+            f'{path} is not an image that can be decoded: {error}'
+        ) from error
 
 
 def read_segment_ids(
@@ -44,7 +65,8 @@ def read_segment_ids(
         colours = _PNG_KINDS.get(data[25], 'unknown')
         if data[24] != 8 or colours not in ('RGB', 'RGBA'):
             kind = f'{colours} PNG of {data[24]} bits'
-    image = mmcv.imfrombytes(data, flag='color', backend=imdecode_backend)
+    with undecodable_named(path):
+        image = mmcv.imfrombytes(data, flag='color', backend=imdecode_backend)
     if image is None:
         raise ValueError(f'{path} is not an image that can be decoded')
     if kind is None and data[:8] != _PNG:
@@ -126,11 +148,11 @@ def checked_segments(
             the file's, ``iscrowd`` is neither 0 nor 1, or box or area are no
             numbers.
     """
-    if 'segments_info' not in entry or 'image_id' not in entry:
-        raise ValueError(
-            f'{source} is not a panoptic file: an annotation has no '
-            f'{"segments_info" if "image_id" in entry else "image_id"}'
-        )
+    for key in ('image_id', 'segments_info'):
+        if entry.get(key) is None:
+            raise ValueError(
+                f'{source} is not a panoptic file: an annotation has no {key}'
+            )
     known = set(known)
     where = f'{source}: image {entry["image_id"]}'
     seen: set[int] = set()

@@ -245,6 +245,13 @@ def test_masks_of_another_size_are_named(root, ids):
         assert ids(root / 'images') == {100, 101}
 
 
+def test_an_unknown_iscrowd_is_named(root):
+    edit(root / 'ann.json', lambda c: c['annotations'][0].update(iscrowd='0'))
+    truth = GroundTruth(root / 'ann.json', ['red', 'green'])
+    with pytest.raises(UserError, match="1 of image 100 has iscrowd '0'"):
+        truth.segments(100, SIZE)
+
+
 def test_two_categories_of_one_name(root, ids):
     def change(content):
         content['categories'].append({'id': 70, 'name': 'red'})

@@ -369,7 +369,7 @@ def test_the_other_kind_of_file(root, tmp_path):
             *(str(root / 'panoptic.json'), root),
             metainfo={'classes': ('cup', 'cat')},
         )
-    change(root, lambda c: c['annotations'][0].pop('segments_info'))
+    change(root, lambda c: c['annotations'][0].update(segments_info=None))
     with pytest.raises(ValueError, match='is not a panoptic file'):
         panoptic(root)
 

@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmseg_plugin.apis.ground_truth import GroundTruth
+from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.panoptic_files import read_segment_ids
 from tests.test_datasets import panoptic_folder as folder
 from tests.test_datasets.test_coco_by_name import change, panoptic
 from tests.test_evaluation.test_coco_panoptic_metric import evaluate, perfect
 
 IDS = folder.id_maps()[0]
+
+
+PNG = cv2.imencode('.png', np.zeros((6, 8, 3), np.uint8))[1].tobytes()
 
 
 def palette(path) -> None:
@@ -42,6 +47,8 @@ WRONG = {
     'photo': photo,
     'grey BMP': bmp,
     'no image': lambda p: p.write_bytes(b'nothing'),
+    'nothing': lambda p: p.touch(),
+    'cut off': lambda p: p.write_bytes(PNG[:60]),
     'other ids': lambda p: folder.write_png(p, IDS + 9),
     'bytes swapped': lambda p: Image.fromarray(
         np.stack([IDS >> 16, IDS >> 8, IDS], -1).astype('uint8')
@@ -65,6 +72,10 @@ def test_a_wrong_map_is_named(root, kind):
         panoptic(root)[0]
     with pytest.raises(ValueError, match=named):
         evaluate(root, [perfect(0), perfect(1)])
+    names = folder.METAINFO['classes']
+    truth = GroundTruth(root / 'panoptic.json', names, maps=root / 'seg')
+    with pytest.raises(UserError, match=named):
+        truth.segments(0, IDS.shape)
 
 
 def test_a_map_of_another_size_is_named(root):
@@ -92,6 +103,11 @@ def test_a_segment_of_no_area_may_be_missing(root):
         ),
     )
     assert len(panoptic(root)[0]['gt_masks']) == 1
+    names = folder.METAINFO['classes']
+    truth = GroundTruth(root / 'panoptic.json', names, maps=root / 'seg')
+    # Two of one image and the crowd; nothing is drawn of the fourth.
+    found = truth.segments(0, IDS.shape)
+    assert sum(s.mask is not None for s in found) == 3
 
 
 @pytest.mark.parametrize('null', [False, True])

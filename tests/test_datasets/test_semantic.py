@@ -139,6 +139,10 @@ def test_palettes_are_labels(tmp_path):
 
 def test_what_is_no_label_map_is_refused(tmp_path):
     path = tmp_path / 'map.png'
+    for content in (b'', b'nothing'):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match='map.png is not an image that'):
+            LoadSemanticAnnotations()({'seg_map_path': str(path)})
     Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(path)
     with pytest.raises(ValueError, match='map.png is no label map'):
         LoadSemanticAnnotations()({'seg_map_path': str(path)})

@@ -3,6 +3,7 @@
 import numpy as np
 from mmcv.transforms import LoadAnnotations
 
+from mmseg_plugin.datasets.panoptic_files import undecodable_named
 from mmseg_plugin.registry import TRANSFORMS
 
 
@@ -24,7 +25,8 @@ class LoadSemanticAnnotations(LoadAnnotations):
         backend_args: see :func:`mmengine.fileio.get`.
 
     Raises:
-        ValueError: the map has colours, or is of another size than its image.
+        ValueError: the map is no image, has colours, or is of another size
+            than its image.
     """
 
     def __init__(
@@ -56,7 +58,8 @@ class LoadSemanticAnnotations(LoadAnnotations):
 
     def _load_seg_map(self, results: dict) -> None:
         path = results['seg_map_path']
-        super()._load_seg_map(results)
+        with undecodable_named(path):
+            super()._load_seg_map(results)
         stored = results['gt_seg_map']
         if stored.ndim != 2 or stored.dtype.kind not in 'biu':
             raise ValueError(
