@@ -66,6 +66,8 @@ def check_config(config: Config) -> None:
     # What a key may be is said by the type that it will belong to.
     types = {k: v for k, v in options.items() if k.endswith('.type')}
     check_keys(config, types)
+    if '--amp' in sys.argv and 'optim_wrapper' in config:
+        types['optim_wrapper.type'] = 'AmpOptimWrapper'
     config.merge_from_dict(types)
     check_keys(config, keys)
     config.merge_from_dict(options)

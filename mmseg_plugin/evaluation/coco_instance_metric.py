@@ -202,7 +202,8 @@ class CocoInstanceMetric(CocoMetric):
         named = {f'{kind}_{item}': round(values[item], 3) for item in items}
         if self.classwise:
             named |= self._classes(precision, ious, nums[-1])
-        return {**named, f'{kind}_max_dets': nums[-1]}
+        # MMEngine's JSON of a test has null for whole numbers.
+        return {**named, f'{kind}_max_dets': float(nums[-1])}
 
     def _backend(self, kind: str) -> str | type[COCOevalMP]:
         if self.use_mp_eval and kind in _JUDGED:

@@ -64,6 +64,15 @@ def test_keys_are_those_of_a_type_that_is_given_with_them(config, monkeypatch):
                 check_config(own)
 
 
+def test_amp_brings_the_keys_of_its_wrapper(config, monkeypatch):
+    words = ['train', 'x.py', '--cfg-options', 'optim_wrapper.dtype=bfloat16']
+    monkeypatch.setattr(sys, 'argv', [*words, '--amp'])
+    check_config(config.copy())
+    monkeypatch.setattr(sys, 'argv', words)
+    with pytest.raises(UserError, match='optim_wrapper has no dtype'):
+        check_config(config.copy())
+
+
 def test_a_key_that_is_like_no_other_is_refused_too(config):
     with pytest.raises(UserError, match='there is no such key'):
         check_keys(config, ['zzz.y'])
