@@ -155,7 +155,7 @@ def _objects(train: Snapshot) -> tuple[np.ndarray, np.ndarray]:
     if train.kind == 'semantic':
         return np.ones(len(train.images), int), np.empty(0)
     if train.kind == 'panoptic':
-        segments = [a.get('segments_info', ()) for a in train.annotations]
+        segments = [a.get('segments_info') or () for a in train.annotations]
         areas = [s.get('area') or 0 for part in segments for s in part]
         return np.array([len(part) for part in segments]), np.array(areas)
     areas = train.areas[train.objects()]

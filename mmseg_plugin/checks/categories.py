@@ -21,7 +21,7 @@ def used(snapshot: Snapshot) -> np.ndarray:
         rows = [
             place.get(segment.get('category_id'), -1)
             for annotation in snapshot.annotations
-            for segment in annotation.get('segments_info', ())
+            for segment in annotation.get('segments_info') or ()
         ]
         chosen = np.array(rows, dtype=np.int64)
     else:

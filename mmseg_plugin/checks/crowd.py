@@ -87,9 +87,17 @@ def ignore(snapshot: Snapshot, options: Options) -> Hits:
 @check(
     'crowd.nothing',
     'error',
-    'there is no object to train on',
+    'there is no object to train on: in its image, larger than a pixel and '
+    'neither crowd nor ignored',
     'look whether this is the right file',
 )
 def nothing(snapshot: Snapshot, options: Options) -> Hits:
-    empty = not len(snapshot.annotations)
-    return listed(['annotations'] if empty else [])
+    corner, size = snapshot.boxes[:, :2], snapshot.boxes[:, 2:]
+    inside = np.minimum(corner + size, snapshot.size_of) - corner.clip(0)
+    # What is missing is made from the mask: nothing is less than NaN.
+    none = (inside <= 0).any(1) | (size < 1).any(1) | (snapshot.areas <= 0)
+    none |= [bool(a.get('ignore')) for a in snapshot.annotations]
+    empty = (none | snapshot.crowd).all()
+    # Crowds alone are told above.
+    told = len(snapshot.crowd) > 0 and snapshot.crowd.all()
+    return listed(['annotations'] if empty and not told else [])

@@ -120,7 +120,7 @@ def _labelled(snapshot: Snapshot) -> list[dict]:
     return [
         segment
         for annotation in snapshot.annotations
-        for segment in annotation.get('segments_info', ())
+        for segment in annotation.get('segments_info') or ()
     ]
 
 
@@ -290,6 +290,6 @@ def count_pixels(snapshot: Snapshot) -> None:
     for annotation, fact in zip(
         snapshot.annotations, snapshot.maps, strict=True
     ):
-        for segment in annotation.get('segments_info', ()):
+        for segment in annotation.get('segments_info') or ():
             found = fact.areas.get(segment.get('id'))
             segment['area'] = found or segment.get('area')

@@ -25,7 +25,7 @@ _COLOURS = ('RGB', 'RGBA')
 
 def _segments(snapshot: Snapshot) -> Iterator[tuple[str, dict]]:
     for annotation in snapshot.annotations:
-        for segment in annotation.get('segments_info', ()):
+        for segment in annotation.get('segments_info') or ():
             yield str(annotation.get('file_name')), segment
 
 
@@ -69,7 +69,7 @@ def no_pixels(snapshot: Snapshot, options: Options) -> Hits:
         [
             f'{fact.path.name}: id {segment.get("id")}'
             for annotation, fact in _pairs(snapshot)
-            for segment in annotation.get('segments_info', ())
+            for segment in annotation.get('segments_info') or ()
             if segment.get('id') not in fact.areas
         ]
     )
@@ -85,7 +85,7 @@ def no_pixels(snapshot: Snapshot, options: Options) -> Hits:
 def no_segment(snapshot: Snapshot, options: Options) -> Hits:
     found = []
     for annotation, fact in _pairs(snapshot):
-        known = {s.get('id') for s in annotation.get('segments_info', ())}
+        known = {s.get('id') for s in annotation.get('segments_info') or ()}
         extra = sorted(fact.areas.keys() - known - {0})
         found += [f'{fact.path.name}: id {value}' for value in extra]
     return listed(found)
@@ -104,7 +104,7 @@ def area(snapshot: Snapshot, options: Options) -> Hits:
             f'{fact.path.name}: id {s["id"]} has {fact.areas[s["id"]]}, '
             f'stated {s.get("area")}'
             for annotation, fact in _pairs(snapshot)
-            for s in annotation.get('segments_info', ())
+            for s in annotation.get('segments_info') or ()
             if s.get('id') in fact.areas
             and s.get('area') is not None
             and not area_fits(s['area'], fact.areas[s['id']])
@@ -158,6 +158,24 @@ def category(snapshot: Snapshot, options: Options) -> Hits:
 def no_things(snapshot: Snapshot, options: Options) -> Hits:
     things = any(map(is_thing, snapshot.categories))
     return listed([] if things else ['isthing'])
+
+
+@check(
+    'panoptic.nothing',
+    'error',
+    'there is no thing to train on: with an area, and no crowd',
+    'set iscrowd to 0 where it is one object',
+    kinds=KINDS,
+)
+def nothing(snapshot: Snapshot, options: Options) -> Hits:
+    things = {c.get('id') for c in snapshot.categories if is_thing(c)}
+    learned = any(
+        segment.get('category_id') in things
+        and not segment.get('iscrowd')
+        and segment.get('area') != 0
+        for _, segment in _segments(snapshot)
+    )
+    return listed(['segments_info'] if things and not learned else [])
 
 
 @check(

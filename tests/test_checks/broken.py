@@ -253,6 +253,9 @@ PANOPTIC = {
     'panoptic.id': segment(id=0),
     'panoptic.category': segment(category_id=9),
     'panoptic.no-things': no_things,
+    'panoptic.nothing': lambda s: s.annotations[0]['segments_info'][0].update(
+        iscrowd=1
+    ),
     'panoptic.stuff-pieces': two_pieces,
     'panoptic.void': pixels([0] * 20 + [2] * 8),
     'panoptic.size': smaller_map(False),
