@@ -118,6 +118,12 @@ def segment(**fields):
     return lambda s: s.annotations[0]['segments_info'][1].update(fields)
 
 
+def only_a_crowd(snapshot):
+    snapshot.annotations[0]['segments_info'][0]['iscrowd'] = 1
+    entry = {**snapshot.annotations[0], 'segments_info': None}
+    snapshot.annotations.append(entry)
+
+
 def pixels(values, **kwargs):
     """A map whose upper rows have these ids."""
 
@@ -253,9 +259,7 @@ PANOPTIC = {
     'panoptic.id': segment(id=0),
     'panoptic.category': segment(category_id=9),
     'panoptic.no-things': no_things,
-    'panoptic.nothing': lambda s: s.annotations[0]['segments_info'][0].update(
-        iscrowd=1
-    ),
+    'panoptic.nothing': only_a_crowd,
     'panoptic.stuff-pieces': two_pieces,
     'panoptic.void': pixels([0] * 20 + [2] * 8),
     'panoptic.size': smaller_map(False),

@@ -205,3 +205,18 @@ def test_runs_of_compressed_rle_are_summed(tmp_path):
     rle['counts'] = rle['counts'][:-1]
     again = broken.replace(snapshot)
     assert 'rle.runs' in ids(run_checks(again, Options()))
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'ignore': 1},
+        {'area': 0},
+        {'bbox': [500, 500, 5, 5]},
+        {'bbox': [4, 4, 0.5, 9]},
+    ],
+)
+def test_what_training_leaves_out_is_nothing_to_train_on(tmp_path, fields):
+    _, bad, _, options = broken.make('crowd.nothing', tmp_path / 'data')
+    broken.every(**fields)(bad)
+    assert 'crowd.nothing' in ids(run_checks(bad, options))
