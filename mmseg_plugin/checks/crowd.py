@@ -96,7 +96,8 @@ def nothing(snapshot: Snapshot, options: Options) -> Hits:
     inside = np.minimum(corner + size, snapshot.size_of) - corner.clip(0)
     # What is missing is made from the mask: nothing is less than NaN.
     none = (inside <= 0).any(1) | (size < 1).any(1) | (snapshot.areas <= 0)
-    none |= [bool(a.get('ignore')) for a in snapshot.annotations]
+    ignored = [bool(a.get('ignore')) for a in snapshot.annotations]
+    none |= np.array(ignored, dtype=bool)
     empty = (none | snapshot.crowd).all()
     # Crowds alone are told above.
     told = len(snapshot.crowd) > 0 and snapshot.crowd.all()

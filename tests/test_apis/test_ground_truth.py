@@ -268,7 +268,7 @@ def test_panoptic_files_that_are_not_complete(root, ids, monkeypatch):
     for name in ('a.png', 'b.png'):
         cv2.imwrite(str(root / 'panoptic' / name), colours)
     square = {'id': 3, 'category_id': 7}
-    absent = {'id': 4, 'category_id': 7}
+    absent = {'id': 4, 'category_id': 7, 'area': 0}
     images = ['a.png', 'sub/b.png', 'empty.png']
     content = {
         'images': [
