@@ -8,6 +8,8 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmseg_plugin.datasets.transforms.object_crop import CropObject
 from mmseg_plugin.registry import DATASETS, FUNCTIONS
 
+_NAMES = ('classes', 'thing_classes', 'stuff_classes')
+
 
 @DATASETS.register_module()
 class CategoryCropPairs:
@@ -49,8 +51,13 @@ class CategoryCropPairs:
 
     @property
     def metainfo(self) -> dict:
-        """That of the data set."""
-        return self.dataset.metainfo
+        """That of the data set; the first of several with equal classes."""
+        meta = self.dataset.metainfo
+        if not isinstance(meta, list):
+            return meta
+        # mmdet lists those of data sets that differ in anything.
+        names = [[one.get(key) for key in _NAMES] for one in meta]
+        return meta[0] if all(one == names[0] for one in names) else meta
 
     def full_init(self) -> None:
         """Lists the images of each category; crowds do not count."""

@@ -27,7 +27,8 @@ def sample_segments(sample: Any, meta: Mapping[str, Any]) -> list[Segment]:
     segments = []
     count = len(meta['classes'])
     things = 0
-    if 'gt_instances' in sample:
+    # Without a step that loads them there are no labels.
+    if 'labels' in sample.get('gt_instances', ()):
         segments = _instances(sample.gt_instances)
         things = len(meta.get('thing_classes') or ())
     if 'gt_sem_seg' in sample:

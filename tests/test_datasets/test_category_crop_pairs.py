@@ -169,6 +169,8 @@ def pair_places(dataset) -> dict:
     [
         (lambda d: ConcatDataset([d(), d()]), 2),
         (lambda d: DetConcatDataset([d(), d()]), 2),
+        # Different in what pairs do not ask for.
+        (lambda d: DetConcatDataset([d(metainfo={'x': 1}), d()]), 2),
         (lambda d: RepeatDataset(d(), 3), 3),
         (lambda d: ClassBalancedDataset(d(), 1e-3), 1),
         (lambda d: repeated(ConcatDataset([d(), d()]), 2), 4),
@@ -184,7 +186,7 @@ def test_a_wrapper_that_hides_its_images_is_named():
     mixed = MultiImageMixDataset(Real(), pipeline=[])
     with pytest.raises(ValueError, match='MultiImageMixDataset hides'):
         CategoryCropPairs(mixed)
-    other = Real(metainfo={'palette': [(1, 2, 3)] * 3})
+    other = Real(metainfo={'classes': Real.METAINFO['classes'][::-1]})
     with pytest.raises(ValueError, match='different metainfo'):
         CategoryCropPairs(DetConcatDataset([other, Real()]))
 

@@ -47,6 +47,8 @@ def test_things_are_instances_and_stuff_is_of_the_map():
     assert segments[0].mask.sum() == 50
     boxes = sample_segments(sample(masks=False, stuff=False), META)
     assert [(s.label, s.mask) for s in boxes] == [(1, None), (0, None)]
+    bare = DetDataSample(gt_instances=InstanceData())
+    assert sample_segments(bare, META) == []
 
 
 def test_a_sheet_holds_all_pictures():
