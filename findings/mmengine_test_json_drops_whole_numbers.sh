@@ -29,16 +29,18 @@ class Model(BaseModel):
 
 
 class Count(BaseMetric):
-    def process(self, batch, samples):
-        self.results += [1 for _ in samples]
+    def process(self, data_batch, data_samples):
+        self.results += [1 for _ in data_samples]
 
     def compute_metrics(self, results):
         return {'count': len(results), 'share': 0.5}
 
 
 data = [{'inputs': torch.zeros(1)} for _ in range(3)]
-loader = {'dataset': data, 'batch_size': 1, 'sampler': {'type': 'DefaultSampler'}}
-runner = Runner(Model(), 'work', test_dataloader=loader, test_cfg={}, test_evaluator=Count())
+sampler = {'type': 'DefaultSampler'}
+loader = {'dataset': data, 'batch_size': 1, 'sampler': sampler}
+test = {'test_dataloader': loader, 'test_cfg': {}}
+runner = Runner(Model(), 'work', **test, test_evaluator=Count())
 assert runner.test() == {'count': 3, 'share': 0.5}
 (file,) = Path('work').glob('*/*.json')
 found = json.loads(file.read_text())
