@@ -218,8 +218,9 @@ def check_data(found: DataFound) -> tuple[dict[str, Snapshot], str]:
     options = Options()
     if found.kind == 'semantic':
         options = Options(classes=found.classes)
-    # The config that is written counts as many as there are.
-    selection = Selection(skip=('balance.detections', *HANDLED))
+    # The config that is written counts as many as there are, and has no
+    # root category among its classes.
+    selection = Selection(skip=('balance.detections', LOSSLESS, *HANDLED))
     snapshots: dict[str, Snapshot] = {}
     findings: list[Finding] = []
     for name in SPLITS:

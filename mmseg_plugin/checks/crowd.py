@@ -87,8 +87,8 @@ def ignore(snapshot: Snapshot, options: Options) -> Hits:
 @check(
     'crowd.nothing',
     'error',
-    'there is no object to train on: in its image, larger than a pixel and '
-    'neither crowd nor ignored',
+    'there is no object to train on or validate on: in its image, larger '
+    'than a pixel and neither crowd nor ignored',
     'look whether this is the right file',
 )
 def nothing(snapshot: Snapshot, options: Options) -> Hits:

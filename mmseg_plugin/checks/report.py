@@ -24,6 +24,9 @@ def format_report(
         return '\n'.join([*lines, '', 'nothing found'])
     parents = [os.path.dirname(os.path.abspath(f.file)) for f in findings]
     folder = os.path.commonpath(parents)
+    if len({f.file for f in findings}) == 1:
+        # The folder of a split may be what tells it.
+        folder = os.path.dirname(folder)
     numbers = []
     for severity, meaning in SEVERITIES.items():
         kinds: dict[str, list[Finding]] = {}

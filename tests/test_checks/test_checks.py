@@ -162,6 +162,8 @@ def test_a_fault_of_several_files_is_one_entry(tmp_path):
     assert '1 error, 0 warnings, 0 notes' in text
     assert 'train/x.json: annotation 0' in text
     assert 'valid/x.json: annotation 0' in text
+    # The folder tells which split it is.
+    assert 'valid/x.json: annotation 0' in format_report(files[1:])
 
 
 def test_a_class_of_a_root_is_numbered_alike_in_all_splits(tmp_path):
