@@ -49,7 +49,8 @@ test-hf: $(READY)
 
 # Kills runs at random moments and resumes them; of the methods' too, whose
 # losses and weights must be those of a run that was left alone. Trains each
-# method in several processes and in one.
+# method in several processes and in one; kills a process of torchrun; damages
+# files of all kinds.
 soak: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
 	$(SINGLE) $(PY) -m tests.soak.resume

@@ -32,6 +32,8 @@ from mmseg_plugin.stack import (
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+# What opening a file raises that is not there, or is none.
+UNREADABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 # Options of mmdet's and mmseg's tools that take a value.
 _WITH_VALUE = (
     *('--work-dir', '--out', '--show-dir', '--wait-time', '--launcher'),
@@ -210,7 +212,7 @@ def run_installed_tool(
         prepare()
     try:
         runpy.run_path(str(path), run_name='__main__')
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except UNREADABLE as error:
         raise UserError(missing_file(error)) from error
     except pickle.UnpicklingError as error:
         raise UserError(str(error)) from error
@@ -229,10 +231,10 @@ def missing_file(error: OSError) -> str:
         if 'Errno' not in last:
             return last
         name = last.partition(': ')[2].rpartition(': ')[2].strip("'")
-    return (
-        f'{name} cannot be found; start where it can be, or name another '
-        'file with --cfg-options'
-    )
+    what = 'cannot be found; start where it can be'
+    if isinstance(error, IsADirectoryError):
+        what = 'is a folder, not a file; correct the name'
+    return f'{name} {what}, or name another file with --cfg-options'
 
 
 def _installed_tool(scope: str, name: str) -> Path:

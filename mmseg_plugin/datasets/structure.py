@@ -46,6 +46,7 @@ _RLE = {
     'counts': (list, str, bytes, _NOTHING),
 }
 _MOST = 1 << 63
+_LONGEST_NAME = 255
 _SIDES = ('height', 'width')
 
 
@@ -101,6 +102,8 @@ def check_structure(content: Any, source: object) -> None:
     for part, types in _TYPES.items():
         rows = content.get(part, [])
         _check_rows(rows, types, f'{source}: {part}')
+        if part != 'categories':
+            _check_names(rows, f'{source}: {part}')
         if part == 'images':
             for side in _SIDES:
                 _check_sides(rows, side, f'{source}: images')
@@ -120,6 +123,9 @@ def _check_inner(rows: list[dict], where: str) -> None:
             for key, kinds in _RLE.items():
                 if type(shape.get(key)) not in kinds:
                     raise ValueError(f'{place}.{key} is {short(shape[key])}')
+            size = shape.get('size')
+            if size and not set(map(type, size)) <= {int, float}:
+                raise ValueError(f'{place}.size is {short(size)}')
 
 
 def _check_rows(
@@ -142,6 +148,18 @@ def _check_rows(
             large = type(value) is int and not -_MOST < value < _MOST
             if type(value) not in kinds or large:
                 raise ValueError(f'{where}[{number}].{key} is {short(value)}')
+
+
+def _check_names(rows: list[dict], where: str) -> None:
+    """Names that no file can have."""
+    for number, row in enumerate(rows):
+        name = row.get('file_name')
+        if name is None:
+            continue
+        # Of each folder and the file, on all usual disks.
+        longest = max(map(len, name.encode(errors='replace').split(b'/')))
+        if not name or '\0' in name or longest > _LONGEST_NAME:
+            raise ValueError(f'{where}[{number}].file_name is {short(name)}')
 
 
 def _check_sides(rows: list[dict], side: str, where: str) -> None:

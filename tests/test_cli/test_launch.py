@@ -32,6 +32,8 @@ def test_files_that_workers_miss_are_named(text):
     for error in (FileNotFoundError(told + '\n'), OSError(2, 'x', 'a b.png')):
         sentence = launch.missing_file(error)
         assert sentence.startswith('a b.png cannot be found; start where')
+    folder = IsADirectoryError(told.replace('[Errno 2]', '[Errno 21]'))
+    assert 'is a folder, not a file' in launch.missing_file(folder)
     assert launch.missing_file(FileNotFoundError('checkpoint x')) == (
         'checkpoint x'
     )

@@ -35,6 +35,14 @@ def test_what_may_be_missing_may_be_missing():
         (['images', 0, 'width'], 0, r'images\[0\].width is 0'),
         (['images', 0, 'width'], float('nan'), r'images\[0\].width is nan'),
         (['images', 0, 'file_name'], [], r'images\[0\].file_name is \[\]'),
+        (['images', 0, 'file_name'], '', r"images\[0\].file_name is ''"),
+        (['images', 0, 'file_name'], 'a\0', r'images\[0\].file_name is '),
+        (['images', 0, 'file_name'], 'x' * 256, 'file_name is .*xx ...'),
+        (
+            ['annotations', 1, 'segmentation', 'size'],
+            [2, [3]],
+            r'on.size is \[2, \[3\]\]',
+        ),
         (['annotations', 1, 'id'], 1 << 63, r'annotations\[1\].id is 9'),
         (['annotations', 0, 'bbox'], True, r'annotations\[0\].bbox is True'),
         (

@@ -14,9 +14,9 @@ from pycocotools import mask as mask_utils
 
 import mmseg_plugin.registry  # noqa: F401
 from mmseg_plugin.cli.cli import UserError
-from mmseg_plugin.cli.launch import missing_file
+from mmseg_plugin.cli.launch import UNREADABLE, missing_file
 from mmseg_plugin.registry import METRICS
-from tests.soak.hostile.outcome import damage, damaged_bytes, outcome
+from tests.soak.hostile.outcome import damage, damaged_bytes, note, outcome
 from tools import check
 
 SIZE = (24, 32)
@@ -60,27 +60,62 @@ def whole_file() -> dict[str, Any]:
     }
 
 
-def odd_shape(rng: random.Random) -> Any:
-    """Masks that files really hold, and others."""
-    kind = rng.randrange(8)
-    if kind == 0:
-        return [[rng.uniform(0, 30)] * 2]
-    if kind == 1:
-        # Crosses itself.
-        return [[0, 0, 20, 20, 20, 0, 0, 20]]
-    if kind == 2:
-        count = rng.choice((1_000, 100_000))
-        return [[rng.uniform(0, 24) for _ in range(2 * count)]]
-    if kind == 3:
-        return [[rng.uniform(-500, 500) for _ in range(rng.randint(0, 9))]]
-    if kind == 4:
-        other = [rng.randint(0, 64), rng.randint(0, 64)]
-        return {'size': other, 'counts': [other[0] * other[1]]}
-    if kind == 5:
-        return [[1, 2, float('nan'), 4, 5, 6]]
-    if kind == 6:
-        return [[5, 5, 5, 5, 5, 5], [3, 3, 9, 3, 9, 3]]
+NAN = float('nan')
+
+
+def one_point(rng: random.Random) -> Any:
+    return [[rng.uniform(0, 30)] * 2]
+
+
+def crosses_itself(rng: random.Random) -> Any:
+    return [[0, 0, 20, 20, 20, 0, 0, 20]]
+
+
+def vertices_1000(rng: random.Random) -> Any:
+    return [[rng.uniform(0, 24) for _ in range(2_000)]]
+
+
+def vertices_100000(rng: random.Random) -> Any:
+    return [[rng.uniform(0, 24) for _ in range(200_000)]]
+
+
+def outside(rng: random.Random) -> Any:
+    return [[rng.uniform(-500, 500) for _ in range(rng.randint(0, 9))]]
+
+
+def rle_of_another_size(rng: random.Random) -> Any:
+    other = [rng.randint(0, 64), rng.randint(0, 64)]
+    return {'size': other, 'counts': [other[0] * other[1]]}
+
+
+def rle_of_another_length(rng: random.Random) -> Any:
     return {'size': list(SIZE), 'counts': [rng.randint(0, 700)]}
+
+
+def rle_of_other_letters(rng: random.Random) -> Any:
+    letters = [chr(rng.randrange(32, 127)) for _ in range(rng.randint(0, 20))]
+    return {'size': list(SIZE), 'counts': ''.join(letters)}
+
+
+def nan_in_polygon(rng: random.Random) -> Any:
+    return [[1, 2, NAN, 4, 5, 6]]
+
+
+def without_area(rng: random.Random) -> Any:
+    return [[5, 5, 5, 5, 5, 5], [3, 3, 9, 3, 9, 3]]
+
+
+# Masks that files really hold, and others.
+SHAPES = (
+    *(one_point, crosses_itself, vertices_1000, vertices_100000, outside),
+    *(rle_of_another_size, rle_of_another_length, rle_of_other_letters),
+    *(nan_in_polygon, without_area),
+)
+BOXES: tuple = (
+    *([NAN] * 4, [2, 2, NAN, 3], [float('inf'), 0, 1, 1], [1e300] * 4),
+    *([-9, -9, 4, 4], [2, 2, -3, 5], [2, 2, 0, 0], [1, 2, 3], [], None),
+)
+NAMES = ('../../0.png', '/etc/hostname', '..', '0.png/..', '', '\0', 'a' * 999)
 
 
 def hostile_file(rng: random.Random) -> bytes:
@@ -88,9 +123,16 @@ def hostile_file(rng: random.Random) -> bytes:
     content = whole_file()
     kind = rng.random()
     if kind < 0.3:
-        rng.choice(content['annotations'])['segmentation'] = odd_shape(rng)
+        shape = rng.choice(SHAPES)
+        note(f'mask: {shape.__name__}')
+        rng.choice(content['annotations'])['segmentation'] = shape(rng)
     elif kind < 0.4:
-        name = rng.choice(('../../0.png', '/etc/hostname', '..', '0.png/..'))
+        box = rng.choice(BOXES)
+        note(f'box: {box}')
+        rng.choice(content['annotations'])['bbox'] = box
+    elif kind < 0.5:
+        name = rng.choice(NAMES)
+        note(f'file name: {name[:12]!r}')
         rng.choice(content['images'])['file_name'] = name
     else:
         for _ in range(rng.randint(1, 3)):
@@ -138,7 +180,7 @@ def train_or_test(root: Path, path: Path, test_mode: bool) -> None:
     """As `train` and `test` say what their data sets raise."""
     try:
         load(root, path, test_mode)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except UNREADABLE as error:
         raise UserError(missing_file(error)) from error
 
 

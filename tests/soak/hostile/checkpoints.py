@@ -15,10 +15,14 @@ from tests.soak.hostile.outcome import (
     Fault,
     damage,
     damaged_bytes,
+    note,
     outcome,
 )
 from tests.test_tools.colour_model import write_data, write_model
 from tools import convert, fit_checkpoint, predict, replay
+
+# What is wrong with a file.
+KINDS = ('another model', 'other sizes', 'code', 'junk', 'changed', 'damaged')
 
 
 class Code:
@@ -36,6 +40,7 @@ def hostile_checkpoint(path: Path, mark: Path, rng: random.Random) -> None:
     weights: dict = {'score': torch.tensor(1.0)}
     content: Any = {'meta': {'epoch': 1}, 'state_dict': weights}
     kind = rng.randrange(6)
+    note(f'checkpoint: {KINDS[kind]}')
     if kind == 0:
         weights = {f'w{i}': torch.zeros(i) for i in range(rng.randint(0, 9))}
         content['state_dict'] = weights

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from mmseg_plugin.__main__ import tool_paths
-from tests.soak.hostile.outcome import Fault, outcome
+from tests.soak.hostile.outcome import Fault, note, outcome
 
 WORDS = (
     *('', ' ', '-', '--', '-1', '0', 'x', 'x.py', 'x.json', '.', '..'),
@@ -33,6 +33,7 @@ def case(rng: random.Random, folder: Path) -> int:
     import os
 
     name = rng.choice(list(tools()))
+    note(f'command: {name}')
     words = []
     for _ in range(rng.randint(1, 5)):
         option = rng.random() < 0.4 and tools()[name]

@@ -8,7 +8,14 @@ from pathlib import Path
 from mmseg_plugin.checks.reading import read_target
 from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.cli.launch import preflight
-from tests.soak.hostile.outcome import damage, damaged_bytes, outcome
+from tests.soak.hostile.outcome import (
+    JUNK,
+    damage,
+    damaged_bytes,
+    note,
+    outcome,
+    places,
+)
 from tools import config as config_tool
 
 NAMES = (
@@ -30,6 +37,7 @@ LINES = (
     'work_dir = 1\n',
     "model['x']['y'] = {{_base_.nothing}}\n",
 )
+UNKNOWN = ('x', 'num_class', 'typ', 'backbon', '_scope_', '', '0')
 KEYS = ('model.x', 'train_dataloader.9.x', '..', '', 'model', 'x.y.z')
 
 
@@ -41,12 +49,18 @@ def hostile_config(path: Path, rng: random.Random) -> None:
     name = rng.choice(NAMES)
     content = copy.deepcopy(_plain(name))
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.4:
         for _ in range(rng.randint(1, 3)):
             damage(content, rng)
+    elif kind < 0.5:
+        note('config: unknown key')
+        nodes = [node for node, _ in places(content) if isinstance(node, dict)]
+        rng.choice(nodes)[rng.choice(UNKNOWN)] = rng.choice(JUNK)
     text = ''.join(f'{k} = {v!r}\n' for k, v in content.items())
     if 0.5 <= kind < 0.8:
-        text = rng.choice(LINES) + (text if rng.random() < 0.5 else '')
+        line = rng.choice(LINES)
+        note(f'config: {line.splitlines()[0]}')
+        text = line + (text if rng.random() < 0.5 else '')
     path.write_text(text, errors='replace')
     if kind > 0.9:
         path.write_bytes(damaged_bytes(path.read_bytes(), rng))

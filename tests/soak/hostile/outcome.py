@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,15 @@ SECONDS = 120
 # What may stand in the place of a value of a file of data.
 JUNK = (None, True, False, 0, -1, 1.5, 10**30, 1e308, float('nan'))
 JUNK += (float('inf'), '', 'x', '\0', '\ud7ff', [], {}, [[]], [None], {'': 0})
+
+
+# How often each kind of case was made.
+made: Counter[str] = Counter()
+
+
+def note(kind: str) -> None:
+    """Counts a case of a kind."""
+    made[kind] += 1
 
 
 class Fault(Exception):
@@ -105,6 +115,7 @@ def damage(tree: Any, rng: random.Random) -> None:
     """Replaces, removes or repeats one thing in a tree of JSON."""
     node, key = rng.choice(list(places(tree)))
     kind = rng.choice(('junk', 'junk', 'remove', 'repeat'))
+    note(f'{kind} in data')
     if kind == 'junk':
         value = rng.choice(JUNK)
         node[key] = type(value)(value) if isinstance(value, list) else value
@@ -117,6 +128,7 @@ def damage(tree: Any, rng: random.Random) -> None:
 def damaged_bytes(content: bytes, rng: random.Random) -> bytes:
     """Cut off, with other bytes in it, or nothing at all."""
     kind = rng.choice(('cut', 'change', 'change', 'empty', 'noise'))
+    note(f'{kind} of bytes')
     if kind == 'cut':
         return content[: rng.randrange(len(content))]
     if kind == 'empty':
