@@ -15,7 +15,7 @@ _POINTS = 4
 # Every released model, and every config of ours.
 _HEADS = 8
 # How the configs for COCO prepare images.
-_SHIPPED = {
+_SHIPPED: dict[str, Any] = {
     'resize': {'scale': [1333, 800]},
     'channels': 'rgb',
     'divisor': 32,
