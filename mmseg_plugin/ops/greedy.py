@@ -1,15 +1,20 @@
 """Overlaps of boxes as mmcv's operators count them, in float32."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
+# Four coordinates, one behind the other.
+Boxes = Tensor | Sequence[Tensor]
 
-def areas(boxes: Tensor, offset: int) -> Tensor:
+
+def areas(boxes: Boxes, offset: int) -> Tensor:
     """Of boxes (4, ...) whose sides are ``offset`` longer, (...)."""
     x1, y1, x2, y2 = boxes
     return (x2 - x1 + offset) * (y2 - y1 + offset)
 
 
-def overlaps(first: Tensor, second: Tensor, offset: int) -> Tensor:
+def overlaps(first: Boxes, second: Boxes, offset: int) -> Tensor:
     """Intersection over union of boxes, broadcast.
 
     The order of operations is that of the compiled operator, so that a pair

@@ -13,7 +13,7 @@ from torch import Tensor
 from .greedy import overlaps
 
 # Pairs that are looked at together: so many, or so many a box.
-_PAIRS, _PER_BOX = 2**14, 4
+_PAIRS, _PER_BOX = 2**15, 4
 # More than what float32 makes of an overlap.
 _SLACK = 1e-5
 
@@ -90,7 +90,11 @@ def stays_of_near_pairs(
         pairs = line.near[left].cumsum(0)
         taken = max(1, int((pairs <= most).sum()))
         first, second = _near(left[:taken], line, stays)
-        over = overlaps(boxes[:, first], boxes[:, second], offset) > limit
+        sides = [
+            [side.index_select(0, which) for side in boxes]
+            for which in (first, second)
+        ]
+        over = overlaps(*sides, offset) > limit
         _drop(stays, first[over], second[over])
         left = left[taken:]
         left = left[stays[left]]
@@ -129,13 +133,16 @@ def _near(some: Tensor, line: Line, stays: Tensor) -> tuple[Tensor, Tensor]:
     shift = line.first[some] - (count.cumsum(0) - count)
     place = shift.repeat_interleave(count)
     place += torch.arange(len(place))
-    second = line.box.where(stays[line.box], -1)[place]
+    # One number at a time, which is several times as fast as indexing.
+    second = line.box.where(stays[line.box], -1).index_select(0, place)
     first = some.repeat_interleave(count)
     start, low, high = line.across
-    start = start[line.box][place]
-    near = (second > first) & (start >= low[first]) & (start <= high[first])
+    start = start[line.box].index_select(0, place)
+    near = second > first
+    near &= start >= low.index_select(0, first)
+    near &= start <= high.index_select(0, first)
     pairs = near.nonzero()[:, 0]
-    return first[pairs], second[pairs]
+    return first.index_select(0, pairs), second.index_select(0, pairs)
 
 
 def _drop(stays: Tensor, first: Tensor, second: Tensor) -> None:
