@@ -103,7 +103,8 @@ def check_ops() -> Finding:
     if not hasattr(found, 'PLAIN'):
         return Finding(name, 'compiled')
     state = (
-        'plain PyTorch; on a CPU NMS is slower than compiled; '
+        'plain PyTorch; on a CPU mostly faster than compiled, '
+        'slower for NMS of many boxes that overlap (docs/benchmarks.md); '
         f'for two-stage models on a GPU: {COMPILE}'
     )
     return Finding(name, state)

@@ -90,11 +90,11 @@ def stays_of_near_pairs(
         pairs = line.near[left].cumsum(0)
         taken = max(1, int((pairs <= most).sum()))
         first, second = _near(left[:taken], line, stays)
-        sides = [
+        one, other = (
             [side.index_select(0, which) for side in boxes]
             for which in (first, second)
-        ]
-        over = overlaps(*sides, offset) > limit
+        )
+        over = overlaps(one, other, offset) > limit
         _drop(stays, first[over], second[over])
         left = left[taken:]
         left = left[stays[left]]
