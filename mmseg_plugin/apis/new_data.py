@@ -146,6 +146,9 @@ def _check_args(args: argparse.Namespace) -> None:
         raise UserError(
             '--from says which model: leave out --model, --size and --weights'
         )
+    if args.start:
+        # Refuses a name that is none before anything is written.
+        find_weights(args.start)
 
 
 def _write_start(name: str, config: Config, path: Path) -> None:
