@@ -27,7 +27,7 @@ class Seconds(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.of: Counter[str] = Counter()
-        self.flops = 0
+        self.flops: float = 0
 
     def __torch_dispatch__(
         self,

@@ -94,13 +94,14 @@ def install_packages(python: Path, stack: str, torch: list[str]) -> None:
     names = requirements(stack)
     with tempfile.TemporaryDirectory() as wheels:
         build = (*pip, 'wheel', '-q', *own, '-w', wheels, *names)
-        jobs = [
-            (f'building {", ".join(names)}', *build),
-            ('installing what checks and tests need', *install, *extras()),
-        ]
+        jobs: dict[str, tuple[object, ...]] = {
+            f'building {", ".join(names)}': build,
+            'installing what checks and tests need': (*install, *extras()),
+        }
         # One core each. Not torch: mmcv's build would import half of it.
         with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(step, *job) for job in jobs]:
+            started = [pool.submit(step, k, *v) for k, v in jobs.items()]
+            for job in started:
                 job.result()
         built = sorted(Path(wheels).glob('*.whl'))
         step(f'installing {", ".join(names)}', *install, '--no-deps', *built)

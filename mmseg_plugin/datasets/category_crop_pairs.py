@@ -50,7 +50,7 @@ class CategoryCropPairs:
         self.full_init()
 
     @property
-    def metainfo(self) -> dict:
+    def metainfo(self) -> dict | list[dict]:
         """That of the data set; the first of several with equal classes."""
         meta = self.dataset.metainfo
         if not isinstance(meta, list):

@@ -61,7 +61,8 @@ class DiceSums:
     def backward(
         self, saved: Saved, grad: Tensor, image: int, rows: slice
     ) -> Tensor:
-        prob, target = self._probabilities(*saved, rows)
+        (maps,) = saved
+        prob, target = self._probabilities(maps, rows)
         of_overlap, of_square = grad.view(2, -1, self.each, 1)
         # p' = p (1 - p)
         slope = torch.addcmul(prob, prob, prob, value=-1)
