@@ -27,7 +27,7 @@ class Seconds(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.of: Counter[str] = Counter()
-        self.flops: float = 0
+        self.flops = 0
 
     def __torch_dispatch__(
         self,
@@ -40,7 +40,8 @@ class Seconds(TorchDispatchMode):
         kind = func.overloadpacket
         start = time.thread_time()
         result = func(*args, **kwargs)
-        self.of[kind.__name__] += time.thread_time() - start
+        seconds = time.thread_time() - start
+        self.of[kind.__name__] += seconds  # type: ignore[assignment]
         # Those in place count as the others.
         name = kind.__name__.rstrip('_')
         count = flop_registry.get(getattr(torch.ops.aten, name, None))
