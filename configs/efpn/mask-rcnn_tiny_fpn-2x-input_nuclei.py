@@ -1,4 +1,10 @@
-_base_ = './mask-rcnn_tiny_fpn_nuclei.py'
+_base_ = [
+    '../_base_/models/mask-rcnn_tiny_fpn.py',
+    '../_base_/datasets/nuclei_instance.py',
+    '../_base_/schedules/schedule_short.py',
+]
+classes = dict(num_classes=1)
+model = dict(roi_head=dict(bbox_head=classes, mask_head=classes))
 double = dict(type='mmdet.Resize', scale_factor=2.0)
 train_pipeline = [*_base_.train_pipeline, _base_.train_pipeline[-1]]
 train_pipeline[-2] = double
