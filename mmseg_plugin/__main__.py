@@ -58,11 +58,11 @@ def main() -> None:
 def share_cores() -> None:
     """Lets OpenMP's threads sleep soon where they have nothing to do.
 
-    libgomp's spin for milliseconds before each short parallel region, and
-    take from any other process, a data loader's worker too, the core that it
-    needs; who then has the last piece of work waits for its turn. Thousand
-    turns bridge the gaps inside an operator. Has to stand before torch loads
-    libgomp (``GOMP_SPINCOUNT`` of its manual); a policy of the user stays.
+    Those of libgomp spin for milliseconds before they sleep, and so keep the
+    core from other processes, data loaders' workers among them. A thousand
+    turns bridge the gaps between an operator's parallel regions. To be called
+    before torch loads libgomp, whose manual describes ``GOMP_SPINCOUNT``;
+    what the user has set stays.
     ``benchmarks/check_threads.py`` measures it.
     """
     if 'OMP_WAIT_POLICY' not in os.environ:

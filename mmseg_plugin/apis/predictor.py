@@ -113,12 +113,12 @@ class ImageReader:
             # Loaders are the user's own too: they can fail in any way.
             raise UserError(
                 f'{path} cannot be read as an image by {self._name} of the '
-                f"config's test pipeline: {type(error).__name__}: {error}"
+                f"config's pipeline: {type(error).__name__}: {error}"
             ) from error
         if not isinstance(loaded, dict) or loaded.get('img') is None:
             raise UserError(
                 f'{path} cannot be read as an image: {self._name} of the '
-                "config's test pipeline gives none"
+                "config's pipeline gives none"
             )
         return loaded['img']
 

@@ -15,7 +15,7 @@ from mmseg_plugin.utils import host
 
 from .bilinear import outer
 from .roi_align_max import gradient_of_largest, largest_samples
-from .roi_bins import Spread, region, samples, spread
+from .roi_bins import Spread, samples_of_bins, spread
 from .rows import as_maps, as_table, gather_rows, scatter_rows
 
 # Indices of pixels that are made at once, and channels that are copied.
@@ -164,14 +164,14 @@ class _Bins:
     ) -> None:
         self.size = size
         self.bins = bins
-        self.image, axes = region(rois, spatial_scale, aligned=aligned)
+        self.image, found = samples_of_bins(
+            rois, bins, spatial_scale, sampling_ratio, aligned
+        )
         # Elsewhere a synchronisation costs more than the arithmetic saved.
         compact = host.on_host(rois) or sampling_ratio <= 0
         self.rows, self.columns = (
-            spread(
-                samples(*axis, count, sampling_ratio), length, compact=compact
-            )
-            for axis, count, length in zip(axes, bins, size[2:], strict=True)
+            spread(of_axis, length, compact=compact)
+            for of_axis, length in zip(found, size[2:], strict=True)
         )
 
     def in_two_steps(self) -> bool:

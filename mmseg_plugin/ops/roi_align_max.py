@@ -10,7 +10,7 @@ from torch import Tensor
 from mmseg_plugin.utils.precision import at_least_float32
 
 from .bilinear import corners, edge_padded, outer
-from .roi_bins import Samples, region, samples
+from .roi_bins import Samples, samples_of_bins
 from .rows import as_table, gather_rows
 
 
@@ -24,8 +24,8 @@ def largest_samples(
     aligned: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The largest sample of each bin, and which row and column it is of."""
-    image, (rows, columns) = _samples(
-        *(rois, height, width, spatial_scale, sampling_ratio, aligned)
+    image, (rows, columns) = samples_of_bins(
+        rois, (height, width), spatial_scale, sampling_ratio, aligned
     )
     table = as_table(input)
     first = (image * (input.shape[2] * input.shape[3]))[:, None, None, None]
@@ -67,8 +67,8 @@ def gradient_of_largest(
     aligned: bool,
 ) -> Tensor:
     """Spreads each gradient over the pixels around where it came from."""
-    image, (rows, columns) = _samples(
-        *(rois, height, width, spatial_scale, sampling_ratio, aligned)
+    image, (rows, columns) = samples_of_bins(
+        rois, (height, width), spatial_scale, sampling_ratio, aligned
     )
     batch, channels, tall, wide = size
     grad, number_y, number_x = (
@@ -103,19 +103,3 @@ def _position(samples: Samples, number: Tensor) -> Tensor:
     """
     index = number.flatten(2).long().clamp(min=0)
     return samples.position.gather(2, index).view_as(number)
-
-
-def _samples(
-    rois: Tensor,
-    height: int,
-    width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    aligned: bool,
-) -> tuple[Tensor, list[Samples]]:
-    """Image of each region, int32 (R,), and samples of rows and columns."""
-    image, axes = region(rois, spatial_scale, aligned=aligned)
-    return image, [
-        samples(*axis, count, sampling_ratio)
-        for axis, count in zip(axes, (height, width), strict=True)
-    ]

@@ -116,3 +116,26 @@ def region(
     return image, [
         (start, start + (end - start).clamp(min=1)) for start, end in axes
     ]
+
+
+def samples_of_bins(
+    rois: Tensor,
+    bins: tuple[int, int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> tuple[Tensor, list[Samples]]:
+    """Image of each region, (R,), and samples of its rows and columns.
+
+    Args:
+        rois: (R, 5).
+        bins: (h, w) of the output.
+        spatial_scale: see :func:`region`, like ``aligned``.
+        sampling_ratio: see :func:`samples`.
+        aligned: there.
+    """
+    image, axes = region(rois, spatial_scale, aligned=aligned)
+    return image, [
+        samples(*axis, count, sampling_ratio)
+        for axis, count in zip(axes, bins, strict=True)
+    ]
