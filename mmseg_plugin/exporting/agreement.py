@@ -82,11 +82,11 @@ def _instances(
 ) -> dict[str, Compared]:
     """Pairs instances of one label, the ones that overlap most first."""
     least = min(_LEAST_SCORE, first.scores.numpy().max(initial=0))
+    # A little less too: equal scores may lie on both sides of a threshold.
     first, second = (
-        part[np.flatnonzero(part.scores.numpy() >= least)]
+        part[np.flatnonzero(part.scores.numpy() >= 0.9 * least)]
         for part in (first, second)
     )
-    compared = max(len(first), len(second))
     whole = 'masks' in first
     overlap = box_ious(first.bboxes.numpy(), second.bboxes.numpy())
     if whole:
@@ -96,7 +96,17 @@ def _instances(
         some = np.logical_or.outer(*filled)
         overlap = np.where(some, mask_ious(*masks), overlap)
     same = first.labels.numpy()[:, None] == second.labels.numpy()
-    pairs = _pairs(overlap * same)
+    counted = [part.scores.numpy() >= least for part in (first, second)]
+    pairs = [
+        (row, column)
+        for row, column in _pairs(overlap * same)
+        if counted[0][row] or counted[1][column]
+    ]
+    alone = [
+        np.delete(part, [pair[side] for pair in pairs]).sum()
+        for side, part in enumerate(counted)
+    ]
+    compared = len(pairs) + int(max(alone))
     rows = [row for row, _ in pairs]
     columns = [column for _, column in pairs]
     ious = overlap[rows, columns]

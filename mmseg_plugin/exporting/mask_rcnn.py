@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.exporting.boxes import level_features, suppress
 from mmseg_plugin.exporting.frames import Frame, Size
+from mmseg_plugin.exporting.scans import pasted
 
 
 class MaskRCNNResults(nn.Module):
@@ -54,9 +55,8 @@ class MaskRCNNResults(nn.Module):
         }
         if self.detector.with_mask:
             maps = self._masks(features, boxes, labels)
-            whole = paste(maps, result, out)
             least = self.detector.roi_head.test_cfg.mask_thr_binary
-            found['masks'] = (whole >= least).to(torch.uint8)[None]
+            found['masks'] = paste(maps, result, out, least)[None]
         return found
 
     def _proposals(self, features: tuple[Tensor, ...], inside: Size) -> Tensor:
@@ -163,15 +163,15 @@ def clip(boxes: Tensor, inside: Size) -> Tensor:
     )
 
 
-def paste(maps: Tensor, boxes: Tensor, size: Size) -> Tensor:
-    """Maps (n, 1, s, s) of boxes (n, 4) in an image (n, *size), bilinear.
+def paste(maps: Tensor, boxes: Tensor, size: Size, threshold: float) -> Tensor:
+    """Masks uint8 (n, *size) of maps (n, 1, s, s) in boxes (n, 4), bilinear.
 
     Products with what each pixel takes of rows and of columns: boxes have no
     angle.
     """
     rows = _shares(size[0], boxes[:, 1::2], maps.shape[2])
     columns = _shares(size[1], boxes[:, 0::2], maps.shape[3])
-    return rows @ maps[:, 0] @ columns.transpose(1, 2)
+    return pasted(maps[:, 0], rows, columns.transpose(1, 2), threshold)
 
 
 def _shares(length: Any, edges: Tensor, side: int) -> Tensor:

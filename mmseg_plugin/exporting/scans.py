@@ -85,6 +85,26 @@ class _Contest(torch.autograd.Function):
         return code, areas
 
 
+class _Pasted(torch.autograd.Function):
+    """Masks uint8 (n, H, W) of maps (n, s, s), each with its own matrices."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, low: Tensor, rows: Tensor, columns: Tensor, threshold: float
+    ) -> Tensor:
+        return (rows @ low @ columns >= threshold).to(torch.uint8)
+
+    @staticmethod
+    def symbolic(
+        g: Any, low: Any, rows: Any, columns: Any, threshold: float
+    ) -> Any:
+        masks = g.op(
+            f'{_DOMAIN}::Pasted', low, rows, columns, threshold_f=threshold
+        )
+        _set_type(masks, low, 3, torch.uint8)
+        return masks
+
+
 def _set_type(
     value: Any, like: Any, rank: int, dtype: torch.dtype = torch.float32
 ) -> None:
@@ -132,13 +152,34 @@ def contest_of(
     return winner.long(), code > 2 * winner, own.transpose(0, 1)
 
 
+def pasted(
+    low: Tensor, rows: Tensor, columns: Tensor, threshold: float
+) -> Tensor:
+    """Masks of boxes in a whole image.
+
+    Args:
+        low: probabilities inside each box (n, s, s).
+        rows: what each row of the image takes of those of a box, (n, H, s).
+        columns: the same of columns, (n, s, W).
+        threshold: probability from which a pixel is inside.
+
+    Returns:
+        uint8 (n, H, W).
+    """
+    return _Pasted.apply(low, rows, columns, threshold)
+
+
 def write_scans(proto: Any) -> None:
     """Replaces the nodes of this module by those of ONNX.
 
     Args:
         proto: an ``onnx.ModelProto``, changed in place.
     """
-    kinds = {'Masks': _masks_scan, 'Contest': _contest_scan}
+    kinds = {
+        'Masks': _masks_scan,
+        'Contest': _contest_scan,
+        'Pasted': _pasted_scan,
+    }
     nodes = []
     for node in proto.graph.node:
         ours = node.domain == _DOMAIN
@@ -193,6 +234,15 @@ _CONTEST = f"""contest (float[y, h] rows, float[w, x] columns,
     two = Constant<value_float=2.0>()
     m = Add(n, two)
 }}"""
+# Nothing goes from turn to turn.
+_PASTED = """pasted (float[s, s] low, float[y, s] rows, float[s, x] columns)
+    => (uint8[y, x] mask) {
+    wide = MatMul(low, columns)
+    maps = MatMul(rows, wide)
+    least = Constant<value_float=0.5>()
+    inside = GreaterOrEqual(maps, least)
+    mask = Cast<to=2>(inside)
+}"""
 # What a contest begins with.
 _FIRST = f"""first (float low, float rows, float columns) => (float n) {{
     batch = Shape<start=0, end=1>(low)
@@ -208,6 +258,11 @@ _FIRST = f"""first (float low, float rows, float columns) => (float n) {{
 def _masks_scan(node: Any) -> list[Any]:
     low, *states = node.input
     return [_scan(node, _MASKS, states, [low], list(node.output))]
+
+
+def _pasted_scan(node: Any) -> list[Any]:
+    inputs, outputs = list(node.input), list(node.output)
+    return [_scan(node, _PASTED, [], inputs, outputs, axis=0)]
 
 
 def _contest_scan(node: Any) -> list[Any]:
@@ -238,8 +293,9 @@ def _scan(
     states: list[str],
     inputs: list[str],
     outputs: list[str],
+    axis: int = 1,
 ) -> Any:
-    """A node ``Scan`` over the second dimension of inputs.
+    """A node ``Scan`` over one dimension of inputs.
 
     Args:
         node: what it stands for.
@@ -247,6 +303,7 @@ def _scan(
         states: names of the matrices, and what else goes from turn to turn.
         inputs: what is gone through.
         outputs: those behind the matrices.
+        axis: the dimension.
     """
     from onnx import helper, parser
 
@@ -256,7 +313,8 @@ def _scan(
             threshold = helper.get_node_attr_value(node, 'threshold')
             inner.attribute[0].f = threshold
         inner.name = f'{node.name}/{inner.output[0]}'
-    same = [f'{node.name}/{part}' for part in ('rows', 'columns')]
+    # Those of the matrices, if they are states.
+    same = [f'{node.name}/{part}' for part in ('rows', 'columns') if states]
     return helper.make_node(
         'Scan',
         [*states, *inputs],
@@ -264,5 +322,5 @@ def _scan(
         node.name,
         body=body,
         num_scan_inputs=len(inputs),
-        scan_input_axes=[1] * len(inputs),
+        scan_input_axes=[axis] * len(inputs),
     )

@@ -6,7 +6,7 @@ num_points = 12544
 # in the process was built with.
 attention = dict(embed_dims=256, num_heads=8, dropout=0.0, batch_first=True)
 model = dict(
-    type='mmseg.EncoderDecoder',
+    type='mmseg_plugin.EncoderDecoder',
     data_preprocessor=dict(
         type='mmseg.SegDataPreProcessor',
         mean=[123.675, 116.28, 103.53],

@@ -7,7 +7,7 @@ _base_ = './maskdino_semantic.py'
 
 model = dict(
     _delete_=True,
-    type='mmseg.EncoderDecoder',
+    type='mmseg_plugin.EncoderDecoder',
     data_preprocessor=dict(
         type='mmseg.SegDataPreProcessor',
         mean=[123.675, 116.28, 103.53],

@@ -3,7 +3,7 @@
 _base_ = './maskformer.py'
 
 model = dict(
-    type='mmseg.EncoderDecoder',
+    type='mmseg_plugin.EncoderDecoder',
     data_preprocessor=dict(
         type='mmseg.SegDataPreProcessor',
         mean=[123.675, 116.28, 103.53],

@@ -6,7 +6,7 @@ mmseg. The config that uses one gives num_classes.
 
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
-    type='mmseg.EncoderDecoder',
+    type='mmseg_plugin.EncoderDecoder',
     data_preprocessor=dict(
         type='mmseg.SegDataPreProcessor',
         mean=[123.675, 116.28, 103.53],

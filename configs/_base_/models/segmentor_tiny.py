@@ -8,7 +8,7 @@ _base_ = './mask2former_tiny.py'
 tiny_head = dict(_base_.model.panoptic_head, train_cfg=_base_.model.train_cfg)
 model = dict(
     _delete_=True,
-    type='mmseg.EncoderDecoder',
+    type='mmseg_plugin.EncoderDecoder',
     data_preprocessor=dict(
         type='mmseg.SegDataPreProcessor',
         mean=[123.675, 116.28, 103.53],

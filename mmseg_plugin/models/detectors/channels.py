@@ -8,31 +8,65 @@ from mmengine.config import ConfigDict
 
 # Large enough for the lowest level of any backbone.
 _SIDE = 256
+# Parts of heads that are given the features of the whole head.
+_INSIDE = ('head', 'pixel_decoder', 'decode_head')
 
 
 def fill_in_channels(
-    backbone: ConfigDict, *parts: ConfigDict | None
+    backbone: ConfigDict,
+    neck: ConfigDict | None,
+    *heads: ConfigDict | None,
 ) -> tuple[ConfigDict | None, ...]:
-    """Replaces ``in_channels=None`` of the first part that takes features.
+    """Replaces ``in_channels=None`` of what takes a backbone's features.
+
+    That is the neck or, where there is none, the heads. Of a head it is the
+    key of its own, and that of parts inside it that see the same features.
 
     Args:
         backbone: config of any backbone.
-        parts: neck and head, in the order of the data; None where there is
-            none. A part without the key, or with a value, stays as it is.
+        neck: config; None if there is none.
+        heads: configs. One without the key, or with a value, stays as it is.
+            One with ``in_index`` takes those levels alone, as in mmseg.
 
     Returns:
-        The parts; those that change are copies.
+        Neck and heads; those that change are copies.
     """
-    filled = list(parts)
-    for number, part in enumerate(parts):
-        if part is None:
-            continue
-        if 'in_channels' in part and part['in_channels'] is None:
-            filled[number] = copy.deepcopy(part)
-            filled[number]['in_channels'] = feature_channels(backbone)
-        # What comes after a neck takes the neck's channels.
-        break
-    return tuple(filled)
+    parts = [neck, *heads]
+    takers = list(heads) if neck is None else [neck]
+    if not any(map(_asks, takers)):
+        return tuple(parts)
+    channels = feature_channels(backbone)
+    return tuple(
+        _filled(part, channels)
+        if any(part is taker for taker in takers)
+        else part
+        for part in parts
+    )
+
+
+def _asks(part: ConfigDict | None) -> bool:
+    """Whether some ``in_channels`` of it is to be filled in."""
+    if part is None:
+        return False
+    own = 'in_channels' in part and part['in_channels'] is None
+    return own or any(_asks(part.get(name)) for name in _INSIDE)
+
+
+def _filled(part: ConfigDict | None, channels: list[int]) -> ConfigDict | None:
+    if part is None or not _asks(part):
+        return part
+    part = copy.deepcopy(part)
+    if 'in_channels' in part and part['in_channels'] is None:
+        chosen = part.get('in_index')
+        if isinstance(chosen, int):
+            part['in_channels'] = channels[chosen]
+        else:
+            levels = range(len(channels)) if chosen is None else chosen
+            part['in_channels'] = [channels[level] for level in levels]
+    for name in _INSIDE:
+        if name in part:
+            part[name] = _filled(part[name], channels)
+    return part
 
 
 def feature_channels(backbone: ConfigDict) -> list[int]:
