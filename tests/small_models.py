@@ -102,7 +102,7 @@ def batch(model, boxes=(BOXES, BOXES[:1])):
     """
     things, stuff = thing_and_stuff_counts(model)
     count = len(boxes)
-    if model.type.startswith('mmseg.'):
+    if 'decode_head' in model:
         samples = [
             segmentation_sample(things + stuff, i) for i in range(count)
         ]
