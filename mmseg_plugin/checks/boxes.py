@@ -87,6 +87,8 @@ def _box_of_pixels(snapshot: Snapshot, place: int) -> np.ndarray:
     """x1, y1, x2, y2 of the mask as it is loaded; inf: it cannot be."""
     annotation = snapshot.annotations[place]
     size = snapshot.size_of[place][::-1]
+    if not np.isfinite(size).all():
+        return np.full(4, np.inf)
     try:
         rle = object_rle(annotation, size.astype(int).tolist(), '')
     except ValueError:

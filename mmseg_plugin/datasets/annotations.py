@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pycocotools import mask as mask_utils
 
+# Pixels from the origin to a vertex, and around a polygon.
+FARTHEST, LONGEST = 1e6, 1e7
+
 
 def place(source: object, annotation: Mapping) -> str:
     """What an annotation is called in errors.
@@ -122,7 +125,8 @@ def polygons(segmentation: Sequence, where: str) -> list[list[float]]:
         where: see above.
 
     Raises:
-        ValueError: a polygon is no even number of finite numbers.
+        ValueError: a polygon is no even number of finite numbers, or goes
+            further than pixels do.
     """
     parts = list(segmentation)
     if parts and not any(isinstance(part, list | tuple) for part in parts):
@@ -141,8 +145,36 @@ def polygons(segmentation: Sequence, where: str) -> list[list[float]]:
                 'pairs of x and y'
             )
         if len(points) >= 6:
+            check_reach(points, where)
             kept.append(list(part))
     return kept
+
+
+def check_reach(points: np.ndarray, where: str) -> None:
+    """Refuses what COCO's rasteriser has no integers or memory for.
+
+    It walks along the outline in fifths of a pixel.
+
+    Args:
+        points: of a polygon, x1, y1, x2, y2, ... in pixels.
+        where: see above.
+
+    Raises:
+        ValueError: naming how far or how long it is.
+    """
+    far = float(np.abs(points).max())
+    if far > FARTHEST:
+        raise ValueError(
+            f'{where}: a polygon of it reaches {far:g} pixels far, beyond any '
+            'image'
+        )
+    steps = np.diff(points.reshape(-1, 2), axis=0, append=points[None, :2])
+    length = float(np.abs(steps).max(1).sum())
+    if length > LONGEST:
+        raise ValueError(
+            f'{where}: the outline of a polygon of it is {length:g} pixels '
+            'long, longer than that of any object'
+        )
 
 
 def object_shape(

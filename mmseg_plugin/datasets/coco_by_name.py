@@ -100,7 +100,7 @@ class _ByName:
 class _InstanceFile(_ByName, COCO):
     def createIndex(self) -> None:
         """Completes the annotations first, and leaves other classes out."""
-        check_structure(self.dataset, self.source)
+        check_structure(self.dataset, self.source, named=True)
         self._name_categories()
         annotations = self.dataset.get('annotations', ())
         if any('segments_info' in annotation for annotation in annotations):
@@ -148,7 +148,7 @@ class _PanopticFile(_ByName, COCOPanoptic):
 
     def createIndex(self) -> None:
         """Checks the entries first, and leaves other classes out."""
-        check_structure(self.dataset, self.source)
+        check_structure(self.dataset, self.source, named=True)
         stated = {}
         for category in self.dataset.get('categories', ()):
             if (name := category.get('name')) in self.classes:

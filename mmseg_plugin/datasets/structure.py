@@ -82,7 +82,7 @@ def no_json_as_sentence(source: object) -> Iterator[None]:
         raise ValueError(f'{source} is not JSON: {error}') from error
 
 
-def check_structure(content: Any, source: object) -> None:
+def check_structure(content: Any, source: object, named: bool = False) -> None:
     """Refuses what cannot be read as COCO, before anything is made of it.
 
     Keys may be missing; what they hold must be of the right kind.
@@ -90,6 +90,7 @@ def check_structure(content: Any, source: object) -> None:
     Args:
         content: of the file.
         source: the file.
+        named: every image needs a ``file_name``.
 
     Raises:
         ValueError: naming the place and what stands there.
@@ -103,7 +104,8 @@ def check_structure(content: Any, source: object) -> None:
         rows = content.get(part, [])
         _check_rows(rows, types, f'{source}: {part}')
         if part != 'categories':
-            _check_names(rows, f'{source}: {part}')
+            must = named and part == 'images'
+            _check_names(rows, f'{source}: {part}', must)
         if part == 'images':
             for side in _SIDES:
                 _check_sides(rows, side, f'{source}: images')
@@ -150,11 +152,13 @@ def _check_rows(
                 raise ValueError(f'{where}[{number}].{key} is {short(value)}')
 
 
-def _check_names(rows: list[dict], where: str) -> None:
-    """Names that no file can have."""
+def _check_names(rows: list[dict], where: str, must: bool) -> None:
+    """Names that no file can have; where they must, all have one."""
     for number, row in enumerate(rows):
         name = row.get('file_name')
         if name is None:
+            if must:
+                raise ValueError(f'{where}[{number}] has no file_name')
             continue
         # Of each folder and the file, on all usual disks.
         longest = max(map(len, name.encode(errors='replace').split(b'/')))

@@ -67,6 +67,18 @@ def test_a_fix_removes_its_finding(name, tmp_path):
     assert not [f.id for f in run_checks(repaired, options) if f.can_fix]
 
 
+@pytest.mark.parametrize('part', ['images', 'annotations', 'categories'])
+def test_keys_may_be_missing_or_null(part, tmp_path):
+    whole = broken.clean(tmp_path / 'data')
+    # Looked at closely.
+    whole.data['annotations'][0]['bbox'][0] += 5
+    for key in whole.data[part][0]:
+        for spoil in (dict.pop, dict.__setitem__):
+            data = copy.deepcopy(whole.data)
+            spoil(data[part][0], key, None)
+            run_checks(broken.replace(whole, data=data), Options())
+
+
 def test_root_category_and_class_of_one_name(tmp_path):
     """Roboflow: 'facade' is the project, with id 0, and a class."""
     good = broken.clean(tmp_path / 'data')

@@ -108,6 +108,19 @@ def test_what_is_no_polygon_is_refused(shape):
         reader.object_shape({'segmentation': shape}, SIZE, 'x')
 
 
+# Both are still within what COCO's rasteriser can do.
+@pytest.mark.parametrize(
+    ('shape', 'said'),
+    [
+        ([0, 0, -1_000_001, 5, 5, 5], r'reaches 1e\+06 pixels far'),
+        ([0, 0, 900_000, 0] * 6, r'is 1.08e\+07 pixels long'),
+    ],
+)
+def test_polygons_beyond_any_image_are_refused(shape, said):
+    with pytest.raises(ValueError, match=f'^x: .* {said}'):
+        reader.object_shape({'segmentation': [shape]}, SIZE, 'x')
+
+
 @pytest.mark.parametrize('lacks', [{'bbox'}, {'area'}, {'bbox', 'area'}])
 def test_box_and_area_are_those_of_the_mask(lacks):
     rle = mask_utils.merge(mask_utils.frPyObjects([POLYGON], *SIZE))

@@ -177,6 +177,7 @@ def test_an_object_without_a_mask(tmp_path, mask):
         ('images', 'height', '12', "height.*'12'"),
         ('images', 'width', 0, 'width.*0'),
         ('images', 'width', None, '0.jpg has width None'),
+        ('images', 'file_name', None, r'images\[0\] has no file_name'),
         ('annotations', 'area', 'big', "area.*'big'"),
         ('annotations', 'area', float('nan'), 'annotation 0 .*area nan'),
         ('annotations', 'bbox', ['a'] * 4, 'annotation 0 .*bbox'),

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmseg_plugin.datasets.annotations import check_reach
+
 from .layout import DataError
 
 # Orientations of EXIF that exchange width and height.
@@ -25,6 +27,19 @@ def shown_size(image: Image.Image) -> tuple[int, int]:
     width, height = image.size
     lies = orientation(image) in LYING
     return (height, width) if lies else (width, height)
+
+
+def reaching(polygon: np.ndarray, where: str) -> np.ndarray:
+    """The polygon, (P, 2) x and y in pixels, if an image may have it.
+
+    Raises:
+        DataError: see ``check_reach``; it begins with ``where``.
+    """
+    try:
+        check_reach(polygon.reshape(-1), where)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    return polygon
 
 
 class CocoBuilder:

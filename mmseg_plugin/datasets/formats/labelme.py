@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmseg_plugin.datasets.structure import is_number, short
 
-from .building import CocoBuilder
+from .building import CocoBuilder, reaching
 from .layout import (
     LIST,
     NAME,
@@ -122,7 +122,8 @@ def _objects(
         if kind == 'mask':
             masks.append(_mask(shape, size, where))
         else:
-            polygons.append(_polygon(kind, _points(shape, where), where))
+            polygon = _polygon(kind, _points(shape, where), where)
+            polygons.append(reaching(polygon, where))
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .building import CocoBuilder
+from .building import CocoBuilder, reaching
 from .layout import (
     NAME,
     NAMES,
@@ -255,4 +255,5 @@ def _add_line(
             f'{where}: class {number}, names are those of {min(labels)} to '
             f'{max(labels)}'
         )
-    builder.add_object(labels[number], [points.reshape(-1, 2) * size])
+    polygon = reaching(points.reshape(-1, 2) * size, where)
+    builder.add_object(labels[number], [polygon])

@@ -127,6 +127,10 @@ def test_what_has_no_area_is_counted(tmp_path, kind):
 FAULTS = {
     'an unknown kind': ({'shape_type': 'cuboid', 'points': BOX[:2]}, 'cuboid'),
     'two points': ({'shape_type': 'polygon', 'points': BOX[:2]}, 'no area'),
+    'far away': (
+        {'shape_type': 'polygon', 'points': [*BOX[:2], [2e6, 0]]},
+        'reaches 2e',
+    ),
     'no points': ({'shape_type': 'polygon'}, 'no points x, y'),
     'words': ({'points': [['a', 'b']]}, 'no points x, y'),
     'no label': ({'label': None, 'points': BOX}, 'no label'),
