@@ -23,6 +23,7 @@ import mmseg_plugin.registry  # noqa: F401  (checkpoints load as data)
 from mmseg_plugin.apis.labels import label_names
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import plain_data_sets
+from mmseg_plugin.engine.checkpoint import kept_classes
 
 _SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
@@ -250,12 +251,4 @@ def load_weights(model: nn.Module, checkpoint: str) -> tuple[str, ...] | None:
             f'checkpoint {checkpoint} does not fit the config: it lacks '
             f'{len(absent)} weights, {absent[0]} first'
         )
-    return _kept_classes(loaded)
-
-
-def _kept_classes(loaded: dict) -> tuple[str, ...] | None:
-    meta = loaded.get('meta') or {}
-    meta = meta.get('dataset_meta') or meta
-    # Before mmengine, and in early files of its time, in capitals.
-    classes = meta.get('classes', meta.get('CLASSES'))
-    return None if isinstance(classes, str) or not classes else tuple(classes)
+    return kept_classes(loaded)

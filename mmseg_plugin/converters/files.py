@@ -8,7 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmseg_plugin.engine.checkpoint import load_file, unreadable
+from mmseg_plugin.engine.checkpoint import (
+    kept_classes,
+    load_file,
+    unreadable,
+)
 
 # Where each side keeps the weights in its file.
 STATE_KEYS = {'d2': 'model', 'mmdet': 'state_dict'}
@@ -111,6 +115,5 @@ def read_classes(path: str | Path, side: str) -> list[str] | None:
     if side != 'mmdet':
         return None
     content = load_file(Path(path).expanduser(), map_location='cpu')
-    meta = content.get('meta') or {}
-    classes = (meta.get('dataset_meta') or {}).get('classes')
-    return None if classes is None else list(map(str, classes))
+    classes = kept_classes(content)
+    return None if classes is None else list(classes)

@@ -75,6 +75,29 @@ def _safe_globals() -> list:
     return allowed
 
 
+def kept_classes(checkpoint: Any) -> tuple[str, ...] | None:
+    """Names of the classes that a checkpoint was trained on.
+
+    Args:
+        checkpoint: as it was loaded; of this or another project.
+
+    Returns:
+        In the order of the labels; None if it names none.
+    """
+
+    def part(content: Any, key: str) -> dict:
+        found = content.get(key) if isinstance(content, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    meta = part(checkpoint, 'meta')
+    meta = part(meta, 'dataset_meta') or meta
+    # Before mmengine, and in early files of its time, in capitals.
+    classes = meta.get('classes', meta.get('CLASSES'))
+    if not isinstance(classes, list | tuple) or not classes:
+        return None
+    return tuple(map(str, classes))
+
+
 def check_pointer(path: Path) -> None:
     """Refuses what stands for a file in a clone without Git LFS.
 

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
+from mmseg_plugin.engine.checkpoint import kept_classes
 from mmseg_plugin.utils.words import counted
 
 PREFIX = 'mmseg_plugin.'
@@ -208,8 +209,7 @@ def check_checkpoint(
     Raises:
         ValueError: naming both.
     """
-    meta = checkpoint.get('meta') or {}
-    there = (meta.get('dataset_meta') or {}).get('classes')
+    there = kept_classes(checkpoint)
     if not names or not there or tuple(names) == tuple(there):
         return
     said = _difference(names, there)

@@ -203,3 +203,19 @@ def test_checkpoints_of_one_cycle_schedules_load(tmp_path):
     path = tmp_path / 'run' / 'epoch_1.pth'
     (state,) = CheckpointLoader.load_checkpoint(str(path))['param_schedulers']
     assert state['anneal_func'](0.0, 1.0, 0.5) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ('content', 'names'),
+    [
+        ({'meta': {'dataset_meta': {'classes': ('a', 'b')}}}, ('a', 'b')),
+        ({'meta': {'CLASSES': ['a']}}, ('a',)),
+        ({'meta': {'dataset_meta': 'x', 'classes': ['a']}}, ('a',)),
+        *(({'meta': {'dataset_meta': {'classes': c}}}, None) for c in 'x5'),
+        *(({'meta': {'classes': c}}, None) for c in (5, [], None, {})),
+        *(({'meta': meta}, None) for meta in ('x', 5, [], None)),
+        *((content, None) for content in ([], 'x', None)),
+    ],
+)
+def test_classes_that_a_checkpoint_names(content, names):
+    assert checkpoint.kept_classes(content) == names

@@ -128,10 +128,16 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _find(self, runner: Runner) -> tuple[str | None, list[str]]:
         record = Path(runner.work_dir) / _LAST
-        named = record.read_text().strip() if record.is_file() else ''
         pattern = self.filename_tmpl.format('*')
         others = list(self._folder(runner).glob(pattern))
-        path, skipped = latest_whole(Path(named) if named else None, others)
+        recorded = record.is_file()
+        text = record.read_text(errors='replace').strip() if recorded else ''
+        # A folder that was copied or moved goes on from its own files.
+        own = (path for path in others if path.name == Path(text).name)
+        named = next(own, Path(text)) if text else None
+        path, skipped = latest_whole(named, others)
+        if recorded and not text:
+            skipped.insert(0, f'{record} is empty')
         return (str(path) if path else None), skipped
 
     def _folder(self, runner: Runner) -> Path:

@@ -55,8 +55,11 @@ class SkipBadImagesHook(Hook):
         # What an earlier start of the run has found was told then.
         self._told = len(self._lines())
         for dataset in _with_pipelines(runner.train_dataloader.dataset):
-            if not isinstance(dataset.pipeline, _Skipping):
-                dataset.pipeline = _Skipping(dataset.pipeline, self._record)
+            inner = dataset.pipeline
+            if isinstance(inner, _Skipping):
+                # Of an earlier run in this process.
+                inner = inner.pipeline
+            dataset.pipeline = _Skipping(inner, self._record)
         self._open = _restart_workers(runner.train_loop)
 
     def after_train_iter(

@@ -1,9 +1,11 @@
 import ast
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -91,6 +93,34 @@ def test_asynchronous_files_hold_the_state_of_their_iteration(tmp_path):
                 assert torch.equal(value, two[key][name]), name
 
 
+class Calls(Hook):
+    """Calls a function at an iteration."""
+
+    def __init__(self, function, at):
+        self.function, self.at = function, at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.at:
+            self.function()
+
+
+def test_asynchronous_writing_lets_the_next_steps_go_on(tmp_path, monkeypatch):
+    """The disk does not answer before the second step after."""
+    go_on = threading.Event()
+    waited = []
+
+    def fsync(number):
+        waited.append(go_on.wait(20))
+
+    monkeypatch.setattr(Disk, 'fsync', staticmethod(fsync))
+    options = {'asynchronous': True}
+    hooks = [Calls(go_on.set, 4)]
+    toy_runner(tmp_path, 5, checkpoint=options, hooks=hooks).train()
+    assert iteration(tmp_path) == 5
+    assert waited
+    assert all(waited)
+
+
 @pytest.mark.parametrize('name', ['write', 'fsync', 'replace'])
 def test_a_full_disk_stops_with_a_sentence(tmp_path, monkeypatch, name):
     hooks = [Failing(monkeypatch, name, 4)]
@@ -154,6 +184,40 @@ def test_no_whole_file_is_an_error(tmp_path, spoil):
     spoil(tmp_path / 'iter_3.pth')
     with pytest.raises(ValueError, match=r'no checkpoint in .* is whole'):
         toy_runner(tmp_path, 6, resume=True).train()
+
+
+@pytest.mark.parametrize('text', ['', '\0\0', 'a' * 999, '/nothing.pth'])
+def test_a_record_that_names_no_file(tmp_path, text):
+    folder = tmp_path / 'a run of two'
+    toy_runner(folder, 3).train()
+    (folder / 'last_checkpoint').write_text(text)
+    link = tmp_path / 'link'
+    link.symlink_to(folder)
+    runner = toy_runner(link, 6, resume=True)
+    runner.train()
+    assert runner.train_loop._max_iters == runner.iter == 6
+    assert named(folder) == f'{link}/iter_6.pth'
+    (folder / 'iter_6.pth').unlink()
+    (folder / 'last_checkpoint').write_text(text)
+    with pytest.raises(ValueError, match=r'no checkpoint in .* is whole'):
+        toy_runner(link, 9, resume=True).train()
+
+
+def test_a_copied_run_goes_on_from_its_own_file(tmp_path):
+    toy_runner(tmp_path / 'first', 3).train()
+    shutil.copytree(tmp_path / 'first', tmp_path / 'second')
+    toy_runner(tmp_path / 'first', 3, seed=1).train()
+    runner = toy_runner(tmp_path / 'second', 6, resume=True)
+    runner.train()
+    assert runner._load_from == str(tmp_path / 'second/iter_3.pth')
+
+
+def test_a_folder_in_the_place_of_a_checkpoint(tmp_path):
+    (tmp_path / 'iter_6.pth').mkdir()
+    with pytest.raises(IsADirectoryError, match=r'last whole one is .*_3.pth'):
+        toy_runner(tmp_path, 9).train()
+    assert iteration(tmp_path) == 3
+    assert not list(tmp_path.glob('*.part'))
 
 
 def test_resuming_without_any_file_starts(tmp_path):

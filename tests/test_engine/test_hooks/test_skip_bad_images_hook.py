@@ -1,3 +1,5 @@
+from functools import partial
+
 import mmcv
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 
 from mmseg_plugin.engine.hooks import skip_bad_images_hook as module
 from tests.toy_run import toy_runner
+from tests.two_ranks import on_ranks
 
 BAD = '7.png'
 
@@ -42,12 +45,14 @@ def data(tmp_path):
 
 
 def run(folder, data, workers=0, iters=20, resume=False, **options):
+    level = options.pop('log_level', 'WARNING')
     hook = {'type': 'mmseg_plugin.SkipBadImagesHook', **options}
     runner = toy_runner(
         *(folder, iters, resume),
         data=data,
         hooks=[hook],
         num_workers=workers,
+        log_level=level,
     )
     runner.train()
     return runner
@@ -65,12 +70,29 @@ def test_a_bad_image_is_left_out_named_and_counted(tmp_path, data, workers):
     assert 1 <= count <= len(lines)
 
 
-def test_all_processes_end_above_a_rate(tmp_path, data, monkeypatch):
-    """The other process has found thirty."""
-    monkeypatch.setattr(module, 'all_reduce', lambda count: count.add_(30))
-    monkeypatch.setattr(module, 'get_world_size', lambda: 2)
-    with pytest.raises(SystemExit, match=r'of about 40 .* max_rate=0.5 of '):
-        run(tmp_path / 'run', data, max_rate=0.5, interval=10)
+def _rank(rank, folder):
+    """Two runs: how many bad images all know of, and how the second ends."""
+    Images.size = 20
+    data = Images(data_root=str(folder / 'images'), pipeline=[load])
+    options = {'log_level': 'ERROR', 'interval': 5}
+    first = run(folder / 'first', data, max_rate=1, **options)
+    with pytest.raises(SystemExit) as ended:
+        run(folder / 'second', data, max_rate=0.01, **options)
+    return [first.message_hub.get_info('bad_images'), str(ended.value)]
+
+
+def test_processes_count_together_and_end_together(tmp_path, data):
+    found = on_ranks(
+        partial(_rank, folder=tmp_path), tmp_path, start_method='forkserver'
+    )
+    lines = [
+        line
+        for path in (tmp_path / 'first/bad_images').iterdir()
+        for line in path.read_text().splitlines()
+    ]
+    assert found[0] == found[1]
+    assert found[0][0] == len(lines) > 0
+    assert ' images could not be read, more than max_rate=0.01' in found[0][1]
 
 
 def test_a_resumed_run_is_judged_as_a_whole(tmp_path, data):
