@@ -93,10 +93,13 @@ def run(folder: Path, operation: int | None, options: dict) -> None:
 
 
 def live(
-    folder: Path, rng: random.Random, options: dict, most: tuple[int, float]
+    folder: Path,
+    inside: bool,
+    rng: random.Random,
+    options: dict,
+    most: tuple[int, float],
 ) -> bool:
     """Starts a life and ends it; whether the run got to its end."""
-    inside = rng.random() < 0.5
     operation = rng.randint(1, most[0]) if inside else None
     child = os.fork()
     if child == 0:
@@ -134,7 +137,7 @@ def soak(kills: int, seed: int) -> dict[str, int]:
         RuntimeError: a run or a named file was lost.
     """
     rng = random.Random(seed)
-    counts = {'kills': 0, 'runs': 0, 'resumed': 0}
+    counts = {'kills': 0, 'in_saves': 0, 'runs': 0, 'resumed': 0}
     folder = Path(tempfile.mkdtemp())
     known = 0
     most = whole_life()
@@ -142,11 +145,13 @@ def soak(kills: int, seed: int) -> dict[str, int]:
         options = {'asynchronous': rng.random() < 0.3}
         started = folder / 'started'
         started.unlink(missing_ok=True)
-        ended = live(folder, rng, options, most)
+        inside = 2 * counts['in_saves'] <= counts['kills']
+        ended = live(folder, inside, rng, options, most)
         if started.exists() and int(started.read_text() or known) < known:
             raise RuntimeError('lost: a life started before the last save')
         counts['resumed'] += started.exists() and known > 0
         counts['kills'] += not ended
+        counts['in_saves'] += inside and not ended
         known = saved_iteration(folder)
         if ended:
             counts['runs'] += 1
@@ -164,6 +169,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
+    # Lives begin as copies of this process: what is imported, is.
+    with tempfile.TemporaryDirectory() as folder:
+        run(Path(folder), None, {})
     print(soak(args.kills, args.seed))
 
 

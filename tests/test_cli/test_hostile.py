@@ -1,5 +1,6 @@
 """A few of the damaged files and command lines; thousands: `make soak`."""
 
+import os
 import random
 
 import pytest
@@ -10,7 +11,7 @@ from tests.soak.hostile import (
     images,
     outcome,
 )
-from tests.soak.hostile.__main__ import KINDS, try_kind
+from tests.soak.hostile.__main__ import KINDS, cases, survivable, try_kind
 
 # Reading configs takes long the first time.
 COUNTS = dict.fromkeys(KINDS, 40)
@@ -18,12 +19,24 @@ del COUNTS['configs']
 
 
 @pytest.mark.parametrize('kind', COUNTS)
-def test_a_result_or_a_sentence(kind):
-    codes, faults = try_kind(kind, range(COUNTS[kind]))
+def test_a_result_or_a_sentence(kind, tmp_path):
+    codes, faults = try_kind(cases(kind, range(COUNTS[kind]), tmp_path))
     assert not faults
     assert codes.total() == COUNTS[kind]
     # Some are refused, else nothing was damaged.
     assert codes[2]
+
+
+def test_a_case_that_ends_its_process_is_a_fault(tmp_path, monkeypatch):
+    def case(rng, folder):
+        if rng.random() == random.Random(3).random():
+            os._exit(5)
+        return 2
+
+    monkeypatch.setitem(KINDS, 'ends', case)
+    codes, faults = try_kind(survivable('ends', range(6), tmp_path))
+    assert codes == {2: 5}
+    assert faults == ['ends, seed 3: its process ended: 5']
 
 
 def test_every_kind_of_case_is_made(tmp_path, monkeypatch):

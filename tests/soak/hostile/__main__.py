@@ -7,11 +7,16 @@ other software.
 """
 
 import argparse
+import contextlib
+import multiprocessing
+import os
 import random
+import resource
 import sys
 import tempfile
-import time
+import traceback
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -33,25 +38,84 @@ KINDS = {
     'commands': commands.case,
 }
 
+# Cases of a child; what they share (models, configs) is made by each.
+AT_ONCE = 100
+# Bytes of a child: a case that takes more is a fault, and harms nothing else.
+MEMORY = 6 << 30
+# How often each kind of case was made.
+total: Counter[str] = Counter()
 
-def try_kind(kind: str, seeds: range) -> tuple[Counter, list[str]]:
+# Code of a case, or what was wrong with it; what it was made of.
+Found = tuple[int | str, Counter[str]]
+
+
+def cases(kind: str, seeds: Iterable[int], folder: Path) -> Iterator[Found]:
+    """Tries one case after the other in this process."""
+    for seed in seeds:
+        made.clear()
+        try:
+            code = KINDS[kind](random.Random(seed), folder)
+        except Fault as fault:
+            yield f'{kind}, seed {seed}: {fault}', made.copy()
+        else:
+            yield code, made.copy()
+
+
+def survivable(
+    kind: str, seeds: Sequence[int], folder: Path
+) -> Iterator[Found]:
+    """:func:`cases` in children, as a case may end its process."""
+    while seeds:
+        ours, theirs = multiprocessing.Pipe(duplex=False)
+        child = os.fork()
+        if not child:
+            code = 1
+            limits = resource.getrlimit(resource.RLIMIT_DATA)
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, limits[1]))
+            try:
+                for found in cases(kind, seeds[:AT_ONCE], folder):
+                    theirs.send(found)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        theirs.close()
+        done = 0
+        with contextlib.suppress(EOFError):
+            while True:
+                yield ours.recv()
+                done += 1
+        if status := os.waitpid(child, 0)[1]:
+            ended = os.waitstatus_to_exitcode(status)
+            words = f'{kind}, seed {seeds[done]}: its process ended: {ended}'
+            yield words, Counter()
+            done += 1
+        seeds = seeds[done:]
+
+
+def try_kind(found: Iterable[Found]) -> tuple[Counter, list[str]]:
     """Exit codes of all cases, and what was wrong with others.
 
     Args:
-        kind: of :data:`KINDS`.
-        seeds: one for each case.
+        found: of :func:`cases` or :func:`survivable`.
     """
     codes: Counter = Counter()
     faults = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in seeds:
-            try:
-                code = KINDS[kind](random.Random(seed), Path(folder))
-                codes[code] += 1
-            except Fault as fault:
-                faults.append(f'{kind}, seed {seed}: {fault}')
-                print(faults[-1], file=sys.stderr, flush=True)
+    for outcome, kinds in found:
+        total.update(kinds)
+        if isinstance(outcome, str):
+            faults.append(outcome)
+            print(outcome, file=sys.stderr, flush=True)
+        else:
+            codes[outcome] += 1
     return codes, faults
+
+
+def cpu_seconds() -> float:
+    """Of all children."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def main() -> None:
@@ -70,17 +134,18 @@ def main() -> None:
         seeds = range(args.seed, args.seed + 1)
     wrong = 0
     for kind in args.kinds:
-        start = time.process_time()
-        codes, faults = try_kind(kind, seeds)
+        start = cpu_seconds()
+        with tempfile.TemporaryDirectory() as folder:
+            codes, faults = try_kind(survivable(kind, seeds, Path(folder)))
         words = ', '.join(f'{n} x code {c}' for c, n in sorted(codes.items()))
-        spent = time.process_time() - start
+        spent = cpu_seconds() - start
         print(
             f'{kind}: {words}, {len(faults)} faults, {spent:.0f} s of CPU',
             flush=True,
         )
         wrong += len(faults)
     if args.made:
-        for name, count in sorted(made.items()):
+        for name, count in sorted(total.items()):
             print(f'{count:6} {name}')
     if wrong:
         raise SystemExit(f'{wrong} faults')

@@ -3,6 +3,7 @@
 import random
 import re
 import runpy
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def case(rng: random.Random, folder: Path) -> int:
         words.append(rng.choice(option or WORDS))
     before = os.getcwd()
     empty = folder / 'empty'
-    empty.mkdir(exist_ok=True)
+    # What an earlier case made there.
+    shutil.rmtree(empty, ignore_errors=True)
+    empty.mkdir()
     os.chdir(empty)
     path = str(tool_paths()[name])
     try:
@@ -52,5 +55,5 @@ def case(rng: random.Random, folder: Path) -> int:
         os.chdir(before)
     left = [p for p in empty.rglob('*') if p.is_file()]
     if code == 2 and left:
-        raise Fault(f'{name} {words}: half-written {left}')
+        raise Fault(f'{name} {words}: half-written {left[:3]}')
     return code

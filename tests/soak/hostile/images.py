@@ -34,7 +34,7 @@ def hostile_image(path: Path, rng: random.Random) -> None:
     if mode == 'I;16':
         image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
     else:
-        image = image.convert(mode)
+        image = image.convert(mode, dither=Image.Dither.NONE)
     exif = Image.Exif()
     exif[0x0112] = rng.randint(0, 9)
     options = {'exif': exif} if rng.random() < 0.3 else {}

@@ -22,7 +22,7 @@ JUNK = (None, True, False, 0, -1, 1.5, 10**30, 1e308, float('nan'))
 JUNK += (float('inf'), '', 'x', '\0', '\ud7ff', [], {}, [[]], [None], {'': 0})
 
 
-# How often each kind of case was made.
+# What the case at hand is made of.
 made: Counter[str] = Counter()
 
 
