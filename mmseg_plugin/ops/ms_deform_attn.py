@@ -1,14 +1,18 @@
 """Multi-scale deformable attention ("Deformable DETR", arXiv 2010.04159)."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from mmseg_plugin.utils import host
 from mmseg_plugin.utils.precision import at_least_float32
 
-from .bilinear import neighbours
 from .rows import gather_rows, row_products, scatter_rows
+
+# Points looked at together on a CPU.
+CPU_POINTS = 2**16
 
 
 def ms_deform_attn_forward(
@@ -86,9 +90,10 @@ def attend(
     One gather of four rows for each point, whose weighted sums are one
     product; nothing is kept for the backward pass but the inputs.
     """
-    found = _Points(value, shapes, starts, locations)
-    shares = [part * found.by_head(weights) for part in found.corners()]
-    sums = gather_rows(found.table, found.index, _by_point(shares))
+    found = _Points(value, shapes, starts, locations, weights)
+    for _ in found.blocks():
+        pass
+    sums = gather_rows(found.table, found.index, found.shares)
     batch, _, heads, channels = value.shape
     sums = sums.view(batch, heads, -1, channels).transpose(1, 2)
     return sums.flatten(2)
@@ -110,27 +115,27 @@ def gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of :func:`attend` by values, locations and weights."""
     batch, num_pixels, heads, channels = value.shape
-    found = _Points(value, shapes, starts, locations)
-    by_head = found.by_head(weights)
+    found = _Points(value, shapes, starts, locations, weights)
+    blocks = [*found.blocks()]
     grad = grad.unflatten(-1, (heads, channels)).transpose(1, 2)
     grad = grad.reshape(-1, channels)
-    shares = _by_point([part * by_head for part in found.corners()])
-    table = scatter_rows(grad, found.index, shares, len(found.table))
+    table = scatter_rows(grad, found.index, found.shares, len(found.table))
     products = row_products(grad, found.table, found.index)
-    # Upper left, upper right, lower left, lower right.
-    parts = products.view(*by_head.shape[:3], 4, *by_head.shape[3:]).unbind(3)
-    (top, bottom), (left, right) = found.rows.weight, found.columns.weight
-    before = parts[0] * top + parts[2] * bottom
-    after = parts[1] * top + parts[3] * bottom
-    above = parts[0] * left + parts[1] * right
-    below = parts[2] * left + parts[3] * right
-    x = found.columns.difference(before, after) * by_head * found.width
-    y = found.rows.difference(above, below) * by_head * found.height
-    by_weights = before * left + after * right
+    products = products.unflatten(1, (4, -1))
+    by_place = locations.new_empty(*found.weights.shape, 2)
+    by_weight = torch.empty_like(found.weights)
+    for block in blocks:
+        rows = block.rows
+        block.differentiate(
+            *(products[rows], found.weights[rows]),
+            *(by_place[rows], by_weight[rows]),
+        )
+    # (B * heads * Q, L * P) as (B, Q, heads, L, P).
+    whole = (batch, heads, *weights.shape[1:2], *weights.shape[3:])
     return (
         table.view(batch, heads, num_pixels, channels).transpose(1, 2),
-        torch.stack([x, y], -1).transpose(1, 2),
-        by_weights.transpose(1, 2),
+        by_place.view(*whole, 2).transpose(1, 2),
+        by_weight.view(whole).transpose(1, 2),
     )
 
 
@@ -164,25 +169,87 @@ attend.register_autograd(_differentiate, setup_context=_keep)
 
 
 class _Axis(NamedTuple):
-    """The pixels before and after each point on one axis, (B, heads, Q, L, P).
+    """The pixels before and after some points on one axis, two of (n, L * P).
 
     Attributes:
-        pixel: int32.
+        pixel: int32, inside of the map.
         weight: zero for what lies outside.
-        inside: bool.
+        inside: one, or zero for what lies outside.
+        length: pixels of the axis, of each point's level.
     """
 
-    pixel: Tensor
-    weight: Tensor
-    inside: Tensor
+    pixel: tuple[Tensor, Tensor]
+    weight: tuple[Tensor, Tensor]
+    inside: tuple[Tensor, Tensor]
+    length: Tensor
 
-    def difference(self, before: Tensor, after: Tensor) -> Tensor:
-        """Of values at both pixels, where what lies outside is zero."""
-        return after * self.inside[1] - before * self.inside[0]
+    @classmethod
+    def around(cls, place: Tensor, length: Tensor) -> '_Axis':
+        """Of places in [0, 1], (n, L * P)."""
+        position = place * length
+        position -= 0.5
+        before = position.floor()
+        share = position.sub_(before)
+        pixels, inside = [], []
+        # Nothing lies inside of an axis without pixels.
+        last = torch.where(length > 0, length - 1, -2)
+        for near in (before, before + 1):
+            pixel = torch.minimum(near.clamp(min=0), last)
+            inside.append(near.eq_(pixel))
+            # A coordinate that is no number must not read outside either.
+            pixels.append(pixel.int().clamp_(min=0))
+        weights = (1 - share).mul_(inside[0]), share * inside[1]
+        return cls((pixels[0], pixels[1]), weights, (*inside,), length)
+
+    def slope(self, before: Tensor, after: Tensor, weight: Tensor) -> Tensor:
+        """By the place, of values at both pixels that count so much."""
+        slope = after * self.inside[1]
+        slope.addcmul_(before, self.inside[0], value=-1)
+        return slope.mul_(weight).mul_(self.length)
+
+
+class _Block(NamedTuple):
+    """Points of some bags.
+
+    Attributes:
+        rows: which bags.
+        y: of the points.
+        x: of the points.
+    """
+
+    rows: slice
+    y: _Axis
+    x: _Axis
+
+    def differentiate(
+        self,
+        products: Tensor,
+        weights: Tensor,
+        by_place: Tensor,
+        by_weight: Tensor,
+    ) -> None:
+        """Writes the gradients of places (n, L * P, 2) and of weights.
+
+        Args:
+            products: of the sums' gradient and each pixel, (n, 4, L * P).
+            weights: (n, L * P).
+            by_place: to be written.
+            by_weight: to be written.
+        """
+        # Upper left, upper right, lower left, lower right.
+        parts = products.unbind(1)
+        (top, bottom), (left, right) = self.y.weight, self.x.weight
+        before = (parts[0] * top).addcmul_(parts[2], bottom)
+        after = (parts[1] * top).addcmul_(parts[3], bottom)
+        above = (parts[0] * left).addcmul_(parts[1], right)
+        below = (parts[2] * left).addcmul_(parts[3], right)
+        by_place[..., 0] = self.x.slope(before, after, weights)
+        by_place[..., 1] = self.y.slope(above, below, weights)
+        torch.mul(before, left, out=by_weight).addcmul_(after, right)
 
 
 class _Points:
-    """The pixels around all points.
+    """The pixels around all points: a bag of them for each output.
 
     Head after head, so that neighbours are close in memory; coordinates one
     at a time and what belongs to a level repeated for its points, or nothing
@@ -192,51 +259,77 @@ class _Points:
 
     Attributes:
         table: values (B * heads * N, C).
-        index: rows of the table for each output, int32 (B * heads * Q,
-            4 * L * P).
+        weights: (B * heads * Q, L * P).
+        index: rows of the table for each bag, int32 (B * heads * Q,
+            4 * L * P); written by :meth:`blocks`.
+        shares: what each of them contributes; the same.
     """
 
     def __init__(
-        self, value: Tensor, shapes: Tensor, starts: Tensor, locations: Tensor
+        self,
+        value: Tensor,
+        shapes: Tensor,
+        starts: Tensor,
+        locations: Tensor,
+        weights: Tensor,
     ) -> None:
-        batch, num_pixels, heads, channels = value.shape
+        batch, self.num_pixels, heads, channels = value.shape
         self.table = value.transpose(1, 2).reshape(-1, channels)
-        x, y = locations.permute(5, 0, 2, 1, 3, 4).contiguous()
-        num_points = locations.shape[-2]
+        per_bag = weights.shape[3] * weights.shape[4]
+        bags = batch * heads * weights.shape[1]
+        self.weights = weights.transpose(1, 2).reshape(bags, per_bag)
+        places = locations.permute(5, 0, 2, 1, 3, 4)
+        self.places = places.reshape(2, bags, per_bag)
+        self.index = places.new_empty(bags, 4 * per_bag, dtype=torch.int32)
+        self.shares = places.new_empty(bags, 4 * per_bag)
+        self.num_points = weights.shape[4]
+        self.per_head = weights.shape[1]
         # Nothing lies inside a level without pixels, whatever its other side.
-        shapes = shapes * (shapes > 0).all(1, keepdim=True)
-        self.height, self.width = (
-            side.int()[:, None].repeat(1, num_points) for side in shapes.T
-        )
-        self.columns = _Axis(*neighbours(x * self.width - 0.5, self.width))
-        self.rows = _Axis(*neighbours(y * self.height - 0.5, self.height))
+        self.shapes = shapes * (shapes > 0).all(1, keepdim=True)
         # What has no pixels gets rows of weight zero, which have to exist.
-        start = starts.clamp(max=max(num_pixels - 1, 0))[:, None].int()
-        head = torch.arange(batch * heads, device=x.device, dtype=torch.int32)
-        first = head.view(batch, heads, 1, 1, 1) * num_pixels
-        first = first + start.repeat(1, num_points)
-        self.index = _by_point(
-            [
-                row * self.width + column + first
-                for row in self.rows.pixel
-                for column in self.columns.pixel
-            ]
+        self.starts = starts.clamp(max=max(self.num_pixels - 1, 0))
+
+    def blocks(self) -> Iterator[_Block]:
+        """Walks over the points, and writes index and shares of the bags."""
+        bags, per_bag = self.weights.shape
+        step = bags
+        if host.on_host(self.weights):
+            # As many as its cache holds.
+            step = min(max(CPU_POINTS // max(per_bag, 1), 1), bags)
+
+        def repeated(numbers: Tensor, dtype: torch.dtype) -> Tensor:
+            # Numbers of levels for each point: (step, L * P).
+            each = numbers.to(dtype).repeat_interleave(
+                self.num_points, output_size=per_bag
+            )
+            return each.repeat(step, 1)
+
+        height, width = (
+            repeated(side, self.places.dtype) for side in self.shapes.T
         )
-
-    def corners(self) -> list[Tensor]:
-        """What each of the four pixels contributes, (B, heads, Q, L, P)."""
-        return [
-            row * column
-            for row in self.rows.weight
-            for column in self.columns.weight
-        ]
-
-    @staticmethod
-    def by_head(weights: Tensor) -> Tensor:
-        """(B, Q, heads, L, P) to (B, heads, Q, L, P)."""
-        return weights.transpose(1, 2).contiguous()
-
-
-def _by_point(parts: list[Tensor]) -> Tensor:
-    """Four of (B, heads, Q, L, P) to (B * heads * Q, 4 * L * P)."""
-    return torch.stack(parts, 3).flatten(0, 2).flatten(1)
+        columns = repeated(self.shapes[:, 1], torch.int32)
+        starts = repeated(self.starts, torch.int32)
+        head = torch.arange(bags, device=starts.device) // self.per_head
+        first = (head * self.num_pixels).int()[:, None]
+        index, shares = (
+            part.unflatten(1, (4, per_bag))
+            for part in (self.index, self.shares)
+        )
+        for begin in range(0, bags, max(step, 1)):
+            rows = slice(begin, min(begin + step, bags))
+            count = rows.stop - begin
+            x, y = (
+                _Axis.around(place[rows], length[:count])
+                for place, length in zip(
+                    self.places, (width, height), strict=True
+                )
+            )
+            start = starts[:count] + first[rows]
+            for i in range(2):
+                row = (y.pixel[i] * columns[:count]).add_(start)
+                share = y.weight[i] * self.weights[rows]
+                for j in range(2):
+                    corner = 2 * i + j
+                    torch.add(row, x.pixel[j], out=index[rows, corner])
+                    torch.mul(share, x.weight[j], out=shares[rows, corner])
+            yield _Block(rows, y, x)

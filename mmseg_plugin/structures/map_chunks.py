@@ -13,6 +13,9 @@ from torch import Tensor
 # chunk costs launches of kernels, and half a gigabyte is little.
 CPU_BUDGET = 2**22
 BUDGET = 2**27
+# Chunks that a CPU multiplies together: its products like more rows than the
+# rest does.
+CPU_PRODUCTS = 2
 
 
 def map_budget(device: torch.device, chosen: int | None = None) -> int:
@@ -81,13 +84,19 @@ class MapChunks:
         Yields:
             Image, rows and values (n, N).
         """
-        most = min(self.step, max(self.counts, default=0))
+        together = CPU_PRODUCTS if embed.device.type == 'cpu' else 1
+        most = min(together * self.step, max(self.counts, default=0))
         # One buffer: the system hands out fresh large ones slowly.
         room = embed.new_empty(most, columns.shape[2])
+        end = 0
         for image, rows in self:
-            count = rows.stop - rows.start
-            out = torch.mm(embed[rows], columns[image], out=room[:count])
-            yield image, rows, out
+            if rows.start >= end:
+                start = rows.start
+                last = sum(self.counts[: image + 1])
+                end = min(start + most, last)
+                maps = room[: end - start]
+                torch.mm(embed[start:end], columns[image], out=maps)
+            yield image, rows, maps[rows.start - start : rows.stop - start]
 
 
 class FactorGradients:
