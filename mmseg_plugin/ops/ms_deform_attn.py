@@ -116,20 +116,18 @@ def gradients(
     """Gradients of :func:`attend` by values, locations and weights."""
     batch, num_pixels, heads, channels = value.shape
     found = _Points(value, shapes, starts, locations, weights)
-    blocks = [*found.blocks()]
     grad = grad.unflatten(-1, (heads, channels)).transpose(1, 2)
     grad = grad.reshape(-1, channels)
-    table = scatter_rows(grad, found.index, found.shares, len(found.table))
-    products = row_products(grad, found.table, found.index)
-    products = products.unflatten(1, (4, -1))
     by_place = locations.new_empty(*found.weights.shape, 2)
     by_weight = torch.empty_like(found.weights)
-    for block in blocks:
+    for block in found.blocks():
         rows = block.rows
+        products = row_products(grad[rows], found.table, found.index[rows])
         block.differentiate(
-            *(products[rows], found.weights[rows]),
+            *(products.unflatten(1, (4, -1)), found.weights[rows]),
             *(by_place[rows], by_weight[rows]),
         )
+    table = scatter_rows(grad, found.index, found.shares, len(found.table))
     # (B * heads * Q, L * P) as (B, Q, heads, L, P).
     whole = (batch, heads, *weights.shape[1:2], *weights.shape[3:])
     return (

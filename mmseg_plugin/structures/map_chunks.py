@@ -53,6 +53,8 @@ class MapChunks:
     ) -> None:
         self.counts = counts
         self.budget = map_budget(device, budget)
+        wide = budget is None and device.type == 'cpu'
+        self.together = CPU_PRODUCTS if wide else 1
         step = max(self.budget // max(size, 1), 1)
         self.step = max(step // multiple, 1) * multiple
         if multiple > step:
@@ -84,8 +86,7 @@ class MapChunks:
         Yields:
             Image, rows and values (n, N).
         """
-        together = CPU_PRODUCTS if embed.device.type == 'cpu' else 1
-        most = min(together * self.step, max(self.counts, default=0))
+        most = min(self.together * self.step, max(self.counts, default=0))
         # One buffer: the system hands out fresh large ones slowly.
         room = embed.new_empty(most, columns.shape[2])
         end = 0

@@ -126,15 +126,13 @@ class MaskDINOHead(MaskQueryHead):
             embed_dims=feat_channels,
             num_levels=self.pixel_decoder.num_levels,
         )
-        self.dn_query_generator = (
-            DenoisingQueryGenerator(
+        self.dn_query_generator = None
+        if denoising is not None:
+            self.dn_query_generator = DenoisingQueryGenerator(
                 **denoising,
                 num_classes=self.num_classes,
                 embed_dims=feat_channels,
             )
-            if denoising is not None
-            else None
-        )
 
     def _init_queries(self, embed_dims: int) -> None:
         if self.learn_query_feat:

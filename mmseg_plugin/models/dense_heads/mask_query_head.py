@@ -94,13 +94,7 @@ class MaskQueryHead(BaseModule):
         num_logits = self.num_classes + (0 if use_sigmoid else 1)
         self.cls_embed = nn.Linear(embed_dims, num_logits)
         if out_channels:
-            self.mask_embed = nn.Sequential(
-                nn.Linear(embed_dims, embed_dims),
-                nn.ReLU(inplace=True),
-                nn.Linear(embed_dims, embed_dims),
-                nn.ReLU(inplace=True),
-                nn.Linear(embed_dims, out_channels),
-            )
+            self.mask_embed = _mask_layers(embed_dims, out_channels)
         self.criterion = criterion(
             num_classes=self.num_classes,
             num_things=num_things_classes,
@@ -216,3 +210,14 @@ def sine_encoding(
     if config is None:
         config = {'num_feats': embed_dims // 2, 'normalize': True}
     return SinePositionalEncoding(**config)
+
+
+def _mask_layers(embed_dims: int, out_channels: int) -> nn.Sequential:
+    """From queries to mask embeddings."""
+    return nn.Sequential(
+        nn.Linear(embed_dims, embed_dims),
+        nn.ReLU(inplace=True),
+        nn.Linear(embed_dims, embed_dims),
+        nn.ReLU(inplace=True),
+        nn.Linear(embed_dims, out_channels),
+    )

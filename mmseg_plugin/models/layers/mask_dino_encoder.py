@@ -91,24 +91,10 @@ class MaskDINOEncoder(BaseModule):
             feat_channels // 2, normalize=True
         )
         self.level_encoding = nn.Embedding(self.num_levels, feat_channels)
-        attention = {
-            'embed_dims': feat_channels,
-            'num_heads': num_heads,
-            'num_levels': self.num_levels,
-            'dropout': dropout,
-            'batch_first': True,
-        }
-        ffn = {
-            'embed_dims': feat_channels,
-            'feedforward_channels': feedforward_channels,
-            'ffn_drop': dropout,
-        }
-        # Deformable DETR's, with reference points given: by itself it
-        # synchronises to make them.
-        self.encoder = Mask2FormerTransformerEncoder(
-            num_layers, {'self_attn_cfg': attention, 'ffn_cfg': ffn}
+        self.encoder = _encoder(
+            *(feat_channels, self.num_levels, num_layers),
+            *(num_heads, feedforward_channels, dropout),
         )
-        use_deformable_attention(self.encoder)
         self.mask_feature = None
         if out_channels:
             self.lateral_convs = ModuleList(
@@ -230,3 +216,33 @@ class MaskDINOEncoder(BaseModule):
             part.mT.unflatten(2, size)
             for part, size in zip(memory.split(lengths, 1), sizes, strict=True)
         ]
+
+
+def _encoder(
+    embed_dims: int,
+    num_levels: int,
+    num_layers: int,
+    num_heads: int,
+    feedforward_channels: int,
+    dropout: float,
+) -> nn.Module:
+    """Deformable DETR's, with reference points given: by itself it
+    synchronises to make them.
+    """
+    attention = {
+        'embed_dims': embed_dims,
+        'num_heads': num_heads,
+        'num_levels': num_levels,
+        'dropout': dropout,
+        'batch_first': True,
+    }
+    ffn = {
+        'embed_dims': embed_dims,
+        'feedforward_channels': feedforward_channels,
+        'ffn_drop': dropout,
+    }
+    encoder = Mask2FormerTransformerEncoder(
+        num_layers, {'self_attn_cfg': attention, 'ffn_cfg': ffn}
+    )
+    use_deformable_attention(encoder)
+    return encoder
