@@ -29,6 +29,7 @@ LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmseg'}
 CPU_CODE = {
     deformable_attention.DeformableAttention._attend.__code__,
     ms_deform_attn.gradients.__code__,
+    point_sampler._fill_uniform.__code__,
     point_sampler._nearest_zero.__code__,
 }
 WAITING = {

@@ -196,8 +196,9 @@ class _Axis(NamedTuple):
             inside.append(near.eq_(pixel))
             # A coordinate that is no number must not read outside either.
             pixels.append(pixel.int().clamp_(min=0))
-        weights = (1 - share).mul_(inside[0]), share * inside[1]
-        return cls((pixels[0], pixels[1]), weights, (*inside,), length)
+        first, second = inside
+        weights = (1 - share).mul_(first), share * second
+        return cls((pixels[0], pixels[1]), weights, (first, second), length)
 
     def slope(self, before: Tensor, after: Tensor, weight: Tensor) -> Tensor:
         """By the place, of values at both pixels that count so much."""

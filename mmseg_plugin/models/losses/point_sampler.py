@@ -88,17 +88,19 @@ class PointSampler:
 def _fill_uniform(places: Tensor) -> Tensor:
     """Uniform numbers from -1 to 1 in less than half of PyTorch's time.
 
-    The seed is a number of PyTorch's generator, so what sets or restores
-    that one does the same here.
+    The seed is drawn by PyTorch's generator, so what sets or restores that
+    one does the same here.
     """
-    seed = int(torch.randint(2**63 - 1, ()))
+    seed = torch.randint(2**63 - 1, (2,)).numpy()
     generator = np.random.Generator(np.random.SFC64(seed))
-    # Two numbers of 32 bits in each draw.
+    numbers = places.numpy().reshape(-1)
+    # Two whole numbers of 32 bits in each draw.
     drawn = generator.integers(
-        *(-(2**63), 2**63 - 1, (places.numel() + 1) // 2, np.int64, True)
+        *(-(2**63), 2**63 - 1, (len(numbers) + 1) // 2, np.int64, True)
     )
-    numbers = torch.from_numpy(drawn).view(torch.int32)[: places.numel()]
-    return places.copy_(numbers.view(places.shape)).mul_(2.0**-31)
+    numbers[:] = drawn.view(np.int32)[: len(numbers)]
+    numbers *= 2.0**-31
+    return places
 
 
 def _nearest_zero(values: Tensor, count: int) -> Tensor:
