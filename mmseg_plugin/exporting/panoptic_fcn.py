@@ -102,7 +102,9 @@ class PanopticFCNResults(nn.Module):
         probs = (embed @ features.flatten(1)).sigmoid()
         inside = probs > threshold
         total = probs.where(inside, 0.0).sum(1)
-        scores = scores * (total / (inside.sum(1) + 1e-6))
+        # As numbers of `total`: integers are of 64 bits.
+        area = inside.to(total.dtype).sum(1)
+        scores = scores * (total / (area + 1e-6))
         most = min(config.get('max_per_image', 100), scores.shape[0])
         scores, order = scores.topk(most)
         keep = scores >= max(config.get('score_thr', 0.05), 1e-9)
@@ -144,7 +146,7 @@ class PanopticFCNResults(nn.Module):
         least = config.get('instance_thr', 0.2)
         good = (found['scores'] >= least) & (found['labels'] >= 0)
         ids = paste(
-            found['masks'].bool(),
+            found['masks'],
             found['labels'],
             good,
             config.get('overlap_thr', 0.5),
@@ -170,7 +172,7 @@ def paste(
     A loop in the graph too: it ends with the last good mask.
 
     Args:
-        masks: bool (n, H, W).
+        masks: uint8 (n, H, W).
         labels: int64 (n,).
         good: bool (n,), the first ones.
         overlap: largest share of a mask that may be covered already.
@@ -182,7 +184,7 @@ def paste(
     ids = torch.full_like(masks[0], void, dtype=torch.long)
     number = torch.zeros([1], dtype=torch.long)
     for i in range(int(good.sum())):
-        mask = masks[i]
+        mask = masks[i] > 0
         area = mask.sum()
         free = mask & (ids == void)
         covered = (area - free.sum()) / area

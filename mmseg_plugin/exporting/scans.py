@@ -128,7 +128,9 @@ def masks_of(
         probabilities inside them, float32 (B, n).
     """
     masks, area, total = _Masks.apply(low, *frame.factors(low), threshold)
-    masks = masks[:, 0][None] if low.shape[0] == 1 else masks.transpose(0, 1)
+    # A reshape copies nothing.
+    one = low.shape[0] == 1
+    masks = masks.flatten(0, 1)[None] if one else masks.transpose(0, 1)
     return masks, area.transpose(0, 1), total.transpose(0, 1)
 
 
