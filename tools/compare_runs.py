@@ -19,6 +19,7 @@ from mmseg_plugin.datasets.annotation_files import (
     completed_truth,
     image_sizes,
 )
+from mmseg_plugin.datasets.structure import read_json
 from mmseg_plugin.evaluation.pr_curves import CURVES, MaskPR, mask_pr
 from mmseg_plugin.visualization.plots import Curve, Panel, save_plot
 
@@ -71,8 +72,7 @@ def read_truth(file: Path) -> COCO:
         UserError: it cannot be read.
     """
     try:
-        content = json.loads(file.read_text(encoding='utf-8'))
-        content = completed_truth(content, file)
+        content = completed_truth(read_json(str(file)), file)
         sizes = image_sizes(content, file)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = error if isinstance(error, ValueError) else repr(error)

@@ -61,6 +61,14 @@ def main() -> None:
         size = sample.metainfo['batch_input_shape']
         at = None
         if args.at:
+            sides = image.shape[1::-1]
+            if not all(
+                0 <= a < b for a, b in zip(args.at, sides, strict=True)
+            ):
+                raise UserError(
+                    f'--at {args.at[0]:g} {args.at[1]:g} is outside of '
+                    f'{args.image}, {sides[0]} pixels wide and {sides[1]} high'
+                )
             scale = np.divide(sample.img_shape[::-1], image.shape[1::-1])
             x, y = np.array(args.at) * scale / size[::-1]
             at = (float(x), float(y))

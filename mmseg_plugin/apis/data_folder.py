@@ -10,6 +10,7 @@ from pathlib import Path
 from mmseg_plugin.cli.cli import atomic_path
 from mmseg_plugin.datasets.formats import DataError, DataFound, Split
 from mmseg_plugin.datasets.formats.layout import below, images_in
+from mmseg_plugin.utils.walking import files_in
 
 FOLDER = 'mmseg_plugin_data'
 
@@ -94,7 +95,7 @@ def _hashes(found: DataFound) -> dict[str, str]:
         path.relative_to(found.root).as_posix(): hashlib.sha256(
             path.read_bytes()
         ).hexdigest()
-        for path in sorted(found.root.rglob('*'))
+        for path in files_in(found.root)
         if path.suffix in ('.json', '.txt', '.yaml', '.yml')
         and path not in images
         and FOLDER not in path.parts

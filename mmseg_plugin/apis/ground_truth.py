@@ -1,6 +1,5 @@
 """Annotations of single images, found by file name."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from mmseg_plugin.datasets.panoptic_files import (
     entries_by_image,
     read_segment_ids,
 )
+from mmseg_plugin.datasets.structure import read_json
 
 
 class GroundTruth:
@@ -63,13 +63,13 @@ class GroundTruth:
     ) -> None:
         self.ann_file = ann_file
         try:
-            content = json.loads(ann_file.read_text(encoding='utf-8'))
+            content = read_json(str(ann_file))
         except OSError as error:
             raise UserError(
                 f'{ann_file} cannot be read: {error.strerror}'
             ) from error
         except ValueError as error:
-            raise UserError(f'{ann_file} is not JSON: {error}') from error
+            raise UserError(str(error)) from error
         try:
             self._index(content)
             self._images = ImageIndex(content['images'], folder, anywhere)

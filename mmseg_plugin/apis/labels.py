@@ -136,8 +136,8 @@ def listed_classes(
         classes: leaves others out.
     """
     try:
-        categories = json.loads(file.read_text(encoding='utf-8'))['categories']
-        names = [str(category['name']) for category in categories]
+        content = json.loads(file.read_text(encoding='utf-8-sig'))
+        names = [str(category['name']) for category in content['categories']]
     except (KeyError, TypeError, ValueError):
         return []
     return [name for name in names if classes is None or name in classes]

@@ -24,6 +24,7 @@ from mmseg_plugin.apis.labels import label_names
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import plain_data_sets
 from mmseg_plugin.engine.checkpoint import kept_classes
+from mmseg_plugin.utils.walking import files_in
 
 _SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
@@ -38,9 +39,8 @@ def find_images(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UserError(f'{source} is neither an image nor a folder')
-    images = sorted(
-        path for path in source.rglob('*') if path.suffix.lower() in _SUFFIXES
-    )
+    found = files_in(source)
+    images = [path for path in found if path.suffix.lower() in _SUFFIXES]
     if not images:
         raise UserError(
             f'folder {source} holds no images ({", ".join(sorted(_SUFFIXES))})'

@@ -172,7 +172,7 @@ class Run:
             return rows
         listed = listed_classes(self.ann_file, self.classes)
         meant = label_names(self.config, self.classes)
-        content = json.loads(self.ann_file.read_text(encoding='utf-8'))
+        content = json.loads(self.ann_file.read_text(encoding='utf-8-sig'))
         ids = {str(c['name']): c['id'] for c in content['categories']}
         change = {
             ids[name]: ids.get(meant[label], -1)

@@ -16,8 +16,8 @@ def counts_of(counts: str | bytes | list) -> np.ndarray | None:
 
 
 def is_sound(rle: dict) -> bool:
-    """Whether the runs fill exactly the stated size."""
+    """Whether the runs fill exactly the stated height and width."""
     runs = counts_of(rle['counts'])
-    if runs is None:
+    if runs is None or len(rle['size']) != 2:
         return False
     return int(runs.sum()) == int(np.prod(rle['size']))

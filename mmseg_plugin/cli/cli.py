@@ -86,4 +86,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     with scratch as folder:
         part = Path(folder) / path.name
         yield part
-        os.replace(part, path)
+        try:
+            os.replace(part, path)
+        except OSError as error:
+            raise UserError(
+                f'{path} cannot be written: {error.strerror}'
+            ) from error

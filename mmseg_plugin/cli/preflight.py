@@ -110,7 +110,11 @@ def _classes(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
         if isinstance(names, str):
             # A file of names; the data set says if it is not there.
             file = Path(names)
-            lines = file.read_text().splitlines() if file.is_file() else ()
+            lines = (
+                file.read_text(encoding='utf-8-sig').splitlines()
+                if file.is_file()
+                else ()
+            )
             names = [line.strip() for line in lines if line.strip()]
         if names:
             yield key, tuple(names)

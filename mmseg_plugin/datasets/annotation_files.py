@@ -122,13 +122,19 @@ def category_ids(
             them.
 
     Raises:
-        ValueError: two categories have one name or one id.
+        ValueError: two categories have one name or one id, or a name is no
+            text.
     """
     ids: dict[str, int] = {}
     for category in content.get('categories', ()):
         name, number = category.get('name'), category.get('id')
         if name is None or number is None:
             raise ValueError(f'{source}: category {category} lacks id or name')
+        if not isinstance(name, str):
+            raise ValueError(
+                f'{source}: category {number} is named {name!r}, which is no '
+                'text: write it in quotes'
+            )
         if name in ids:
             raise ValueError(
                 f'{source}: two categories are named {name!r} (ids '

@@ -2,9 +2,10 @@
 
 import contextlib
 import io
+import json
 import os.path as osp
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from mmseg_plugin.datasets.annotation_files import (
     completed_truth,
     image_sizes,
 )
+from mmseg_plugin.datasets.never_empty import NeverEmpty
 from mmseg_plugin.datasets.panoptic_files import (
     completed_segments,
     entries_by_image,
@@ -53,6 +55,9 @@ class _ByName:
     """
 
     dataset: dict
+    imgToAnns: dict[int, list[dict]]
+    catToImgs: dict[int, list[int]]
+    createIndex: Callable[[], None]
 
     def __init__(
         self,
@@ -64,11 +69,15 @@ class _ByName:
         self.source = source
         self.classes = tuple(classes)
         self.masks = masks
-        try:
-            with no_json_as_sentence(source):
-                super().__init__(local_path)  # type: ignore[call-arg]
-        except AssertionError as error:
-            raise ValueError(f'{source}: {error}') from error
+        super().__init__()
+        # pycocotools stops at the byte-order mark that Windows' tools write.
+        with (
+            no_json_as_sentence(source),
+            open(local_path, encoding='utf-8-sig') as file,
+        ):
+            self.dataset = json.load(file)
+        self.createIndex()
+        self.img_ann_map, self.cat_img_map = self.imgToAnns, self.catToImgs
 
     def _name_categories(self) -> None:
         known = category_ids(self.dataset, self.source)
@@ -192,7 +201,7 @@ class _PanopticFile(_ByName, COCOPanoptic):
         return [self.imgToAnns[image][i] for image, i in ids]
 
 
-class _Compact:
+class _Compact(NeverEmpty):
     """Leaves little behind of the file once it is read.
 
     mmdet keeps which images have a class, in numbers that were made while
@@ -201,14 +210,10 @@ class _Compact:
     """
 
     cat_img_map: dict[int, list[int]]
-    data_list: list[dict]
-    ann_file: str
-    data_root: str | None
-    data_prefix: dict[str, str]
 
     def load_data_list(self) -> list[dict]:
         """Reads the annotation file; all it names is where the data are."""
-        infos = super().load_data_list()  # type: ignore[misc]
+        infos = super().load_data_list()
         keys = ('img_path', 'seg_map_path')
         check_inside(
             (info[key] for info in infos for key in keys if info.get(key)),
@@ -217,29 +222,12 @@ class _Compact:
         )
         return infos
 
-    def filter_data(self) -> list[dict]:
-        """The images that stay.
-
-        Raises:
-            ValueError: none does.
-        """
-        kept = super().filter_data()  # type: ignore[misc]
-        if not kept:
-            left = len(self.data_list)
-            raise ValueError(
-                f'filter_cfg leaves none of the {left} images of '
-                f'{self.ann_file}'
-                if left
-                else f'{self.ann_file} lists no image'
-            )
-        return kept
-
     def full_init(self) -> None:
         """Reads the file, then tidies up."""
         if getattr(self, '_fully_initialized', False):
             return
         with without_collection():
-            super().full_init()  # type: ignore[misc]
+            super().full_init()
         self.cat_img_map = {
             number: pickle.loads(pickle.dumps(images))
             for number, images in self.cat_img_map.items()

@@ -6,6 +6,7 @@ from mmcv.transforms import LoadAnnotations
 from mmdet.datasets import BaseSegDataset
 from mmengine.fileio import exists, list_from_file
 
+from mmseg_plugin.datasets.never_empty import NeverEmpty
 from mmseg_plugin.registry import DATASETS
 
 # What is no class by default, and the last label of maps of 8 bits.
@@ -13,7 +14,7 @@ _VOID = 255
 
 
 @DATASETS.register_module()
-class SemanticDataset(BaseSegDataset):
+class SemanticDataset(NeverEmpty, BaseSegDataset):
     """A label map for each image, for models of mmdet and of mmseg.
 
     Takes the arguments of mmdet's ``BaseSegDataset``. ``classes`` of the
@@ -51,6 +52,8 @@ class SemanticDataset(BaseSegDataset):
                 f'{file}, the classes of the metainfo, is not there: write '
                 'one name a line, in the order of the labels'
             )
-        lines = [line.strip() for line in list_from_file(file)]
+        lines = [
+            line.strip() for line in list_from_file(file, encoding='utf-8-sig')
+        ]
         named['classes'] = tuple(line for line in lines if line)
         return super()._load_metainfo(named)

@@ -64,7 +64,8 @@ def read_json(path: str, backend_args: dict | None = None) -> Any:
     from mmengine.fileio import get_text
 
     with no_json_as_sentence(path):
-        content = json.loads(get_text(path, backend_args=backend_args))
+        text = get_text(path, 'utf-8-sig', backend_args=backend_args)
+        content = json.loads(text)
     check_structure(content, path)
     return content
 

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from mmdet.datasets import BaseDetDataset
 from mmengine.fileio import exists, get_text, join_path
 
+from mmseg_plugin.datasets.never_empty import NeverEmpty
 from mmseg_plugin.registry import DATASETS
 
 # All images are squares of this side; the annotations do not say so.
@@ -19,7 +20,7 @@ pne po pr40 w13 w32 w55 w57 w59 wo
 
 
 @DATASETS.register_module()
-class TT100KDataset(BaseDetDataset):
+class TT100KDataset(NeverEmpty, BaseDetDataset):
     """Traffic signs of Tsinghua-Tencent 100K, as published.
 
     Zhu et al., "Traffic-Sign Detection and Classification in the Wild" (CVPR
@@ -57,7 +58,9 @@ class TT100KDataset(BaseDetDataset):
                 'annotations.json, train and test lie in data_root'
             )
         content = json.loads(
-            get_text(self.ann_file, backend_args=self.backend_args)
+            get_text(
+                self.ann_file, 'utf-8-sig', backend_args=self.backend_args
+            )
         )
         images = [
             image

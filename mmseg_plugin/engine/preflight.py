@@ -17,6 +17,7 @@ from mmseg_plugin.engine.checkpoint import kept_classes
 from mmseg_plugin.utils.words import counted
 
 PREFIX = 'mmseg_plugin.'
+_TRAIN, _TEST = 'train_dataloader', 'test_dataloader'
 _COUNTS = ('num_things_classes', 'num_stuff_classes')
 # Heads whose number of classes is that of the data.
 _HEADS = ('bbox_head', 'mask_head', 'decode_head')
@@ -160,26 +161,18 @@ class PreflightHook(Hook):
 
     Compares the data sets with each other, with the annotation files, with
     the heads of the model, and with a checkpoint that is loaded. One that is
-    resumed must have the same classes; one that is only started from may
-    have others, but not the same in another order.
+    resumed or tested must have the same classes; one that training only
+    starts from may have others, but not the same in another order.
     """
 
     priority = 'VERY_HIGH'
 
     def before_run(self, runner: Runner) -> None:
-        loops = {
-            'train_dataloader': runner._train_loop,
-            'val_dataloader': runner._val_loop,
-            'test_dataloader': runner._test_loop,
-        }
         classes = {}
-        for key, loop in loops.items():
-            if isinstance(loop, BaseLoop):
-                data = plain_data_set(loop.dataloader.dataset)
-                if hasattr(data, 'metainfo'):
-                    check_categories(data, key)
-                    classes[key] = data.metainfo.get('classes')
-        train = classes.pop('train_dataloader', None)
+        for key, data in _data_sets(runner):
+            check_categories(data, key)
+            classes[key] = data.metainfo.get('classes')
+        train = classes.pop(_TRAIN, None)
         if not train or isinstance(train, str):
             return
         for key, names in classes.items():
@@ -188,23 +181,41 @@ class PreflightHook(Hook):
         check_model(runner.cfg.get('model') or {}, train)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        loop = runner._train_loop
-        if not isinstance(loop, BaseLoop):
-            return
-        data = plain_data_set(loop.dataloader.dataset)
-        names = getattr(data, 'metainfo', {}).get('classes')
-        check_checkpoint(names, checkpoint, runner._resume)
+        found = dict(_data_sets(runner))
+        # A run that only tests may have built its training set too.
+        key = _TEST if _TEST in found else next(iter(found), None)
+        if key:
+            names = found[key].metainfo.get('classes')
+            check_checkpoint(names, checkpoint, runner._resume, key)
+
+
+def _data_sets(runner: Runner) -> Iterator[tuple[str, Any]]:
+    """Those that were built, the training set first, with their keys."""
+    loops = {
+        _TRAIN: runner._train_loop,
+        'val_dataloader': runner._val_loop,
+        _TEST: runner._test_loop,
+    }
+    for key, loop in loops.items():
+        if isinstance(loop, BaseLoop):
+            data = plain_data_set(loop.dataloader.dataset)
+            if hasattr(data, 'metainfo'):
+                yield key, data
 
 
 def check_checkpoint(
-    names: Sequence[str] | None, checkpoint: dict, resume: bool
+    names: Sequence[str] | None,
+    checkpoint: dict,
+    resume: bool,
+    key: str = _TRAIN,
 ) -> None:
-    """Compares the classes of the training set with a checkpoint's.
+    """Compares the classes of a data set with a checkpoint's.
 
     Args:
-        names: of the training set, if it has any.
+        names: of the data set, if it has any.
         checkpoint: as it was loaded.
         resume: whether the run goes on, or only starts from it.
+        key: of the data set; whatever does not train needs the same classes.
 
     Raises:
         ValueError: naming both.
@@ -212,12 +223,17 @@ def check_checkpoint(
     there = kept_classes(checkpoint)
     if not names or not there or tuple(names) == tuple(there):
         return
-    said = _difference(names, there)
+    said = _difference(key, names, there)
     if resume:
         raise ValueError(f'resume: {said}; resume with the same data')
     if sorted(names) == sorted(there):
         raise ValueError(
             f'load_from: {said}; put classes into the order of the checkpoint'
+        )
+    if key != _TRAIN:
+        raise ValueError(
+            f'load_from: {said}; take the config of the training run, or set '
+            'metainfo.classes'
         )
     print_log(
         f'load_from: {said}; weights whose size is the number of classes '
@@ -227,18 +243,15 @@ def check_checkpoint(
     )
 
 
-def _difference(here: Sequence[str], there: Sequence[str]) -> str:
+def _difference(key: str, here: Sequence[str], there: Sequence[str]) -> str:
     if len(here) != len(there):
         return (
-            f'train_dataloader has {counted(len(here), "class")} ({here[0]}, '
+            f'{key} has {counted(len(here), "class")} ({here[0]}, '
             f'...), the checkpoint {len(there)} ({there[0]}, ...)'
         )
     pairs = enumerate(zip(here, there, strict=True))
     place, (one, other) = next((i, p) for i, p in pairs if p[0] != p[1])
-    return (
-        f'class {place} of train_dataloader is {one!r}, of the checkpoint '
-        f'{other!r}'
-    )
+    return f'class {place} of {key} is {one!r}, of the checkpoint {other!r}'
 
 
 def register_preflight() -> None:

@@ -51,9 +51,9 @@ class CocoInstanceMetric(CocoMetric):
             ``boundary``, which faster_coco_eval and vernier count.
 
     Raises:
-        ValueError: there is no such backend, it is not installed, or it does
-            not count Boundary AP; later:
-            the truth cannot be judged, there are no results, or a result
+        ValueError: there is no such metric, number of detections or backend,
+            it is not installed, or it does not count Boundary AP; later: the
+            truth cannot be judged, there are no results, or a result
             has no finite score or an RLE that does not fit its image; file,
             image and annotation are named.
     """
@@ -68,7 +68,18 @@ class CocoInstanceMetric(CocoMetric):
         boundary: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(None, *args, **kwargs)
+        try:
+            super().__init__(None, *args, **kwargs)
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f'{type(self).__name__}: {error.args[0]}'
+            ) from error
+        nums = self.proposal_nums
+        if not nums or not all(type(n) is int and n > 0 for n in nums):
+            raise ValueError(
+                f'proposal_nums is {nums}: give numbers of detections, such '
+                'as [100, 300, 1000]'
+            )
         self.backends = {kind: chosen(backend) for kind in _JUDGED}
         if boundary:
             self.backends['boundary'] = chosen(backend, 'boundary')
@@ -173,6 +184,13 @@ class CocoInstanceMetric(CocoMetric):
         self.img_ids = truth.getImgIds()
         try:
             return super().compute_metrics(results)
+        except ValueError as error:
+            raise ValueError(
+                f'metric={kind!r} of mmdet fails where images have different '
+                "numbers of objects: take 'proposal'"
+                if kind == 'proposal_fast'
+                else str(error)
+            ) from error
         finally:
             self.metrics = metrics
 

@@ -306,7 +306,7 @@ def _restricted(metric: dict, ids: set, path: Path) -> dict:
     file = metric.get('ann_file')
     if not file:
         return metric
-    content = json.loads(Path(file).read_text(encoding='utf-8'))
+    content = json.loads(Path(file).read_text(encoding='utf-8-sig'))
     content['images'] = [i for i in content['images'] if i['id'] in ids]
     content['annotations'] = [
         row for row in content['annotations'] if row['image_id'] in ids

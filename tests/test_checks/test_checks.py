@@ -219,6 +219,10 @@ def test_runs_of_compressed_rle_are_summed(tmp_path):
     rle['counts'] = rle['counts'][:-1]
     again = broken.replace(snapshot)
     assert 'rle.runs' in ids(run_checks(again, Options()))
+    rle.update(size=[32, 32, 1], counts=[0, 1024])
+    again = broken.replace(snapshot)
+    found = ids(run_checks(again, Options()))
+    assert {'rle.runs', 'rle.size'} <= {*found}
 
 
 @pytest.mark.parametrize(

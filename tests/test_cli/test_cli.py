@@ -84,10 +84,12 @@ def test_atomic_path_takes_a_folder(tmp_path):
     assert (tmp_path / 'out' / 'a').read_text() == 'a'
 
 
-def test_atomic_path_names_a_place_that_cannot_be_written(tmp_path):
+@pytest.mark.parametrize('place', ['file/x', 'folder'])
+def test_atomic_path_names_a_place_that_cannot_be_written(tmp_path, place):
     (tmp_path / 'file').touch()
+    (tmp_path / 'folder').mkdir()
     with (
-        pytest.raises(UserError, match='file/x cannot be written'),
-        atomic_path(tmp_path / 'file' / 'x'),
+        pytest.raises(UserError, match=f'{place} cannot be written'),
+        atomic_path(tmp_path / place) as part,
     ):
-        pass
+        part.touch()

@@ -34,6 +34,9 @@ def test_names_of_categories():
     content['categories'].append({'id': 3, 'name': 'a'})
     with pytest.raises(ValueError, match=r"f: two .*'a' \(ids 2 and 3\)"):
         files.category_ids(content, 'f')
+    content['categories'][2]['name'] = 0
+    with pytest.raises(ValueError, match='f: category 3 is named 0, which is'):
+        files.category_ids(content, 'f')
 
 
 @pytest.fixture

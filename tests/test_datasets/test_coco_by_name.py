@@ -190,16 +190,6 @@ def test_what_is_no_number_is_named(tmp_path, part, field, value, says):
         data_set(path, tmp_path)
 
 
-def test_a_set_without_images_is_named(tmp_path):
-    path = instances(tmp_path)
-    small = {'filter_empty_gt': True, 'min_size': 32}
-    with pytest.raises(ValueError, match='none of the 2 images of .*truth'):
-        data_set(path, tmp_path, filter_cfg=small)
-    edit(path, lambda c: c.update(images=[]))
-    with pytest.raises(ValueError, match='truth.json lists no image'):
-        data_set(path, tmp_path, test_mode=True)
-
-
 def test_a_damaged_rle_is_named(tmp_path):
     rle = {'size': [12, 20], 'counts': [100, 20]}
     path = instances(tmp_path)

@@ -36,7 +36,9 @@ def write_map(path, labels, dtype=np.uint16):
 def ade_full(tmp_path, monkeypatch):
     """Two images of each split, as the published script writes them."""
     monkeypatch.setenv('ADE20K_FULL_ROOT', f'{tmp_path}/')
-    (tmp_path / 'classes.txt').write_text('\n'.join(NAMES) + '\n')
+    names = '\n'.join(NAMES) + '\n'
+    # As editors of Windows do.
+    (tmp_path / 'classes.txt').write_text(names, encoding='utf-8-sig')
     draw = np.random.default_rng(0)
     for split in ('training', 'validation'):
         for name in 'ab':
@@ -122,6 +124,21 @@ def test_16_bits_are_kept(tmp_path, suffix):
     )
     assert results['gt_seg_map'][0, ::16].tolist() == [VOID, 254, 255, 845]
     assert results['ignore_index'] == VOID
+
+
+def test_a_set_of_maps_without_images_is_named(ade_full):
+    (ade_full / 'empty').mkdir()
+    training = ade_full / 'images_detectron2/training'
+    for folder, indices, says in (
+        (ade_full / 'empty', None, 'empty lists no image'),
+        (training, 0, 'indices=0 leaves none of the 2 images of .*training'),
+    ):
+        with pytest.raises(ValueError, match=says):
+            SemanticDataset(
+                data_prefix={'img_path': str(folder)},
+                metainfo={'classes': NAMES},
+                indices=indices,
+            )
 
 
 def test_images_without_a_map_pass():

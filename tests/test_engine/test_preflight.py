@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -77,6 +78,14 @@ def test_a_run_is_refused_before_it_starts(change, said, config):
         Runner.from_cfg(config).train()
 
 
+def test_a_checkpoint_in_another_order_is_not_tested(config, tmp_path):
+    meta = {'dataset_meta': {'classes': ('dog', 'cat')}}
+    torch.save({'meta': meta, 'state_dict': {}}, tmp_path / 'x.pth')
+    config.load_from = str(tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='class 0 of test_dataloader is'):
+        Runner.from_cfg(config).test()
+
+
 def test_every_runner_of_our_models_has_the_hook(config):
     hooks = Runner.from_cfg(config).hooks
     assert sum(isinstance(hook, PreflightHook) for hook in hooks) == 1
@@ -94,6 +103,14 @@ def test_classes_of_a_checkpoint(names, resume, said):
     checkpoint = {'meta': {'dataset_meta': {'classes': names}}}
     with pytest.raises(ValueError, match=said):
         check_checkpoint(('cat', 'dog'), checkpoint, resume)
+
+
+@pytest.mark.parametrize('names', [('dog', 'cat'), ('cow', 'hen'), ('cat',)])
+@pytest.mark.parametrize('key', ['val_dataloader', 'test_dataloader'])
+def test_a_checkpoint_of_other_classes_is_not_tested(names, key):
+    checkpoint = {'meta': {'dataset_meta': {'classes': names}}}
+    with pytest.raises(ValueError, match=f'load_from: .*{key}'):
+        check_checkpoint(('cat', 'dog'), checkpoint, resume=False, key=key)
 
 
 @pytest.mark.parametrize('names', [('cat', 'dog'), ('cow', 'hen'), ('cat',)])

@@ -291,6 +291,22 @@ def test_proposals_are_mmdets(tmp_path, kind):
     assert got
 
 
+@pytest.mark.parametrize(
+    ('options', 'says'),
+    [
+        ({'proposal_nums': ()}, r'proposal_nums is \[\]'),
+        ({'proposal_nums': (100, 0)}, r'proposal_nums is \[100, 0\]'),
+        ({'proposal_nums': (100.0,)}, r'proposal_nums is \[100.0\]'),
+        ({'proposal_nums': None}, 'CocoInstanceMetric: .*NoneType'),
+        ({'metric': 'mask'}, "should be one of 'bbox', .* but got mask"),
+        ({'metric': 'proposal_fast'}, "different numbers .* take 'proposal'"),
+    ],
+)
+def test_options_that_mean_nothing_are_named(tmp_path, images, options, says):
+    with pytest.raises(ValueError, match=says):
+        judge(tmp_path, truth(images), results(images), **options)
+
+
 def arrays_in(value) -> int:
     """Bytes of the arrays and tensors somewhere in a value."""
     if isinstance(value, np.ndarray | torch.Tensor):

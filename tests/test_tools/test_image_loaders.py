@@ -180,8 +180,16 @@ def test_two_sizes_of_one_image(monkeypatch, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.parametrize('kind', ['color', 'turned', 'as stored'])
-def test_show_query(kind, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ('kind', 'x', 'says'),
+    [
+        ('color', 0, 'enough'),
+        ('turned', 0, 'enough'),
+        ('as stored', 0, 'enough'),
+        ('color', 1000, r'--at 1000 0 is outside of .*a\.png, 60 pixels wide'),
+    ],
+)
+def test_show_query(kind, x, says, monkeypatch, tmp_path):
     options, write = KINDS[kind]
     image = tmp_path / 'a.png'
     write(image)
@@ -199,13 +207,14 @@ def test_show_query(kind, monkeypatch, tmp_path):
     monkeypatch.setattr(
         'mmseg_plugin.apis.predictor.load_weights', lambda *_: None
     )
-    with pytest.raises(UserError, match='enough'):
+    with pytest.raises(UserError, match=says):
         call(
             show_query.main,
             monkeypatch,
             *(image, tmp_path / 'out.png', '--model', DINO, 'x.pth'),
+            *('--at', x, 0),
         )
-    assert seen == [size]
+    assert seen == [size] * (says == 'enough')
 
 
 def test_a_loader_that_fails_is_named(monkeypatch, tmp_path):

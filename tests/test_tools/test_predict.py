@@ -229,7 +229,7 @@ def test_bad_input(run, root):
             },
             r'no category of .* \(blue\) is a class of the model \(red, gre',
         ),
-        ([], 'cannot be read as COCO'),
+        ([], 'holds .*, not an object with images'),
     ],
 )
 def test_wrong_annotations(run, root, content, message):

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from mmseg_plugin.utils.walking import files_in
+
 from .layout import (
     IMAGES,
     LIST,
@@ -93,7 +95,7 @@ def _folders(root: Path, images: str, labels: str) -> dict[str, Split]:
 
 
 def _has_maps(folder: Path) -> bool:
-    return next(folder.rglob('*.png'), None) is not None
+    return any(path.suffix == '.png' for path in files_in(folder))
 
 
 def label_pairs(
@@ -109,7 +111,7 @@ def label_pairs(
     """
     suffix = _suffix(image_dir, seg_dir)
     if names is not None:
-        lines = names.read_text(encoding='utf-8').splitlines()
+        lines = names.read_text(encoding='utf-8-sig').splitlines()
         listed = [_with_ending(image_dir, line) for line in lines if line]
     else:
         listed = [p.relative_to(image_dir) for p in images_in(image_dir)]

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_plugin.datasets.structure import is_number, short
+from mmseg_plugin.utils.walking import files_in
 
 from .building import CocoBuilder, reaching
 from .layout import (
@@ -46,8 +47,10 @@ def labelme_files(root: Path) -> Iterator[tuple[Path, dict]]:
     Raises:
         DataError: one cannot be read as JSON.
     """
-    for path in sorted(root.rglob('*.json')):
-        if first_byte(path) != b'[' and 'shapes' in (data := read_json(path)):
+    for path in files_in(root):
+        if path.suffix != '.json' or first_byte(path) == b'[':
+            continue
+        if 'shapes' in (data := read_json(path)):
             yield path, data
 
 

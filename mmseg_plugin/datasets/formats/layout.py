@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_plugin.datasets.structure import short
+from mmseg_plugin.utils.walking import files_in
 
 IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 # Words that name a split in files and folders.
@@ -178,6 +179,6 @@ def below(path: Path, root: Path) -> Path:
 
 def images_in(folder: Path) -> Iterator[Path]:
     """Image files of a folder and those below it, sorted."""
-    for path in sorted(folder.rglob('*')):
+    for path in files_in(folder):
         if path.suffix.lower() in IMAGES:
             yield path
