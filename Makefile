@@ -23,7 +23,7 @@ SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test test-hf timm test-timm timm-families soak soak-data check format bench mutants matrix clean
+.PHONY: setup demo demo-mask-dino test test-hf timm test-timm timm-families soak soak-kills soak-resume soak-tests soak-processes soak-elastic soak-hostile soak-data check format bench mutants matrix clean
 
 setup: $(READY)
 
@@ -47,16 +47,24 @@ test-hf: $(READY)
 	$(PY) -m pip install -q --upgrade --target .venv/hf 'transformers==5.24.0' 'numpy<2.3'
 	PYTHONPATH=.venv/hf $(SINGLE) $(PY) -m pytest tests/test_converters/test_hugging_face.py
 
-# Kills runs at random moments and resumes them; of the methods' too, whose
-# losses and weights must be those of a run that was left alone. Trains each
-# method in several processes and in one; kills a process of torchrun; damages
-# files of all kinds.
+# What runs of days rely on, two parts at a time: kills at random moments;
+# the methods killed and resumed; slow tests; several processes; restarts of
+# torchrun; damaged files of all kinds.
+SOAKS := kills resume tests processes elastic hostile
 soak: $(READY)
+	$(MAKE) -j 2 --output-sync=target $(SOAKS:%=soak-%)
+
+soak-kills: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.kills --kills $(KILLS)
-	$(SINGLE) $(PY) -m tests.soak.resume
-	$(SINGLE) $(PY) -m pytest -n auto --dist loadfile -m soak
-	$(SINGLE) $(PY) -m tests.soak.processes
-	$(SINGLE) $(PY) -m tests.soak.elastic
+
+soak-tests: $(READY)
+	$(SINGLE) $(PY) -m pytest -m soak
+
+soak-hostile: $(READY)
+	$(SINGLE) $(PY) -m tests.soak.hostile --count 1000
+
+soak-resume soak-processes soak-elastic: soak-%: $(READY)
+	$(SINGLE) $(PY) -m tests.soak.$*
 
 # Writes random data sets and trains on each what `new` chooses.
 soak-data: $(READY)

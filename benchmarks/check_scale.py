@@ -1,17 +1,17 @@
-"""`check` on annotations of COCO train2017's shape, against loading them.
+"""Large annotation files: loaded, checked, trained on and evaluated.
 
-Writes 118,287 images with 860,001 objects (or a share of them) into a folder,
-then runs each by itself: ``json.load``, ``pycocotools.coco.COCO`` and the
-checks, and prints CPU time and peak memory.
+Writes 118,287 images with 860,001 objects (or a share of them, or of those)
+of COCO train2017's shape into a folder, then runs each task by itself and
+prints CPU time and peak memory: ``json.load``, ``pycocotools.coco.COCO``, the
+checks, the start of a training with two workers, evaluation.
 
-    python -m benchmarks.check_scale FOLDER [--share 0.1]
+    python -m benchmarks.check_scale FOLDER [--share 1.1628] [--tasks check]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,18 +22,13 @@ import numpy as np
 IMAGES, OBJECTS, CLASSES = 118_287, 860_001, 80
 # Of a polygon; a few objects have several, one in ninety is a crowd.
 POINTS = 24
+# Of scale_tasks.py.
+TASKS = [
+    *('json', 'pycocotools', 'check', 'start', 'start of mmdet'),
+    'evaluation',
+]
 PARTS = (0.88, 0.08, 0.04)
 CROWD = 0.012
-TASKS = {
-    'json': 'import json; json.load(open(path))',
-    'pycocotools': 'from pycocotools.coco import COCO; COCO(path)',
-    'check': (
-        'from mmseg_plugin.checks import Options, run_checks\n'
-        'from mmseg_plugin.checks.reading import read_target\n'
-        'for snapshot in read_target(path, False)[1]:\n'
-        '    print(len(run_checks(snapshot, Options())), "findings")'
-    ),
-}
 
 
 def annotation(rng: np.random.Generator, number: int, image: int) -> dict:
@@ -94,39 +89,33 @@ def write_file(path: Path, share: float) -> None:
         file.write(']}')
 
 
-def measure(task: str, path: Path) -> tuple[float, float]:
-    """CPU seconds and peak GiB of one task in a process of its own."""
-    code = f'path = {str(path)!r}\n{TASKS[task]}'
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    report = f'{code}\nimport resource\nusage = resource.getrusage(0)'
-    report += '\nprint("peak", usage.ru_maxrss)'
-    done = subprocess.run(
-        [sys.executable, '-c', report],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime
-    seconds -= before.ru_utime + before.ru_stime
-    return seconds, int(done.stdout.split()[-1]) / 2**20
+def measure(task: str, path: Path) -> tuple[float, float, str]:
+    """CPU seconds, peak GiB and words of one task in its own process."""
+    tasks = Path(__file__).with_name('scale_tasks.py')
+    command = [sys.executable, str(tasks), task, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    last = done.stdout.splitlines()[-1]
+    seconds, peak, words = (*last.split(' ', 2), '')[:3]
+    return float(seconds), int(peak) / 2**20, words
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path)
     parser.add_argument('--share', type=float, default=1.0)
+    parser.add_argument('--tasks', nargs='+', default=TASKS)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     path = args.folder / f'instances_train_{args.share:g}.json'
     if not path.exists():
         write_file(path, args.share)
-    found = {task: measure(task, path) for task in TASKS}
-    print(f'{path.stat().st_size / 2**20:.0f} MiB')
-    for task, (seconds, peak) in found.items():
-        print(f'{task:12} {seconds:6.1f} s CPU  {peak:5.2f} GiB')
-    both = found['json'][0] + found['pycocotools'][0]
-    print(f'check / (json + pycocotools) = {found["check"][0] / both:.2f}')
+    print(f'{path.stat().st_size / 2**20:.0f} MiB', flush=True)
+    for task in args.tasks:
+        seconds, peak, words = measure(task, path)
+        print(
+            f'{task:14} {seconds:6.1f} s CPU  {peak:5.2f} GiB  {words}',
+            flush=True,
+        )
 
 
 if __name__ == '__main__':

@@ -19,7 +19,7 @@ from mmengine.dist import (
 )
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import FlexibleRunner, Runner
 
 from mmseg_plugin.engine.files import (
     PART,
@@ -105,8 +105,14 @@ class SafeCheckpointHook(CheckpointHook):
         """Chooses the file to resume from, before MMEngine looks for it.
 
         Raises:
-            ValueError: there are checkpoints and none is whole.
+            ValueError: there are checkpoints and none is whole; the runner
+                writes files in another way.
         """
+        if isinstance(runner, FlexibleRunner):
+            raise ValueError(
+                'SafeCheckpointHook writes the files of Runner; strategies '
+                'of FlexibleRunner write their own: use CheckpointHook there'
+            )
         if not runner._resume or runner._load_from is not None:
             return
         found: list = [None]

@@ -10,6 +10,7 @@ import threading
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import FlexibleRunner
 
 from mmseg_plugin.engine.checkpoint import load_file
 from mmseg_plugin.engine.files import Disk, problem_of, write_text
@@ -283,6 +284,12 @@ def test_evaluation_alone_saves_nothing(tmp_path):
     runner = toy_runner(tmp_path, checkpoint=options, validate=True)
     assert runner.val() == {'acc': 0.5}
     assert not [*tmp_path.rglob('*.pth')]
+
+
+def test_files_of_strategies_are_left_to_them():
+    runner = FlexibleRunner.__new__(FlexibleRunner)
+    with pytest.raises(ValueError, match='use CheckpointHook there'):
+        module.SafeCheckpointHook(interval=1).before_run(runner)
 
 
 def test_options_are_checked(tmp_path):
