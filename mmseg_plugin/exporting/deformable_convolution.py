@@ -21,8 +21,11 @@ class SampledDeformConv(ModulatedDeformConv2dPack):
         offsets, weights = self.conv_offset(x).split((2 * count, count), 1)
         moved = []
         for axis, length in enumerate((height, width)):
-            centres = torch.arange(length, device=x.device) + 0.5
-            reach = torch.arange(self.kernel_size[axis], device=x.device)
+            # Of the type of x from the start: whole numbers that a fixed size
+            # leaves in the graph would make the exporter's grid float64.
+            like = {'dtype': x.dtype, 'device': x.device}
+            centres = torch.arange(length, **like) + 0.5
+            reach = torch.arange(self.kernel_size[axis], **like)
             reach = reach * self.dilation[axis] - self.padding[axis]
             # Of the taps, row by row.
             taps = reach[:, None] if axis == 0 else reach[None]
@@ -30,7 +33,7 @@ class SampledDeformConv(ModulatedDeformConv2dPack):
             centres = centres[:, None] if axis == 0 else centres[None]
             # Offsets are pairs (y, x).
             place = centres + taps + offsets[:, axis::2]
-            moved.append(place * 2 / length - 1)
+            moved.append(place * 2 / torch.as_tensor(length).to(x) - 1)
         rows, columns = moved
         grid = torch.stack((columns, rows), -1).flatten(1, 2)
         sampled = F.grid_sample(x, grid, align_corners=False)
