@@ -256,7 +256,7 @@ def compare(names: list[str], processes: int, folder: Path) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('names', nargs='*', default=list(METHODS))
-    parser.add_argument('--processes', type=int, nargs='+', default=[2, 3])
+    parser.add_argument('--processes', type=int, nargs='+', default=[2])
     args = parser.parse_args()
     torch.set_num_threads(1)
     worst = 0.0
