@@ -1,9 +1,9 @@
 import torch
-from mmdet.models.backbones import SwinTransformer
+from mmdet.models.backbones import ResNet, SwinTransformer
 from mmdet.models.backbones.swin import swin_converter
 
 from mmseg_plugin.converters import Table, convert
-from mmseg_plugin.converters.backbones import DROPPED, SWIN
+from mmseg_plugin.converters.backbones import DROPPED, RESNET, SWIN
 
 TABLE = Table(SWIN, DROPPED)
 
@@ -31,3 +31,23 @@ def test_swin_round_trip_is_exact_and_as_mmdet_converts_it():
     theirs = swin_converter(bare)
     assert theirs.keys() == ours.keys()
     assert all(torch.equal(theirs[key], ours[key]) for key in ours)
+
+
+def test_every_stage_of_a_resnet_is_renamed():
+    state = {
+        f'backbone.{key}': value
+        for key, value in ResNet(50, base_channels=4).state_dict().items()
+        if 'num_batches_tracked' not in key
+    }
+    table = Table(RESNET, DROPPED)
+    official = convert(state, table, 'd2').state
+    assert len(official) == len(state)
+    for stage in range(1, 5):
+        for there, here in (
+            ('0.conv1.weight', '0.conv1.weight'),
+            ('1.conv3.norm.bias', '1.bn3.bias'),
+            ('0.shortcut.norm.running_var', '0.downsample.1.running_var'),
+        ):
+            found = official[f'backbone.res{stage + 1}.{there}']
+            assert found is state[f'backbone.layer{stage}.{here}']
+    assert convert(official, table, 'mmdet').state.keys() == state.keys()

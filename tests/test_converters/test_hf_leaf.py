@@ -249,3 +249,38 @@ def test_a_folder_has_a_model_card(folder):
     assert '- Training data: ours' in card
     assert '- Metrics: AP 30' in card
     assert '- Classes: a, b, c' in card
+
+
+@pytest.mark.parametrize(
+    ('width', 'blocks', 'name'),
+    [(96, 6, 'swin-t-'), (96, 18, 'swin-s-'), (128, 18, 'swin-b-')],
+)
+def test_a_swin_has_its_config(tmp_path, width, blocks, name):
+    backbone = {
+        'model_type': 'swin',
+        'embed_dim': width,
+        'depths': [2, 2, blocks, 2],
+    }
+    model = {
+        'model_type': 'mask2former',
+        'id2label': {'0': 'a', '1': 'b'},
+        'backbone_config': backbone,
+        'num_queries': 7,
+        'encoder_layers': 6,
+        'encoder_feedforward_dim': 1024,
+        'decoder_layers': 10,
+        'dim_feedforward': 2048,
+    }
+    (tmp_path / 'config.json').write_text(json.dumps(model))
+    processor = tmp_path / 'preprocessor_config.json'
+    processor.write_text('{"size": 800, "do_normalize": false}')
+    text = leaf_config(tmp_path, tmp_path / 'a.pth')
+    assert f'/mask2former_{name}' in text
+    # transformers leaves out what is its default.
+    assert 'window_size=7' in text
+    assert 'num_things_classes=2' in text
+    text = leaf_config(tmp_path, tmp_path / 'a.pth', semantic=True)
+    assert 'num_things_classes=0' in text
+    processor.write_text('{"do_normalize": false}')
+    with pytest.raises(ValueError, match='size that is not known: None'):
+        leaf_config(tmp_path, tmp_path / 'a.pth')
