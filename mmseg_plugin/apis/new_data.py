@@ -210,7 +210,7 @@ def _epochs(
         least = (step.hours(steps, 0) + once) * (1 + TEST_TIME) / USED_TIME
         raise UserError(
             f'--hours {hours:g} is less than one epoch takes here; give it '
-            f'{least:.2g} at least'
+            f'{math.ceil(100 * least) / 100:g} at least'
         )
     return epochs
 

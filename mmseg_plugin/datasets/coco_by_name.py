@@ -1,204 +1,26 @@
 """COCO's instance and panoptic files; names alone tie labels to categories."""
 
-import contextlib
-import io
-import json
 import os.path as osp
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
-import numpy as np
 from mmdet.datasets import CocoDataset
 from mmdet.datasets import CocoPanopticDataset as _CocoPanopticDataset
-from mmdet.datasets.api_wrappers import COCO, COCOPanoptic
-from pycocotools import mask as mask_utils
 
-from mmseg_plugin.datasets.annotation_files import (
-    category_ids,
-    completed_truth,
-    image_sizes,
-)
+from mmseg_plugin.datasets.coco_index import InstanceFile, PanopticFile
 from mmseg_plugin.datasets.never_empty import NeverEmpty
 from mmseg_plugin.datasets.panoptic_files import (
     completed_segments,
-    entries_by_image,
-    is_thing,
     needs_map,
     read_segment_ids,
 )
 from mmseg_plugin.datasets.structure import (
     check_inside,
-    check_structure,
-    no_json_as_sentence,
 )
-from mmseg_plugin.datasets.trainable import check_isthing, check_trainable
+from mmseg_plugin.datasets.trainable import check_trainable
 from mmseg_plugin.registry import DATASETS
 from mmseg_plugin.utils.memory import release_memory, without_collection
-
-
-class _ByName:
-    """Gives categories in the order in which their names are asked for.
-
-    Args:
-        local_path: annotation file on this machine.
-        source: what it is called in errors.
-        classes: names of the data set; those that the file lacks get ids
-            that it does not use.
-        masks: what happens without a mask: ``'needed'`` refuses, ``'empty'``
-            puts an empty one there, None leaves it out.
-
-    Raises:
-        ValueError: the file has none of the classes, or something of it
-            cannot be read.
-    """
-
-    dataset: dict
-    imgToAnns: dict[int, list[dict]]
-    catToImgs: dict[int, list[int]]
-    createIndex: Callable[[], None]
-
-    def __init__(
-        self,
-        local_path: str,
-        source: str,
-        classes: Iterable[str],
-        masks: str | None = None,
-    ) -> None:
-        self.source = source
-        self.classes = tuple(classes)
-        self.masks = masks
-        super().__init__()
-        # pycocotools stops at the byte-order mark that Windows' tools write.
-        with (
-            no_json_as_sentence(source),
-            open(local_path, encoding='utf-8-sig') as file,
-        ):
-            self.dataset = json.load(file)
-        self.createIndex()
-        self.img_ann_map, self.cat_img_map = self.imgToAnns, self.catToImgs
-
-    def _name_categories(self) -> None:
-        known = category_ids(self.dataset, self.source)
-        self.lacking = [name for name in self.classes if name not in known]
-        if len(self.lacking) == len(self.classes):
-            raise ValueError(
-                f'no category of {self.source} ({", ".join(list(known)[:5])})'
-                f' is a class of the data set ({", ".join(self.classes[:5])});'
-                ' set classes in its metainfo'
-            )
-        ids = category_ids(self.dataset, self.source, self.classes)
-        self.category_ids = {name: ids[name] for name in self.classes}
-        self.wanted = set(self.category_ids.values())
-        self.dataset['categories'] = [
-            *self.dataset['categories'],
-            *({'id': ids[n], 'name': n, 'isthing': 0} for n in self.lacking),
-        ]
-
-    def get_cat_ids(
-        self,
-        cat_names: Iterable[str] = (),
-        sup_names: Iterable[str] = (),
-        cat_ids: Iterable[int] = (),
-    ) -> list[int]:
-        """Ids of the named categories, in the order of the names."""
-        return [self.category_ids[name] for name in cat_names]
-
-
-class _InstanceFile(_ByName, COCO):
-    def createIndex(self) -> None:
-        """Completes the annotations first, and leaves other classes out."""
-        check_structure(self.dataset, self.source, named=True)
-        self._name_categories()
-        annotations = self.dataset.get('annotations', ())
-        if any('segments_info' in annotation for annotation in annotations):
-            raise ValueError(
-                f'{self.source} is a panoptic file: take '
-                'mmseg_plugin.CocoPanopticDataset'
-            )
-        self.dataset = completed_truth(self.dataset, self.source)
-        for annotation in self.dataset['annotations']:
-            wanted = annotation['category_id'] in self.wanted
-            if wanted and not annotation.get('ignore'):
-                self._complete(annotation)
-        super().createIndex()
-
-    def _complete(self, annotation: dict) -> None:
-        where = (
-            f'{self.source}: annotation {annotation["file_id"]} of image '
-            f'{annotation["image_id"]}'
-        )
-        if 'bbox' not in annotation:
-            raise ValueError(f'{where} has neither a box nor a mask')
-        if 'segmentation' in annotation or not self.masks:
-            return
-        if self.masks == 'needed':
-            raise ValueError(
-                f'{where} has no mask (its segmentation is missing, empty or '
-                'has no polygon of three points): draw it, mark it with '
-                '"ignore": 1, or take it out'
-            )
-        if not hasattr(self, '_sizes'):
-            self._sizes = image_sizes(self.dataset, self.source)
-        size = self._sizes[annotation['image_id']]
-        empty = mask_utils.encode(np.zeros(size, np.uint8, 'F'))
-        empty['counts'] = empty['counts'].decode()
-        annotation['segmentation'] = empty
-
-
-class _PanopticFile(_ByName, COCOPanoptic):
-    def __init__(
-        self, *args: Any, things: Sequence[str], training: bool, **kwargs: Any
-    ) -> None:
-        self.things = things
-        self.training = training
-        super().__init__(*args, **kwargs)
-
-    def createIndex(self) -> None:
-        """Checks the entries first, and leaves other classes out."""
-        check_structure(self.dataset, self.source, named=True)
-        stated = {}
-        for category in self.dataset.get('categories', ()):
-            if (name := category.get('name')) in self.classes:
-                # Where the file does not say so, the metainfo does.
-                thing = not self.things or name in self.things
-                stated[name] = is_thing(category, thing)
-                category['isthing'] = int(stated[name])
-        self._name_categories()
-        check_isthing(stated, self.things, self.source, self.training)
-        image_sizes(self.dataset, self.source)
-        entries = entries_by_image(self.dataset, self.source)
-        for entry in entries.values():
-            entry['segments_info'] = [
-                dict(segment)
-                for segment in entry['segments_info']
-                if segment['category_id'] in self.wanted
-            ]
-        if 'annotations' in self.dataset:
-            self.dataset['annotations'] = list(entries.values())
-        # It prints that it does.
-        with contextlib.redirect_stdout(io.StringIO()):
-            super().createIndex()
-        for number, image in self.imgs.items():
-            name = entries.get(number, {}).get('file_name')
-            if name is None and number in entries:
-                name = osp.splitext(image['file_name'])[0] + '.png'
-            image['segm_file'] = name
-
-    def get_ann_ids(
-        self, img_ids: Iterable[int] = (), **_: object
-    ) -> list[tuple]:
-        """Image and place in its list: segment ids are free in each image."""
-        return [
-            (image, i)
-            for image in img_ids
-            for i in range(len(self.imgToAnns.get(image, ())))
-        ]
-
-    def load_anns(self, ids: Iterable[tuple]) -> list[dict]:
-        """Segments by image and place."""
-        return [self.imgToAnns[image][i] for image, i in ids]
 
 
 class _Compact(NeverEmpty):
@@ -292,7 +114,7 @@ class CocoInstanceDataset(_Compact, CocoDataset):
             masks = 'empty' if self.test_mode else 'needed'
         classes = self.metainfo['classes']
         self.COCOAPI = partial(
-            _InstanceFile,
+            InstanceFile,
             source=self.ann_file,
             classes=classes,
             masks=masks,
@@ -314,13 +136,34 @@ class CocoInstanceDataset(_Compact, CocoDataset):
                 return
 
 
+class _StuffKept(_CocoPanopticDataset):
+    def filter_data(self) -> list[dict]:
+        """The images that stay, those of stuff alone among them.
+
+        mmdet takes these for empty; the published mappers of query models
+        train on them (Mask2Former, COCOPanopticNewBaselineDatasetMapper).
+        """
+        options = self.filter_cfg or {}
+        if self.test_mode:
+            options = {}
+        least = options.get('min_size', 0)
+        with_empty = not options.get('filter_empty_gt', False)
+        return [
+            info
+            for info in self.data_list
+            if min(info['width'], info['height']) >= least
+            and (with_empty or info['segments_info'])
+        ]
+
+
 @DATASETS.register_module()
-class CocoPanopticDataset(_Compact, _CocoPanopticDataset):
+class CocoPanopticDataset(_Compact, _StuffKept):
     """COCO panoptic files, with labels by the names in the metainfo.
 
     As :class:`CocoInstanceDataset`; things come first in ``classes``, as
     panoptic heads need them. Maps are found by the ``file_name`` of their
-    annotation. Segments without box or area get those of the map.
+    annotation. Segments without box or area get those of the map. For
+    ``filter_empty_gt`` an image is empty that has no segment at all.
 
     Takes the arguments of mmdet's ``CocoPanopticDataset``.
 
@@ -336,7 +179,7 @@ class CocoPanopticDataset(_Compact, _CocoPanopticDataset):
         named = set(self.metainfo.get('thing_classes', ()))
         things = [name for name in classes if name in named]
         self.COCOAPI = partial(
-            _PanopticFile,
+            PanopticFile,
             source=self.ann_file,
             classes=classes,
             things=things,

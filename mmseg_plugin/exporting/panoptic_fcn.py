@@ -1,5 +1,7 @@
 """Panoptic FCN inside a graph."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -145,7 +147,7 @@ class PanopticFCNResults(nn.Module):
         config = fusion.test_cfg
         least = config.get('instance_thr', 0.2)
         good = (found['scores'] >= least) & (found['labels'] >= 0)
-        ids = paste(
+        ids = _scripted_paste()(
             found['masks'],
             found['labels'],
             good,
@@ -163,13 +165,12 @@ class PanopticFCNResults(nn.Module):
         return ids.where(~free, stuff[region]).int()
 
 
-@torch.jit.script
 def paste(
     masks: Tensor, labels: Tensor, good: Tensor, overlap: float, void: int
 ) -> Tensor:
     """Pastes masks by falling score where nothing is yet.
 
-    A loop in the graph too: it ends with the last good mask.
+    TorchScript keeps the loop: it ends with the last good mask.
 
     Args:
         masks: uint8 (n, H, W).
@@ -193,3 +194,9 @@ def paste(
         value = labels[i] + number * 1000
         ids = torch.where(free & fits, value, ids)
     return ids
+
+
+@cache
+def _scripted_paste() -> Callable[..., Tensor]:
+    """:func:`paste`, when it is needed: torch warns of TorchScript's end."""
+    return torch.jit.script(paste)

@@ -122,6 +122,9 @@ def _draw(axes: Axes, panel: Panel) -> None:
         )
     if _is_far(panel):
         axes.set_yscale('log')
+    if not panel.values().any():
+        # Around zero alone, values below it would seem to be possible.
+        axes.set_ylim(0, 1)
     axes.set_xlabel(panel.x_label, color=INK)
     axes.set_ylabel(panel.y_label, color=INK)
     set_line(axes.set_title('', color=INK), panel.title, 'large')

@@ -11,7 +11,7 @@ from mmseg_plugin.apis.ground_truth import GroundTruth
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.panoptic_files import read_segment_ids
 from tests.test_datasets import panoptic_folder as folder
-from tests.test_datasets.test_coco_by_name import change, panoptic
+from tests.test_datasets.test_coco_by_name import change, panoptic, segments
 from tests.test_evaluation.test_coco_panoptic_metric import evaluate, perfect
 
 IDS = folder.id_maps()[0]
@@ -124,3 +124,27 @@ def test_the_metainfo_says_what_the_file_does_not(root, null):
     change(root, lambda c: c['categories'][0].update(isthing='1'))
     with pytest.raises(ValueError, match=r"categories\[0\].isthing is '1'"):
         panoptic(root)
+
+
+@pytest.mark.parametrize(
+    ('options', 'left'), [({}, 3), ({'filter_empty_gt': True}, 2)]
+)
+def test_images_of_stuff_alone_are_trained_on(tmp_path, options, left):
+    folder.write(tmp_path)
+
+    def stuff_alone_and_nothing(content):
+        first, second = content['annotations']
+        first['segments_info'] = [
+            s for s in first['segments_info'] if s['id'] == folder.SKY
+        ]
+        content['images'].append({**content['images'][1], 'id': 99})
+        content['annotations'].append(
+            {**second, 'image_id': 99, 'segments_info': []}
+        )
+
+    change(tmp_path, stuff_alone_and_nothing)
+    found = panoptic(tmp_path, filter_cfg=options)
+    assert len(found) == left
+    assert list(segments(found, 0)) == [folder.SKY]
+    with pytest.raises(ValueError, match='none of the 3 images'):
+        len(panoptic(tmp_path, filter_cfg={'min_size': 7}))

@@ -40,3 +40,10 @@ def test_panels_of_one_unit_have_one_scale():
     assert low < 1
     assert high > 9
     assert common_limits([panel(1, 2), panel(5, unit='s')]) is None
+
+
+def test_zeros_are_drawn_from_zero_on():
+    (axes,) = figure_of([panel(0, 0)]).axes
+    assert axes.get_ylim() == (0, 1)
+    (axes,) = figure_of([panel(-1, 0)]).axes
+    assert axes.get_ylim()[0] < -1

@@ -52,10 +52,15 @@ def calibration(run: RunView) -> str:
         known = rows[rows[:, 2] > 0]
         error = expected_error(rows)
         way = 'higher' if (known[:, 0] - known[:, 1]).mean() > 0 else 'lower'
+        best = 'No result is right at IoU 0.5, whatever the threshold.'
+        if kind.hits.hits.any():
+            best = (
+                f'A threshold of {kind.threshold:.2f} has the best F1 at '
+                'IoU 0.5.'
+            )
         said = paragraph(
             f'Scores are {error:.2f} away from the share of right results '
-            f'(expected calibration error), as a rule {way}. A threshold of '
-            f'{kind.threshold:.2f} has the best F1 at IoU 0.5.'
+            f'(expected calibration error), as a rule {way}. {best}'
         )
         line = np.array([0.0, 1.0])
         panel = Panel(
