@@ -1,5 +1,7 @@
 """Modulated deformable convolution by operators that ONNX has."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmcv.ops import ModulatedDeformConv2dPack
@@ -23,7 +25,7 @@ class SampledDeformConv(ModulatedDeformConv2dPack):
         for axis, length in enumerate((height, width)):
             # Of the type of x from the start: whole numbers that a fixed size
             # leaves in the graph would make the exporter's grid float64.
-            like = {'dtype': x.dtype, 'device': x.device}
+            like: dict[str, Any] = {'dtype': x.dtype, 'device': x.device}
             centres = torch.arange(length, **like) + 0.5
             reach = torch.arange(self.kernel_size[axis], **like)
             reach = reach * self.dilation[axis] - self.padding[axis]
