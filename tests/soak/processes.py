@@ -27,6 +27,7 @@ from torch import nn
 import mmseg_plugin.registry  # noqa: F401
 from mmseg_plugin.cli.configs import read_model_config
 from mmseg_plugin.models.criterions import query_criterion
+from mmseg_plugin.models.losses import point_sampler
 from tests import small_models
 from tests.two_ranks import on_ranks
 
@@ -125,6 +126,8 @@ def same_noise():
         'torch.randperm': lambda n, **kwargs: torch.arange(n),
         'torch.randint_like': lambda t, low, *_, **kw: torch.ones_like(t),
         'torch.Tensor.uniform_': uniform_,
+        # What takes its place on a CPU.
+        f'{point_sampler.__name__}._fill_uniform': lambda t: uniform_(t, -1),
     }
     with ExitStack() as stack:
         for name, function in patches.items():
