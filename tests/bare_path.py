@@ -5,7 +5,7 @@ from pathlib import Path
 
 # What make and Python's own environments call.
 PROGRAMS = (
-    *('sh', 'env', 'make', 'touch', 'mkdir', 'rm', 'cp', 'ls', 'cat'),
+    *('sh', 'bash', 'env', 'make', 'touch', 'mkdir', 'rm', 'cp', 'ls', 'cat'),
     *('uname', 'dirname', 'basename', 'nproc', 'git', 'ldconfig'),
 )
 COMPILERS = ('cc', 'c++', 'gcc', 'g++', 'clang', 'clang++', 'nvcc', 'ninja')
