@@ -20,7 +20,7 @@ from .rows import as_maps, as_table, gather_rows, scatter_rows
 
 # Indices of pixels that are made at once, and channels that are copied.
 _CHUNK = 2**20
-_CHANNELS = 8
+_CHANNELS = 16
 
 
 def roi_align_forward(
