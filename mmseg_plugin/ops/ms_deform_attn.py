@@ -291,17 +291,19 @@ class _Points:
     def blocks(self) -> Iterator[_Block]:
         """Walks over the points, and writes index and shares of the bags."""
         bags, per_bag = self.weights.shape
-        step = bags
+        step, copies = bags, 1
         if host.on_host(self.weights):
-            # As many as its cache holds.
+            # As many as its cache holds. Its operators are slow where short
+            # rows are broadcast; elsewhere copies are memory for nothing.
             step = min(max(CPU_POINTS // max(per_bag, 1), 1), bags)
+            copies = step
 
         def repeated(numbers: Tensor, dtype: torch.dtype) -> Tensor:
-            # Numbers of levels for each point: (step, L * P).
+            # Numbers of levels for each point: (copies, L * P).
             each = numbers.to(dtype).repeat_interleave(
                 self.num_points, output_size=per_bag
             )
-            return each.repeat(step, 1)
+            return each.repeat(copies, 1)
 
         height, width = (
             repeated(side, self.places.dtype) for side in self.shapes.T

@@ -4,7 +4,8 @@ from mmcv.ops.multi_scale_deform_attn import (
     multi_scale_deformable_attn_pytorch,
 )
 
-from mmseg_plugin.ops import ext
+from mmseg_plugin.ops import ext, ms_deform_attn
+from mmseg_plugin.utils import host
 
 from .conftest import gradients
 
@@ -31,6 +32,17 @@ def make(sizes, dtype=torch.float64):
     return tensors, shapes, starts
 
 
+@pytest.fixture(params=['at once', 'in blocks', 'elsewhere'])
+def walk(request, monkeypatch):
+    """How the points are walked over; elsewhere: as on a GPU."""
+    if request.param == 'in blocks':
+        # The last of 36 bags are fewer than the others.
+        monkeypatch.setattr(ms_deform_attn, 'CPU_POINTS', 5 * 12)
+    if request.param == 'elsewhere':
+        monkeypatch.setattr(host, 'on_host', lambda tensor: False)
+
+
+@pytest.mark.usefixtures('walk')
 @pytest.mark.parametrize('sizes', LEVELS)
 def test_equals_the_fallback_of_mmcv(run_with, sizes):
     (value, places, weights), shapes, starts = make(sizes)

@@ -16,9 +16,11 @@ from mmseg_plugin.reporting.measures import (
 )
 from mmseg_plugin.reporting.records import Judged, label_map
 from mmseg_plugin.reporting.sections.calibration import (
+    calibration,
     expected_error,
     reliability,
 )
+from mmseg_plugin.reporting.view import JudgedView, RunView
 from tests.test_reporting.drawn import disc, judged
 
 KINDS = ('instances', 'panoptic', 'semantic')
@@ -106,6 +108,18 @@ def test_calibration_of_honest_scores():
     assert expected_error(reliability(honest)) < 0.02
     bold = hits._replace(scores=scores, hits=rng.random(20000) < scores / 2)
     assert expected_error(reliability(bold)) == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize('right', [True, False])
+def test_a_threshold_is_said_where_something_is_right(right):
+    run = judged(images=1)
+    (record,) = run.images
+    record.truth = [disc((20, 20), 6, 0)]
+    place = (20, 20) if right else (40, 40)
+    record.found = [disc(place, 6, 0, 0.8)]
+    page = calibration(RunView(None, 'run', [JudgedView(run)]))
+    assert ('has the best F1' in page) == right
+    assert ('No result is right' in page) != right
 
 
 def test_pixels_of_a_semantic_result_are_counted_by_class():

@@ -31,17 +31,12 @@ def fill_in_channels(
     Returns:
         Neck and heads; those that change are copies.
     """
-    parts = [neck, *heads]
-    takers = list(heads) if neck is None else [neck]
-    if not any(map(_asks, takers)):
-        return tuple(parts)
+    if not any(map(_asks, heads if neck is None else (neck,))):
+        return (neck, *heads)
     channels = feature_channels(backbone)
-    return tuple(
-        _filled(part, channels)
-        if any(part is taker for taker in takers)
-        else part
-        for part in parts
-    )
+    if neck is not None:
+        return (_filled(neck, channels), *heads)
+    return (None, *(_filled(head, channels) for head in heads))
 
 
 def _asks(part: ConfigDict | None) -> bool:
