@@ -1,0 +1,29 @@
+import pytest
+import torch
+
+from mmseg_plugin.structures import map_chunks
+from mmseg_plugin.structures.map_chunks import MapChunks
+
+COUNTS = [5, 0, 1, 4]
+
+
+@pytest.mark.parametrize('budget', [None, 20, 1])
+@pytest.mark.parametrize('products', [1, 2, 3])
+def test_maps_are_the_products_whatever_is_taken_together(
+    monkeypatch, budget, products
+):
+    monkeypatch.setattr(map_chunks, 'CPU_BUDGET', 20)
+    monkeypatch.setattr(map_chunks, 'CPU_PRODUCTS', products)
+    generator = torch.Generator().manual_seed(0)
+    embed = torch.randn(sum(COUNTS), 3, generator=generator)
+    columns = torch.randn(len(COUNTS), 3, 10, generator=generator)
+    chunks = MapChunks(COUNTS, 10, embed.device, budget)
+    seen = []
+    for image, rows, maps in chunks.maps(embed, columns):
+        assert len(maps) <= max((budget or 20) // 10, 1)
+        torch.testing.assert_close(maps, embed[rows] @ columns[image])
+        # Their reader may overwrite them.
+        maps.zero_()
+        seen += [(image, row) for row in range(rows.start, rows.stop)]
+    images = [i for i, count in enumerate(COUNTS) for _ in range(count)]
+    assert seen == list(zip(images, range(sum(COUNTS)), strict=True))
