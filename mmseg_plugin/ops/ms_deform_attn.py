@@ -182,17 +182,22 @@ class _Axis(NamedTuple):
     length: Tensor
 
     @classmethod
-    def around(cls, place: Tensor, length: Tensor) -> '_Axis':
-        """Of places in [0, 1], (n, L * P)."""
+    def around(cls, place: Tensor, length: Tensor, last: Tensor) -> '_Axis':
+        """Of places in [0, 1], (n, L * P).
+
+        Args:
+            place: where.
+            length: pixels of the axis.
+            last: number of the last of them, negative if there is none.
+        """
         position = place * length
         position -= 0.5
         before = position.floor()
         share = position.sub_(before)
         pixels, inside = [], []
-        # Nothing lies inside of an axis without pixels.
-        last = torch.where(length > 0, length - 1, -2)
+        zero = place.new_zeros(())
         for near in (before, before + 1):
-            pixel = torch.minimum(near.clamp(min=0), last)
+            pixel = near.clamp(zero, last)
             inside.append(near.eq_(pixel))
             # A coordinate that is no number must not read outside either.
             pixels.append(pixel.int().clamp_(min=0))
@@ -277,10 +282,10 @@ class _Points:
         per_bag = weights.shape[3] * weights.shape[4]
         bags = batch * heads * weights.shape[1]
         self.weights = weights.transpose(1, 2).reshape(bags, per_bag)
-        places = locations.permute(5, 0, 2, 1, 3, 4)
-        self.places = places.reshape(2, bags, per_bag)
-        self.index = places.new_empty(bags, 4 * per_bag, dtype=torch.int32)
-        self.shares = places.new_empty(bags, 4 * per_bag)
+        # Pairs stay pairs: copied one by one they take twice as long.
+        self.places = locations.transpose(1, 2).reshape(bags, per_bag, 2)
+        self.index = weights.new_empty(bags, 4 * per_bag, dtype=torch.int32)
+        self.shares = weights.new_empty(bags, 4 * per_bag)
         self.num_points = weights.shape[4]
         self.per_head = weights.shape[1]
         # Nothing lies inside a level without pixels, whatever its other side.
@@ -305,9 +310,13 @@ class _Points:
             )
             return each.repeat(copies, 1)
 
-        height, width = (
-            repeated(side, self.places.dtype) for side in self.shapes.T
-        )
+        def repeated_axis(side: Tensor) -> tuple[Tensor, Tensor]:
+            # Nothing lies inside of an axis without pixels.
+            last = torch.where(side > 0, side - 1, -2)
+            dtype = self.places.dtype
+            return repeated(side, dtype), repeated(last, dtype)
+
+        height, width = (repeated_axis(side) for side in self.shapes.T)
         columns = repeated(self.shapes[:, 1], torch.int32)
         starts = repeated(self.starts, torch.int32)
         head = torch.arange(bags, device=starts.device) // self.per_head
@@ -320,9 +329,9 @@ class _Points:
             rows = slice(begin, min(begin + step, bags))
             count = rows.stop - begin
             x, y = (
-                _Axis.around(place[rows], length[:count])
-                for place, length in zip(
-                    self.places, (width, height), strict=True
+                _Axis.around(place, length[:count], last[:count])
+                for place, (length, last) in zip(
+                    self.places[rows].unbind(-1), (width, height), strict=True
                 )
             )
             start = starts[:count] + first[rows]

@@ -103,19 +103,28 @@ class MapChunks:
 class FactorGradients:
     """Collects gradients of maps as those of their factors.
 
-    Contiguous whatever the factors are, so that what is written into a view
-    arrives in them.
+    Laid out the same way whatever the factors are, so that what is written
+    into a view arrives in them.
 
     Args:
         embed: (M, D), the rows, all of which get a gradient.
-        columns: (B, D, N).
+        columns: (B, D, ...), pixels or points of each image.
     """
 
     def __init__(self, embed: Tensor, columns: Tensor) -> None:
-        self.factors = embed, columns
+        self.factors = embed, columns.flatten(2)
         self.embed = embed.new_empty(embed.shape)
-        # Transposed: their sum of few rows' products takes less time.
-        self.columns = columns.new_empty(columns.mT.shape)
+        # Channels last: their sum of few rows' products takes less time. No
+        # view of something else, or autograd would add the gradients of two
+        # losses in a third tensor instead of the first one.
+        batch, channels, *space = columns.shape
+        layout = torch.empty(batch, *space, channels, device='meta')
+        self.columns = torch.empty_strided(
+            columns.shape,
+            layout.movedim(-1, 1).stride(),
+            dtype=columns.dtype,
+            device=columns.device,
+        )
         self.seen: set[int] = set()
 
     def add(self, image: int, rows: slice, grad_maps: Tensor) -> None:
@@ -124,11 +133,12 @@ class FactorGradients:
         torch.mm(grad_maps, columns[image].T, out=self.embed[rows])
         # The first overwrites what the memory held.
         beta = int(image in self.seen)
-        self.columns[image].addmm_(grad_maps.T, embed[rows], beta=beta)
+        pixels = self.columns[image].flatten(1).T
+        pixels.addmm_(grad_maps.T, embed[rows], beta=beta)
         self.seen.add(image)
 
     def collected(self) -> tuple[Tensor, Tensor]:
         """Gradients of both factors, zero for images without rows."""
         for image in set(range(len(self.columns))) - self.seen:
             self.columns[image].zero_()
-        return self.embed, self.columns.mT
+        return self.embed, self.columns

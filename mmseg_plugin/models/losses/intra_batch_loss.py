@@ -167,7 +167,7 @@ class IntraBatchLoss(nn.Module):
         if uniform is not None:
             given = 2 * uniform[order].to(features.dtype) - 1
         (losses,) = LossesOfMaps.apply(
-            *(embed, features.flatten(2), chunks),
+            *(embed, features, chunks),
             _NegativeLosses(size, self._draw(given), self.alpha, self.gamma),
         )
         if weights is not None:

@@ -48,10 +48,12 @@ class LossesOfMaps(torch.autograd.Function):
         chunks: MapChunks,
         loss: MapLoss,
     ) -> Tensor:
-        """(M, D), (B, D, N) -> (num_values, M)."""
+        """(M, D), (B, D, ...) -> (num_values, M)."""
+        # Flattened here, not before: see :class:`FactorGradients`.
+        flat = columns.flatten(2)
         values = [embed.new_empty(loss.num_values, 0)]
         saved: dict[int, list[Tensor]] = {}
-        for image, rows, maps in chunks.maps(embed, columns):
+        for image, rows, maps in chunks.maps(embed, flat):
             some, kept = loss.forward(maps, image, rows)
             values.append(some)
             count = chunks.counts[image]
@@ -82,7 +84,7 @@ class LossesOfMaps(torch.autograd.Function):
         }
         gradients = FactorGradients(embed, columns)
         for image, rows, *given in (
-            chunks.maps(embed, columns) if loss.again else chunks
+            chunks.maps(embed, columns.flatten(2)) if loss.again else chunks
         ):
             here = chunks.within(image, rows)
             kept = given or [part[here] for part in of_image[image]]

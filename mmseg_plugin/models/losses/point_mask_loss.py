@@ -136,7 +136,7 @@ class PointMaskLoss(nn.Module):
             multiple=max(repeats, default=1),
         )
         losses = PointLosses(targets, matches, size, draw, chunks.budget)
-        return LossesOfMaps.apply(embed, features.flatten(2), chunks, losses)
+        return LossesOfMaps.apply(embed, features, chunks, losses)
 
     def _at_shared_places(
         self,

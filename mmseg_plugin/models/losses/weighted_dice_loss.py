@@ -133,7 +133,7 @@ class WeightedDiceLoss(nn.Module):
         """
         each, size = weight.shape[1], masks.size[0] * masks.size[1]
         embed = at_least_float32(masks.rows(matches))
-        features = at_least_float32(masks.features).flatten(2)
+        features = at_least_float32(masks.features)
         pixels = target.flatten(1).to(embed.dtype)
         budget = max(map_budget(target.device, chunk_size), each * size)
         overlap, square = LossesOfMaps.apply(
