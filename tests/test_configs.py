@@ -1,6 +1,7 @@
 """Every shipped config: new ones are covered without new code."""
 
 import ast
+import copy
 import re
 from collections import Counter
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ import torch
 from mmcv.cnn.bricks.transformer import MultiheadAttention
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
 from torch import nn
 
@@ -264,6 +266,25 @@ def test_data_are_where_their_variable_says(path, monkeypatch):
         assert set(roots) == {'/elsewhere/'}
         evaluator = repr(cfg.get(f'{part}_evaluator'))
         assert 'ann_file' not in evaluator or "'/elsewhere/" in evaluator
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_optimizer_is_built_and_steps(path):
+    config = copy.deepcopy(load(path).optim_wrapper)
+    paramwise = config.get('paramwise_cfg', {})
+    if paramwise:
+        constructor = 'mmseg_plugin.MergedOptimWrapperConstructor'
+        assert config.constructor == constructor
+    # Layers of a decay are those of one kind of backbone, which this is not.
+    paramwise.pop('layer_decay', None)
+    model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 1))
+    with DefaultScope.overwrite_default_scope(load(path).default_scope):
+        wrapper = build_optim_wrapper(model, config)
+    before = [weight.clone() for weight in model.parameters()]
+    with wrapper.optim_context(model):
+        loss = model(torch.rand(3, 4)).square().mean()
+    wrapper.update_params(loss)
+    assert not all(map(torch.equal, before, model.parameters()))
 
 
 def skip_without_timm(path):

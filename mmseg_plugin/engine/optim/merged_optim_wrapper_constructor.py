@@ -51,7 +51,10 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         optimizer = OPTIMIZERS.build({**config, 'params': merged})
         wrapper = dict(self.optim_wrapper_cfg)
         kind = wrapper.pop('type', 'OptimWrapper')
-        base = OPTIM_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+        # Configs that inherit one of another package say where types are.
+        scope = wrapper.pop('_scope_', None)
+        with OPTIM_WRAPPERS.switch_scope_and_registry(scope) as registry:
+            base = registry.get(kind) if isinstance(kind, str) else kind
         with_groups = type(base.__name__, (MergedGroups, base), {})
         return with_groups(
             optimizer=optimizer,

@@ -240,10 +240,3 @@ def test_mask_dino_has_few_groups():
     )
     assert len(wrapper.param_groups) > 300
     assert len(wrapper.optimizer.param_groups) <= 8
-
-
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
-def test_configs_with_paramwise_cfg_merge(path):
-    config = Config.fromfile(path).get('optim_wrapper', {})
-    if 'paramwise_cfg' in config:
-        assert config.constructor == MERGED
