@@ -112,7 +112,16 @@ def whole_masks(pixels, windows, size):
     return masks
 
 
-def segments(found, meta, threshold):
+def outline(box, size):
+    """Mask (h, w) of the border, two pixels wide, of a box."""
+    x1, y1, x2, y2 = (int(side) for side in np.round(box))
+    mask = np.zeros(size, bool)
+    mask[max(y1, 0) : y2, max(x1, 0) : x2] = True
+    mask[max(y1 + 2, 0) : y2 - 2, max(x1 + 2, 0) : x2 - 2] = False
+    return mask
+
+
+def segments(found, meta, threshold, size):
     """(label, mask, score) of the richest result that there is."""
     if 'panoptic' in found or 'semantic' in found:
         ids = found.get('panoptic', found.get('semantic'))
@@ -121,12 +130,18 @@ def segments(found, meta, threshold):
             for value in np.unique(ids).tolist()
             if value % OFFSET < len(meta['classes'])
         ]
+    rows = np.flatnonzero(
+        (found['labels'] >= 0) & (found['scores'] >= threshold)
+    )
     return [
-        (int(label), found['masks'][i].astype(bool), float(score))
-        for i, (label, score) in enumerate(
-            zip(found['labels'], found['scores'], strict=True)
+        (
+            int(found['labels'][i]),
+            found['masks'][i].astype(bool)
+            if 'masks' in found
+            else outline(found['boxes'][i], size),
+            float(found['scores'][i]),
         )
-        if label >= 0 and score >= threshold
+        for i in rows
     ]
 
 
@@ -169,7 +184,7 @@ def main():
         for name in ('masks', 'panoptic', 'semantic'):
             if name in found:
                 found[name] = found[name][..., :height, :width]
-    parts = segments(found, meta, args.score_thr)
+    parts = segments(found, meta, args.score_thr, image.shape[:2])
     draw(image, parts, meta['classes']).save(args.out)
     print(f'{len(parts)} segments: {args.out}')
 

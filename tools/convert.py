@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmengine.config import Config
+from torch import Tensor
 
 from mmseg_plugin import converters
 from mmseg_plugin.cli.arguments import ToolParser
@@ -110,8 +111,12 @@ def few(keys: list[str]) -> str:
     return keys[0] + (f' and {len(keys) - 1} more' if len(keys) > 1 else '')
 
 
-def write_config(args: argparse.Namespace) -> None:
+def write_config(args: argparse.Namespace, state: dict[str, Tensor]) -> None:
     """Writes the config beside the checkpoint, if there can be one.
+
+    Args:
+        args: of the tool.
+        state: as it was read.
 
     Raises:
         UserError: it was asked for and cannot be written.
@@ -120,7 +125,7 @@ def write_config(args: argparse.Namespace) -> None:
     try:
         if path.exists():
             raise ValueError(f'{path} exists')
-        text = leaf_config(args.source, args.target, args.semantic)
+        text = leaf_config(args.source, args.target, args.semantic, state)
     except (ValueError, KeyError, TypeError) as error:
         if args.config:
             raise UserError(f'{path} was not written: {error}') from None
@@ -131,14 +136,17 @@ def write_config(args: argparse.Namespace) -> None:
     print(f'{path}: the config, with its classes and test pipeline')
 
 
-def read_finished(args: argparse.Namespace) -> dict | None:
+def read_finished(
+    args: argparse.Namespace,
+) -> tuple[dict | None, int | None]:
     """Takes the best checkpoint of a run, and what the card says of it.
 
     Returns:
-        Its preprocessing; None if the source is no run.
+        Its preprocessing, and heads of its decoder; None if the source is no
+        run.
     """
     if args.to != 'hf' or args.side != 'mmdet' or not args.source.is_dir():
-        return None
+        return None, None
     # Reports import much.
     from mmseg_plugin.reporting.run_files import read_run
 
@@ -149,7 +157,14 @@ def read_finished(args: argparse.Namespace) -> dict | None:
     args.source = found.checkpoint
     args.data = args.data or data_of(found.config)
     args.metrics = args.metrics or metrics_of(found)
-    return recipe._asdict()
+    return recipe._asdict(), heads_of(found.config)
+
+
+def heads_of(config: Config) -> int | None:
+    """Heads of a decoder's attention, as its config has them."""
+    head = config.model.get('panoptic_head') or {}
+    layer = head.get('transformer_decoder', {}).get('layer_cfg', {})
+    return layer.get('cross_attn_cfg', {}).get('num_heads')
 
 
 def data_of(config: Config) -> str:
@@ -182,7 +197,7 @@ def main() -> None:
     args = parse_args()
     if args.weights:
         args.source = fetch(args.weights)
-    steps = read_finished(args)
+    steps, heads = read_finished(args)
     state = read_weights(args.source, args.side, args.method)
     try:
         conversion = converters.carry_over(
@@ -199,7 +214,7 @@ def main() -> None:
                 }
                 write_folder(
                     *(conversion.state, part, args.method),
-                    *(classes, facts, steps),
+                    *(classes, facts, steps, heads),
                 )
             else:
                 write_state(conversion.state, part, args.to)
@@ -208,7 +223,7 @@ def main() -> None:
             f'{args.source} was not converted as {args.method}: {error}'
         ) from None
     if args.side == 'hf' and args.to == 'mmdet':
-        write_config(args)
+        write_config(args, state)
     if args.report:
         with atomic_path(args.report) as part:
             part.write_text('\n'.join(report_lines(conversion)) + '\n')

@@ -10,7 +10,12 @@ from mmseg_plugin.converters.attention import (
     split_attention,
 )
 from mmseg_plugin.converters.hugging_face import HF_METHODS
-from mmseg_plugin.converters.rules import SIDES, Conversion, convert
+from mmseg_plugin.converters.rules import (
+    SIDES,
+    Conversion,
+    convert,
+    unknown_keys,
+)
 from mmseg_plugin.converters.tables import choose_table, current_names
 
 
@@ -54,6 +59,7 @@ def _downwards(
     first = None
     if source == 'mmdet':
         table = choose_table(method, state, 'mmdet')
+        _check_backbone(unknown_keys(state, table, 'mmdet'), target)
         first = convert(state, table, 'd2')
         if target == 'd2':
             return first
@@ -69,6 +75,17 @@ def _downwards(
     ]
     second = second._replace(state=split, renamed=renamed)
     return _chained(first, second) if first else second
+
+
+def _check_backbone(unknown: list[str], target: str) -> None:
+    others = [key for key in unknown if key.startswith('backbone.')]
+    if others:
+        owner = {'hf': 'transformers', 'd2': 'the official code'}[target]
+        raise ValueError(
+            f'{owner} has it with a ResNet or a Swin alone, and {others[0]} '
+            'is of another backbone; train a model with one of these, or give '
+            'this one away as ONNX (mmseg-plugin export)'
+        )
 
 
 def _named_parts(

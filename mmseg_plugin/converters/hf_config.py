@@ -12,7 +12,7 @@ _QUERY = 'model.transformer_module.'
 _STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
 # Of a pixel decoder's deformable attention, at each level and head.
 _POINTS = 4
-# Every released model, and every config of ours.
+# Every released model; weights do not say.
 _HEADS = 8
 # How the configs for COCO prepare images.
 _SHIPPED: dict[str, Any] = {
@@ -28,6 +28,7 @@ def config_of(
     method: str,
     state: Mapping[str, Tensor],
     classes: Sequence[str] | None,
+    heads: int | None = None,
 ) -> dict[str, Any]:
     """Content of ``config.json``.
 
@@ -35,9 +36,11 @@ def config_of(
         method: ``'mask2former'`` or ``'maskformer'``.
         state: with the names of transformers' files.
         classes: names in the order of the labels; numbered if None.
+        heads: of the decoder's attention, if they are known.
 
     Raises:
-        ValueError: there are not as many names as classes.
+        ValueError: there are not as many names as classes, or transformers
+            cannot have as many heads.
     """
     num_classes = len(state['class_predictor.bias']) - 1
     names = list(classes or (f'LABEL_{i}' for i in range(num_classes)))
@@ -46,7 +49,7 @@ def config_of(
             f'the file names {len(names)} classes, its head has {num_classes}'
         )
     parts = {'mask2former': _mask2former, 'maskformer': _maskformer}
-    return {
+    config = {
         'model_type': method,
         'dtype': 'float32',
         'id2label': {str(i): name for i, name in enumerate(names)},
@@ -55,6 +58,19 @@ def config_of(
         'backbone_config': _backbone(method, state),
         **parts[method](state),
     }
+    if heads is not None:
+        _set_heads(config, heads)
+    return config
+
+
+def _set_heads(config: dict[str, Any], heads: int) -> None:
+    if 'decoder_config' in config:
+        config['decoder_config']['decoder_attention_heads'] = heads
+    elif config['num_attention_heads'] != heads:
+        raise ValueError(
+            f'its decoder has {heads} heads of attention, its pixel decoder '
+            f'{config["num_attention_heads"]}; transformers has one number'
+        )
 
 
 def processor_of(

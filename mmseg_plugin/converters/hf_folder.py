@@ -134,6 +134,7 @@ def write_folder(
     classes: Sequence[str] | None = None,
     facts: Mapping[str, str] | None = None,
     steps: Mapping[str, Any] | None = None,
+    heads: int | None = None,
 ) -> None:
     """Writes a folder that ``from_pretrained`` of transformers loads.
 
@@ -144,13 +145,13 @@ def write_folder(
         classes: names in the order of the labels; numbered if None.
         facts: for :func:`model_card`.
         steps: for :func:`processor_of`.
+        heads: of the decoder's attention, if they are known.
 
     Raises:
-        ValueError: there are not as many names as classes, or transformers
-            cannot prepare images like this.
+        ValueError: see :func:`config_of` and :func:`processor_of`.
     """
     library = _safetensors()
-    config = config_of(method, state, classes)
+    config = config_of(method, state, classes, heads)
     processor = processor_of(method, config, steps)
     folder.mkdir()
     whole = {name: value.contiguous() for name, value in state.items()}

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from mmseg_plugin.cli.configs import find_config
+from mmseg_plugin.converters.hf_config import config_of
 from mmseg_plugin.converters.hf_folder import CONFIG, method_of, read_json
 
 PROCESSOR = 'preprocessor_config.json'
@@ -21,19 +24,40 @@ _MASKFORMER = {
     'swin': 'maskformer_swin-l-p4-w12_64xb1-ms-300e_coco-panoptic',
     'resnet': 'maskformer_r50_ms-16xb1-75e_coco-panoptic',
 }
+# What the image processors of both models do where their file says nothing.
+_DEFAULTS: dict[str, Any] = {
+    'size': {'shortest_edge': 800, 'longest_edge': 1333},
+    'image_mean': [0.485, 0.456, 0.406],
+    'image_std': [0.229, 0.224, 0.225],
+}
+# What every shipped config has, by the names of transformers.
+_FIXED = {
+    **dict.fromkeys(('hidden_dim', 'feature_size', 'd_model'), 256),
+    **dict.fromkeys(('mask_feature_size', 'fpn_feature_size'), 256),
+    'common_stride': 4,
+    'pre_norm': False,
+    'activation_function': 'relu',
+}
 _FILTERS = {0: 'nearest', 2: 'bilinear', 3: 'bicubic'}
 _SEMANTIC = 'panoptic_on=False, instance_on=False, semantic_on=True'
 # COCO's panoptic classes; transformers does not say which of them are things.
 _COCO_THINGS, _COCO_ALL = 80, 133
 
 
-def leaf_config(folder: Path, checkpoint: Path, semantic: bool = False) -> str:
+def leaf_config(
+    folder: Path,
+    checkpoint: Path,
+    semantic: bool = False,
+    state: Mapping[str, Tensor] | None = None,
+) -> str:
     """Text of a config for the converted weights.
 
     Args:
         folder: of a Mask2Former or MaskFormer of transformers.
         checkpoint: converted weights.
         semantic: the model is for semantic maps: no class is of things.
+        state: weights of the folder; what its config leaves out is read off
+            them.
 
     Raises:
         ValueError: there is no shipped config for this model, or a file of
@@ -41,7 +65,10 @@ def leaf_config(folder: Path, checkpoint: Path, semantic: bool = False) -> str:
     """
     kind = method_of(folder)
     model = read_json(folder / CONFIG)
-    processor = read_json(folder / PROCESSOR)
+    if state is not None:
+        model = _whole(model, config_of(kind, state, None))
+    _check_fixed(model)
+    processor = _processor(folder / PROCESSOR)
     names = _names(model)
     things = 0 if semantic else len(names)
     if things == _COCO_ALL and names[0] == 'person':
@@ -54,20 +81,13 @@ def leaf_config(folder: Path, checkpoint: Path, semantic: bool = False) -> str:
         base = _mask2former_base(backbone)
         base += '-panoptic' if things < len(names) else ''
         words, head = _settings(backbone), _mask2former_lines(model)
-    groups = {'classes': names}
-    if base.endswith('-panoptic'):
-        groups |= {
-            'thing_classes': names[:things],
-            'stuff_classes': names[things:],
-        }
-    metainfo = ', '.join(f'{key}={value!r}' for key, value in groups.items())
     lines = [
         f'"""{folder.name} of transformers, as {base}."""',
         '',
         f'_base_ = {str(find_config(base))!r}',
         f'load_from = {str(checkpoint.resolve())!r}',
         *_label_lines(processor),
-        f'metainfo = dict({metainfo})',
+        f'metainfo = dict({_metainfo(names, things, base)})',
         f'classes = dict(num_things_classes={things}, '
         f'num_stuff_classes={len(names) - things})',
         'model = dict(',
@@ -80,6 +100,58 @@ def leaf_config(folder: Path, checkpoint: Path, semantic: bool = False) -> str:
         *_pipeline_lines(processor),
     ]
     return '\n'.join(lines) + '\n'
+
+
+def _completed(
+    given: Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is given, and what is known where nothing is."""
+    return {**known, **{k: v for k, v in given.items() if v is not None}}
+
+
+def _whole(
+    given: Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A config of transformers, and what its weights say where it does not."""
+    whole = _completed(given, known)
+    for key in ('backbone_config', 'decoder_config'):
+        if key in known:
+            whole[key] = _completed(whole[key], known[key])
+    return whole
+
+
+def _check_fixed(model: Mapping[str, Any]) -> None:
+    for part in (model, model.get('decoder_config') or {}):
+        for key, value in _FIXED.items():
+            if part.get(key, value) != value:
+                raise ValueError(
+                    f'{CONFIG} has {key} {part[key]!r}, shipped configs have '
+                    f'{value!r}'
+                )
+
+
+def _heads(count: int, *names: str) -> str:
+    """Settings of the attentions of a layer."""
+    return ''.join(f'{name}=dict(num_heads={count}), ' for name in names)
+
+
+def _processor(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(
+            f'{path} cannot be found: save the image processor there too, it '
+            'says how images are prepared'
+        )
+    return _completed(read_json(path), _DEFAULTS)
+
+
+def _metainfo(names: list[str], things: int, base: str) -> str:
+    groups = {'classes': names}
+    if base.endswith('-panoptic'):
+        groups |= {
+            'thing_classes': names[:things],
+            'stuff_classes': names[things:],
+        }
+    return ', '.join(f'{key}={value!r}' for key, value in groups.items())
 
 
 def _names(model: Mapping[str, Any]) -> list[str]:
@@ -160,14 +232,18 @@ def _pixels(processor: Mapping[str, Any]) -> str:
 
 def _mask2former_lines(model: Mapping[str, Any]) -> list[str]:
     weight = model.get('no_object_weight', 0.1)
+    heads = model.get('num_attention_heads', 8)
+    encoder = _heads(heads, 'self_attn_cfg')
+    decoder = _heads(heads, 'self_attn_cfg', 'cross_attn_cfg')
     return [
         f'    panoptic_head=dict(classes, num_queries={model["num_queries"]}, '
         f'loss_cls=dict(no_object_weight={weight}),',
         f'        pixel_decoder=dict(encoder=dict('
-        f'num_layers={model["encoder_layers"]}, layer_cfg=dict(ffn_cfg=dict('
+        f'num_layers={model["encoder_layers"]}, layer_cfg=dict({encoder}'
+        'ffn_cfg=dict('
         f'feedforward_channels={model["encoder_feedforward_dim"]})))),',
         f'        transformer_decoder=dict('
-        f'num_layers={model["decoder_layers"] - 1}, layer_cfg=dict('
+        f'num_layers={model["decoder_layers"] - 1}, layer_cfg=dict({decoder}'
         f'ffn_cfg=dict(feedforward_channels={model["dim_feedforward"]})))),',
     ]
 
@@ -175,6 +251,10 @@ def _mask2former_lines(model: Mapping[str, Any]) -> list[str]:
 def _maskformer_lines(model: Mapping[str, Any]) -> list[str]:
     weight = model.get('no_object_weight', 0.1)
     decoder, backbone = model['decoder_config'], model['backbone_config']
+    attention = _heads(
+        *(decoder.get('decoder_attention_heads', 8), 'self_attn_cfg'),
+        'cross_attn_cfg',
+    )
     channels = backbone.get('hidden_sizes') or [
         backbone['embed_dim'] * 2**stage for stage in range(4)
     ]
@@ -186,14 +266,16 @@ def _maskformer_lines(model: Mapping[str, Any]) -> list[str]:
         "            norm_cfg=dict(type='GN', num_groups=32), "
         "act_cfg=dict(type='ReLU')),",
         f'        transformer_decoder=dict('
-        f'num_layers={decoder["decoder_layers"]}, layer_cfg=dict('
+        f'num_layers={decoder["decoder_layers"]}, layer_cfg=dict({attention}'
         f'ffn_cfg=dict('
         f'feedforward_channels={decoder["decoder_ffn_dim"]})))),',
     ]
 
 
-def _scaled(values: list[float], scale: float) -> list[float]:
-    """In the range of images, 0 to 255."""
+def _scaled(values: list[float] | float, scale: float) -> list[float]:
+    """In the range of images, 0 to 255; one value is that of all channels."""
+    if isinstance(values, int | float):
+        values = [values] * 3
     return [round(value / scale, 6) for value in values]
 
 

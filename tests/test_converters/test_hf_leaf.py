@@ -14,8 +14,13 @@ from safetensors.torch import load_file, save_file
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.cli.configs import find_config
 from mmseg_plugin.converters import carry_over
-from mmseg_plugin.converters.hf_folder import method_of, write_folder
-from mmseg_plugin.converters.hf_leaf import leaf_config
+from mmseg_plugin.converters.hf_config import config_of
+from mmseg_plugin.converters.hf_folder import (
+    method_of,
+    read_folder,
+    write_folder,
+)
+from mmseg_plugin.converters.hf_leaf import PROCESSOR, leaf_config
 from tools import convert, fit_checkpoint
 
 # What transformers' MaskFormer has: no encoder in the pixel decoder.
@@ -228,7 +233,13 @@ def test_a_processor_of_other_settings(folder, tmp_path):
         ('config.json', {'backbone_config': {'depths': [1]}}, 'no shipped'),
         ('config.json', {'model_type': 'detr'}, 'is of a detr'),
         ('config.json', {'id2label': {'1': 'a'}}, 'id2label'),
-        ('preprocessor_config.json', {'size': {}}, 'size that is not known'),
+        ('config.json', {'pre_norm': True}, 'has pre_norm True, shipped'),
+        ('config.json', {'mask_feature_size': 128}, 'mask_feature_size 128'),
+        (
+            'preprocessor_config.json',
+            {'size': {'longest_edge': 9}},
+            'size that is not known',
+        ),
     ],
 )
 def test_what_has_no_config_is_one_sentence(
@@ -240,6 +251,61 @@ def test_what_has_no_config_is_one_sentence(
             leaf_config(folder, tmp_path / 'a.pth')
     finally:
         undo()
+
+
+def test_what_a_folder_leaves_out_is_known(folder, tmp_path):
+    whole = leaf_config(folder, tmp_path / 'a.pth')
+    state = read_folder(folder)
+    files = [folder / name for name in ('config.json', PROCESSOR)]
+    before = [file.read_text() for file in files]
+    model = json.loads(before[0])
+    kept = {key: model[key] for key in ('model_type', 'id2label')}
+    backbone = {'model_type': model['backbone_config']['model_type']}
+    try:
+        # Defaults of transformers, and sizes that the weights have.
+        files[0].write_text(json.dumps({**kept, 'backbone_config': backbone}))
+        files[1].write_text('{"image_mean": null}')
+        assert leaf_config(folder, tmp_path / 'a.pth', state=state) == whole
+        files[0].write_text(json.dumps({'model_type': kept['model_type']}))
+        files[1].write_text('{"image_mean": 0.5}')
+        text = leaf_config(folder, tmp_path / 'a.pth', state=state)
+        assert "classes=['LABEL_0', 'LABEL_1', 'LABEL_2']" in text
+        assert 'mean=[127.5, 127.5, 127.5], std=[58.395' in text
+        files[1].unlink()
+        with pytest.raises(ValueError, match='save the image processor'):
+            leaf_config(folder, tmp_path / 'a.pth')
+    finally:
+        for file, content in zip(files, before, strict=True):
+            file.write_text(content)
+
+
+def test_heads_of_attention_go_both_ways(folder, tmp_path):
+    method, state = method_of(folder), read_folder(folder)
+    if method == 'mask2former':
+        with pytest.raises(ValueError, match='has 4 heads of attention'):
+            config_of(method, state, None, heads=4)
+        other = {'num_attention_heads': 4}
+    else:
+        config = config_of(method, state, None, heads=4)
+        other = {'decoder_config': config['decoder_config']}
+    undo = changed(folder, 'config.json', **other)
+    (tmp_path / 'a.py').write_text(leaf_config(folder, tmp_path / 'a.pth'))
+    undo()
+    config = Config.fromfile(tmp_path / 'a.py')
+    assert convert.heads_of(config) == 4
+    init_default_scope('mmdet')
+    head = MODELS.build(config.model).panoptic_head
+    attention = {
+        part.num_heads for part in head.modules() if hasattr(part, 'num_heads')
+    }
+    assert attention == {4}
+
+
+def test_another_backbone_is_one_sentence():
+    state = {'backbone.conv1.conv.weight': torch.zeros(1)}
+    for side, owner in (('hf', 'transformers'), ('d2', 'the official code')):
+        with pytest.raises(ValueError, match=f'{owner} has it with a ResNet'):
+            carry_over('mask2former', state, 'mmdet', side)
 
 
 def test_a_folder_has_a_model_card(folder):
@@ -281,6 +347,3 @@ def test_a_swin_has_its_config(tmp_path, width, blocks, name):
     assert 'num_things_classes=2' in text
     text = leaf_config(tmp_path, tmp_path / 'a.pth', semantic=True)
     assert 'num_things_classes=0' in text
-    processor.write_text('{"do_normalize": false}')
-    with pytest.raises(ValueError, match='size that is not known: None'):
-        leaf_config(tmp_path, tmp_path / 'a.pth')

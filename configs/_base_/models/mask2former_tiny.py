@@ -3,7 +3,8 @@
 A ResNet-18 and a decoder with a quarter of the channels, fewer layers,
 queries and points. The config that uses it gives the numbers of classes.
 `model = _base_.mmdet_mask2former` is mmdet's own one of this size, head,
-losses and results, to compare with; `backbone=_base_.mobilenet_v2` is an
+losses and results, to compare with; `model = _base_.tiny_maskformer` a
+MaskFormer on a feature pyramid; `backbone=_base_.mobilenet_v2` is an
 ImageNet backbone for either, with `in_channels=[24, 32, 96, 320]`.
 """
 
@@ -135,6 +136,33 @@ mmdet_mask2former = dict(
             ],
         ),
         sampler=dict(type='mmdet.MaskPseudoSampler'),
+    ),
+)
+
+# Losses and costs as published.
+tiny_maskformer = dict(
+    panoptic_head=dict(
+        type='mmseg_plugin.MaskFormerHead',
+        pixel_decoder=dict(type='mmdet.PixelDecoder', _delete_=True),
+        loss_cls=dict(loss_weight=1.0),
+        loss_mask=dict(
+            type='mmseg_plugin.DenseMaskLoss',
+            alpha=0.25,
+            gamma=2.0,
+            mask_weight=20.0,
+            dice_weight=1.0,
+            _delete_=True,
+        ),
+    ),
+    train_cfg=dict(
+        assigner=dict(
+            num_points=None,
+            costs=[
+                dict(type='mmseg_plugin.SoftmaxClassCost', weight=1.0),
+                dict(type='mmseg_plugin.MaskFocalCost', weight=20.0),
+                dict(type='mmseg_plugin.MaskDiceCost', weight=1.0),
+            ],
+        )
     ),
 )
 

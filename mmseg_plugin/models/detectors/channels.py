@@ -8,6 +8,8 @@ from mmengine.config import ConfigDict
 
 # Large enough for the lowest level of any backbone.
 _SIDE = 256
+# In mmseg's DeepLabV3+: channels of the map that its decoder adds, the first.
+_FIRST = 'c1_in_channels'
 # Parts of heads that are given the features of the whole head.
 _INSIDE = ('head', 'pixel_decoder', 'decode_head')
 
@@ -20,7 +22,8 @@ def fill_in_channels(
     """Replaces ``in_channels=None`` of what takes a backbone's features.
 
     That is the neck or, where there is none, the heads. Of a head it is the
-    key of its own, and that of parts inside it that see the same features.
+    key of its own, and that of parts inside it that see the same features;
+    of mmseg's DeepLabV3+ ``c1_in_channels=None`` too.
 
     Args:
         backbone: config of any backbone.
@@ -43,7 +46,7 @@ def _asks(part: ConfigDict | None) -> bool:
     """Whether some ``in_channels`` of it is to be filled in."""
     if part is None:
         return False
-    own = 'in_channels' in part and part['in_channels'] is None
+    own = any(part.get(key, 0) is None for key in ('in_channels', _FIRST))
     return own or any(_asks(part.get(name)) for name in _INSIDE)
 
 
@@ -51,6 +54,8 @@ def _filled(part: ConfigDict | None, channels: list[int]) -> ConfigDict | None:
     if part is None or not _asks(part):
         return part
     part = copy.deepcopy(part)
+    if part.get(_FIRST, 0) is None:
+        part[_FIRST] = channels[0]
     if 'in_channels' in part and part['in_channels'] is None:
         chosen = part.get('in_index')
         if isinstance(chosen, int):

@@ -13,9 +13,9 @@ def build(config):
 
 
 def forget(part):
-    """Every ``in_channels`` of a part, whatever it lies in."""
+    """Every ``in_channels`` of a part, and DeepLab's, whatever it lies in."""
     for key, value in part.items():
-        if key == 'in_channels':
+        if key in ('in_channels', 'c1_in_channels'):
             part[key] = None
         elif isinstance(value, dict):
             forget(value)
