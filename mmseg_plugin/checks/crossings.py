@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
+
+from mmseg_plugin.checks.polygons_table import Polygons
 
 # Pairs of edges that are in memory at a time.
 PAIRS = 200_000
@@ -12,35 +12,36 @@ PAIRS = 200_000
 MOST_POINTS = 400
 
 
-def crossing_owners(annotations: list[dict], chosen: np.ndarray) -> np.ndarray:
+def crossing_owners(annotations: list[dict], table: Polygons) -> np.ndarray:
     """Places of annotations with a polygon whose edges cross.
 
     Edges that touch or lie on each other, as in seams between parts, do not
-    cross. Polygons of more than 400 points are not looked at.
+    cross. Polygons of more than 400 points are not looked at, nor are those
+    beside a part that is no polygon.
 
     Args:
         annotations: of the file.
-        chosen: places of those with sound polygons.
+        table: its polygons.
     """
-    by_length = defaultdict(list)
-    for place in chosen.tolist():
-        for polygon in annotations[place]['segmentation']:
-            if 8 <= len(polygon) <= 2 * MOST_POINTS:
-                by_length[len(polygon)].append((place, polygon))
-    found = []
-    for length, rows in by_length.items():
+    owner, values = table.owner, table.values
+    _, first, counts = np.unique(owner, return_index=True, return_counts=True)
+    part = np.arange(len(owner)) - np.repeat(first, counts)
+    chosen = (values >= 8) & (values <= 2 * MOST_POINTS)
+    chosen &= ~np.isin(owner, owner[~table.usable])
+    found = [np.zeros(0, dtype=np.int64)]
+    for length in np.unique(values[chosen]).tolist():
+        rows = np.flatnonzero(chosen & (values == length))
         count = length // 2
         step = max(1, PAIRS // (count * count))
         for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            points = np.array([polygon for _, polygon in part], float)
-            crosses = _crosses(points.reshape(len(part), count, 2))
-            found += [
-                place
-                for (place, _), yes in zip(part, crosses, strict=True)
-                if yes
-            ]
-    return np.unique(np.array(found, dtype=np.int64))
+            some = rows[start : start + step]
+            places = np.stack([owner[some], part[some]], 1).tolist()
+            points = np.array(
+                [annotations[a]['segmentation'][p] for a, p in places], float
+            )
+            crosses = _crosses(points.reshape(len(some), count, 2))
+            found.append(owner[some[crosses]])
+    return np.unique(np.concatenate(found))
 
 
 def _crosses(points: np.ndarray) -> np.ndarray:

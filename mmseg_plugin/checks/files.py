@@ -10,6 +10,7 @@ from .images import ImageFacts
 from .snapshot import Snapshot
 
 ALL = ('instances', 'panoptic')
+IMAGES = (*ALL, 'semantic')
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 USUAL_MODES = ('RGB', 'L')
 
@@ -19,7 +20,7 @@ USUAL_MODES = ('RGB', 'L')
     'error',
     'images that are listed are not there',
     'put the files back, or take their entries out (--fix does)',
-    kinds=ALL,
+    kinds=IMAGES,
     reads_images=True,
 )
 def missing(snapshot: Snapshot, options: Options) -> Hits:
@@ -32,7 +33,7 @@ def missing(snapshot: Snapshot, options: Options) -> Hits:
     'error',
     'images cannot be decoded to their end',
     'write the files again, or take their entries out (--fix does)',
-    kinds=ALL,
+    kinds=IMAGES,
     reads_images=True,
 )
 def unreadable(snapshot: Snapshot, options: Options) -> Hits:
@@ -75,7 +76,7 @@ def _loading(fact: ImageFacts, stated: tuple, turns: bool) -> str:
     'warning',
     'EXIF turns these images: some readers do, some do not',
     'store them turned, without the tag',
-    kinds=ALL,
+    kinds=IMAGES,
     reads_images=True,
 )
 def orientation(snapshot: Snapshot, options: Options) -> Hits:
@@ -88,7 +89,7 @@ def orientation(snapshot: Snapshot, options: Options) -> Hits:
     'warning',
     'images are neither 8-bit RGB nor grey: 16 bits, alpha, CMYK or palette',
     'convert them to RGB',
-    kinds=ALL,
+    kinds=IMAGES,
     reads_images=True,
 )
 def mode(snapshot: Snapshot, options: Options) -> Hits:

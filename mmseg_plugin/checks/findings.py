@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -202,21 +201,23 @@ def run_checks(
             continue
         found = one.run(snapshot, options)
         if found.count:
-            findings.append(_finding(one, found, snapshot.path))
+            findings.append(_finding(one, found, snapshot))
     order = list(SEVERITIES)
     return sorted(findings, key=lambda f: (order.index(f.severity), -f.count))
 
 
-def _finding(one: Check, found: Hits, path: Path) -> Finding:
+def _finding(one: Check, found: Hits, snapshot: Snapshot) -> Finding:
+    # Label maps have no annotation file that could be written anew.
+    in_file = snapshot.kind != 'semantic'
     return Finding(
         id=one.id,
         severity=one.severity,
         count=found.count,
         message=one.message,
         fix=one.fix,
-        file=str(path),
+        file=str(snapshot.path),
         places=found.places,
-        can_fix=one.id in FIXES,
+        can_fix=in_file and one.id in FIXES,
         rows=found.rows,
         kind=found.kind,
     )

@@ -38,7 +38,7 @@ def fixed_copy(
         The data, and the ids of what was fixed.
     """
     data = copy.deepcopy(snapshot.data)
-    chosen = [f.id for f in findings if f.id in FIXES]
+    chosen = [f.id for f in findings if f.can_fix]
     chosen.sort(key=lambda name: ORDER.index(name.partition('.')[0]))
     for name in chosen:
         # Each repair looks at what the last one left.

@@ -5,6 +5,7 @@ import numpy as np
 from mmseg_plugin.datasets.panoptic_files import is_thing
 
 from .categories import used
+from .files import IMAGES
 from .findings import Hits, Options, check, listed
 from .images import near_pairs
 from .snapshot import Snapshot
@@ -17,7 +18,7 @@ ALL = ('instances', 'panoptic')
     'error',
     'images are in training as well: results are better than they should be',
     'take them out of one split',
-    kinds=ALL,
+    kinds=IMAGES,
     reads_images=True,
 )
 def same_file(snapshot: Snapshot, options: Options) -> Hits:
@@ -39,7 +40,7 @@ def same_file(snapshot: Snapshot, options: Options) -> Hits:
     'warning',
     'images look like one of training (dHash)',
     'keep what was taken at one moment in one split',
-    kinds=ALL,
+    kinds=IMAGES,
     reads_images=True,
 )
 def near(snapshot: Snapshot, options: Options) -> Hits:

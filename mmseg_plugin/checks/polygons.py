@@ -84,11 +84,7 @@ def many_points(snapshot: Snapshot, options: Options) -> Hits:
     'draw them again, or split them into parts',
 )
 def crossing(snapshot: Snapshot, options: Options) -> Hits:
-    polygons = snapshot.polygons
-    sound = np.setdiff1d(
-        polygons.owner, polygons.owner[~polygons.usable]
-    ).astype(np.int64)
-    found = crossing_owners(snapshot.annotations, sound)
+    found = crossing_owners(snapshot.annotations, snapshot.polygons)
     return hits(found, snapshot.name_annotation)
 
 

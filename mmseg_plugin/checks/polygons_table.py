@@ -32,13 +32,12 @@ class Polygons:
 
     def boxes_of(self, count: int) -> np.ndarray:
         """(count, 4) box around all polygons of each annotation, or NaN."""
-        low = np.full((count, 2), np.inf)
-        high = np.full((count, 2), -np.inf)
-        good = self.usable
-        np.minimum.at(low, self.owner[good], self.box[good, :2])
-        np.maximum.at(high, self.owner[good], self.box[good, 2:])
-        both = np.concatenate([low, high], axis=1)
-        return np.where(np.isfinite(both), both, np.nan)
+        box = np.full((count, 4), np.nan)
+        # The smaller of a number and NaN is the number.
+        np.fmin.at(box[:, :2], self.owner, self.box[:, :2])
+        np.fmax.at(box[:, 2:], self.owner, self.box[:, 2:])
+        box[~np.isfinite(box)] = np.nan
+        return box
 
     def areas_of(self, count: int) -> np.ndarray:
         """(count,) sum of the areas of each annotation's polygons."""

@@ -93,12 +93,13 @@ def void(snapshot: Snapshot, options: Options) -> Hits:
     reads_images=True,
 )
 def size(snapshot: Snapshot, options: Options) -> Hits:
-    return listed(
-        [
-            f'{label.path.name}: {label.size[0]} x {label.size[1]}'
-            for label, image in zip(snapshot.maps, snapshot.facts, strict=True)
-            if not label.problem
-            and not image.problem
-            and label.size != image.size
-        ]
-    )
+    found = []
+    for label, image in zip(snapshot.maps, snapshot.facts, strict=True):
+        # Maps are read as they are stored, whatever their EXIF says.
+        seen = image.shown if options.turns else image.size
+        if not label.problem and not image.problem and label.size != seen:
+            found.append(
+                f'{label.path.name}: {label.size[0]} x {label.size[1]}, the '
+                f'image {seen[0]} x {seen[1]}'
+            )
+    return listed(found)

@@ -46,6 +46,9 @@ def read_segment_ids(
 ) -> np.ndarray:
     """Reads a panoptic PNG, whose colours are segment ids.
 
+    Ids stay where they are stored: as panopticapi and mmseg's label maps, no
+    EXIF orientation turns them.
+
     Args:
         path: file, at any place that mmengine's file backends read.
         backend_args: see :func:`mmengine.fileio.get`.
@@ -66,7 +69,9 @@ def read_segment_ids(
         if data[24] != 8 or colours not in ('RGB', 'RGBA'):
             kind = f'{colours} PNG of {data[24]} bits'
     with undecodable_named(path):
-        image = mmcv.imfrombytes(data, flag='color', backend=imdecode_backend)
+        image = mmcv.imfrombytes(
+            data, 'color_ignore_orientation', backend=imdecode_backend
+        )
     if image is None:
         raise ValueError(f'{path} is not an image that can be decoded')
     if kind is None and data[:8] != _PNG:

@@ -128,6 +128,16 @@ class CocoInstanceMetric(CocoMetric):
         kinds = [] if self.format_only else self._kinds()
         classes = self.dataset_meta['classes']
         truth, self.cat_ids = judged_truth(content, source, classes, kinds)
+        if kinds:
+            wanted = set(self.cat_ids)
+            _warn_of_nothing(
+                [
+                    bool(annotation['iscrowd'])
+                    for annotation in truth.dataset['annotations']
+                    if annotation['category_id'] in wanted
+                ],
+                source,
+            )
         if self.outfile_prefix is not None:
             self.results2json(found, prefix)
         metrics: dict[str, float] = {}
@@ -242,6 +252,20 @@ class CocoInstanceMetric(CocoMetric):
             '\n' + AsciiTable([heads, *rows]).table
         )
         return values
+
+
+def _warn_of_nothing(crowds: Sequence[bool], source: str) -> None:
+    """AP is -1 where there is nothing to find, which looks like a fault.
+
+    Args:
+        crowds: of the annotations of all classes, whether they are crowds.
+        source: the file.
+    """
+    if all(crowds):
+        MMLogger.get_current_instance().warning(
+            f'{source} has no object to find, so that AP is -1: of the '
+            f'classes it has {len(crowds)} annotations, all of them crowds'
+        )
 
 
 def _recalls(recall: np.ndarray, numbers: Sequence[int]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """What one query of a query model does, layer by layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -36,6 +36,24 @@ class LayerView(NamedTuple):
     mask: np.ndarray
     box: np.ndarray | None
     points: tuple[np.ndarray, np.ndarray] | None
+
+
+class ModelViews(NamedTuple):
+    """A row of the picture.
+
+    Attributes:
+        title: of the model.
+        views: of its layers.
+        image: RGB (h, w, 3), as its network sees it, without padding.
+        size: height and width with padding.
+        classes: names of its labels.
+    """
+
+    title: str
+    views: list[LayerView]
+    image: np.ndarray
+    size: tuple[int, int]
+    classes: Sequence[str]
 
 
 @contextmanager
@@ -152,41 +170,28 @@ def _layer_name(number: int, head: nn.Module) -> str:
     return 'start'
 
 
-def draw_views(
-    image: np.ndarray,
-    size: tuple[int, int],
-    rows: list[tuple[str, list[LayerView]]],
-    classes: tuple[str, ...],
-) -> Figure:
+def draw_views(rows: Sequence[ModelViews]) -> Figure:
     """One row of pictures for each model, one picture for each layer.
 
     Args:
-        image: RGB (h, w, 3), as the network sees it, without padding.
-        size: height and width with padding.
-        rows: title and views of each model.
-        classes: names of the labels.
+        rows: models may see the image at different sizes, and have other
+            classes, or the same in another order.
     """
-    columns = max(len(views) for _, views in rows)
+    columns = max(len(row.views) for row in rows)
     figure = Figure(figsize=(1.9 * columns, 2.1 * len(rows)))
-    for i, (title, views) in enumerate(rows):
+    for i, row in enumerate(rows):
         # The last layers of all models stand below each other.
-        for j, view in enumerate(views, columns - len(views)):
+        for j, view in enumerate(row.views, columns - len(row.views)):
             axes = figure.add_subplot(len(rows), columns, i * columns + j + 1)
-            _draw_view(axes, image, size, view, classes)
-            if view is views[0]:
-                set_line(axes.set_ylabel(''), title, 8)
+            _draw_view(axes, row, view)
+            if view is row.views[0]:
+                set_line(axes.set_ylabel(''), row.title, 8)
     figure.tight_layout()
     return figure
 
 
-def _draw_view(
-    axes: Axes,
-    image: np.ndarray,
-    size: tuple[int, int],
-    view: LayerView,
-    classes: tuple[str, ...],
-) -> None:
-    height, width = size
+def _draw_view(axes: Axes, row: ModelViews, view: LayerView) -> None:
+    image, (height, width) = row.image, row.size
     axes.imshow(image)
     axes.imshow(
         np.ma.masked_less(view.mask, 0.5),
@@ -215,5 +220,5 @@ def _draw_view(
     axes.set_ylim(image.shape[0], 0)
     axes.set_xticks([])
     axes.set_yticks([])
-    name = f'{classes[view.label]} {view.score:.2f}'
+    name = f'{row.classes[view.label]} {view.score:.2f}'
     set_line(axes.set_title(''), f'{view.name}: {name}', 7)

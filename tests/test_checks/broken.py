@@ -73,6 +73,16 @@ def turned(snapshot):
     file(exif=exif)(snapshot)
 
 
+def turned_map(snapshot):
+    """An image that is loaded standing, and a map of it lying."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file(exif=exif, size=(SIZE, SIZE // 2))(snapshot)
+    labels = np.zeros((SIZE // 2, SIZE), np.uint8)
+    labels[:8] = 1
+    save_map(snapshot.image_dir, labels, grey=True)
+
+
 def leaking(shift):
     """The first image is one of training, or one brightened a little."""
 
@@ -271,6 +281,16 @@ SEMANTIC = {
     'semantic.void': pixels([255] * 20),
     'semantic.size': smaller_map(True),
     'semantic.two-values': pixels([255] * 20),
+}
+# Checks of images see those of label maps too.
+IMAGES_OF_MAPS = {
+    'files.missing': lambda s: (s.image_dir / 'a.png').unlink(),
+    'files.unreadable': truncated,
+    'files.orientation': turned,
+    'files.mode': file(mode='RGBA'),
+    'leakage.same-file': leaking(0),
+    'leakage.near': leaking(1),
+    'semantic.size': turned_map,
 }
 # Found by what the config says, in data that is all right.
 OPTIONS = {

@@ -53,6 +53,20 @@ def test_a_check_finds_its_case_and_passes_good_data(name, tmp_path):
     json.dumps([finding.as_dict() for finding in found])
 
 
+@pytest.mark.parametrize('name', broken.IMAGES_OF_MAPS)
+def test_images_of_label_maps_are_looked_at(name, tmp_path):
+    good, bad, options, _ = broken.make('semantic.size', tmp_path / 'data')
+    bad.reference = broken.other(tmp_path / 'data')
+    assert ids(run_checks(good, options)) == set()
+    broken.IMAGES_OF_MAPS[name](bad)
+    (found,) = (f for f in run_checks(bad, options) if f.id == name)
+    # There is no file to write anew.
+    assert not found.can_fix
+    if name == 'semantic.size':
+        stored = broken.replace(options, turns=False)
+        assert name not in ids(run_checks(broken.replace(bad), stored))
+
+
 @pytest.mark.parametrize('name', sorted(FIXES))
 def test_a_fix_removes_its_finding(name, tmp_path):
     _, bad, _, options = broken.make(name, tmp_path / 'data')

@@ -252,8 +252,11 @@ def test_panoptic_labels_follow_the_names(root):
         folder.CROWD: 1,
         folder.SKY: 2,
     }
+    first = panoptic(root)
     change(root, lambda c: c['categories'].reverse())
     assert [segments(panoptic(root), i) for i in range(2)] == expected
+    both = ConcatDataset([first, panoptic(root)])
+    assert [segments(both, i) for i in range(4)] == expected * 2
 
 
 def test_panoptic_files_may_have_more_categories(root):

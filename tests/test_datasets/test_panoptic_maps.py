@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mmseg_plugin.apis.ground_truth import GroundTruth
+from mmseg_plugin.checks.maps import read_maps
 from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.panoptic_files import read_segment_ids
 from tests.test_datasets import panoptic_folder as folder
@@ -86,13 +87,24 @@ def test_a_map_of_another_size_is_named(root):
         evaluate(root, [perfect(0), perfect(1)])
 
 
-def test_a_map_with_alpha_is_read(tmp_path):
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+@pytest.mark.parametrize('orientation', [None, 3, 6])
+def test_alpha_and_orientation_change_no_id(tmp_path, orientation, backend):
+    """Ids stay where they are stored, for `check` as for training."""
     rgba = np.stack(
         [IDS % 256, IDS // 256 % 256, IDS // 65536, IDS * 0 + 9], -1
     )
-    Image.fromarray(rgba.astype('uint8')).save(tmp_path / 'a.png')
-    got = read_segment_ids(str(tmp_path / 'a.png'))
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    path = tmp_path / 'a.png'
+    Image.fromarray(rgba.astype('uint8')).save(path, exif=exif)
+    got = read_segment_ids(str(path), imdecode_backend=backend)
     np.testing.assert_array_equal(got, IDS)
+    (fact,) = read_maps([path])
+    assert fact.size == IDS.shape[::-1]
+    found, counts = np.unique(IDS, return_counts=True)
+    assert fact.areas == dict(zip(found, counts, strict=True))
 
 
 def test_a_segment_of_no_area_may_be_missing(root):

@@ -256,6 +256,23 @@ def test_nothing_found_and_nothing_judged(tmp_path, images):
         judge(tmp_path, truth(images), [])
 
 
+@pytest.mark.parametrize('crowd', [True, False])
+def test_a_truth_of_crowds_alone_is_told(tmp_path, images, crowd, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'mmengine.logging.MMLogger.warning',
+        lambda self, line: lines.append(line),
+    )
+    content = truth(images)
+    for annotation in content['annotations'][not crowd :]:
+        annotation['iscrowd'] = 1
+    got = judge(tmp_path, content, results(images))
+    assert (got['coco/segm_mAP'] == -1) == crowd
+    assert [('15 annotations, all' in line) for line in lines] == [
+        True
+    ] * crowd
+
+
 def test_a_class_that_the_file_lacks(tmp_path, images):
     samples = results(images)
     for sample in samples:

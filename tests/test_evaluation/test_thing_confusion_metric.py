@@ -10,6 +10,7 @@ from mmseg_plugin.evaluation import (
 )
 from mmseg_plugin.evaluation.thing_confusion_metric import confusion_counts
 from tests.test_datasets import panoptic_folder as folder
+from tests.test_datasets.test_coco_by_name import edit
 
 CAR, BUS, ROAD = 0, 1, 2
 IS_THING = np.array([True, True, False])
@@ -86,8 +87,13 @@ def test_share_out_of_range():
         ThingConfusionMetric(min_share=0)
 
 
-def test_metric_reads_the_ground_truth(tmp_path):
+@pytest.mark.parametrize('turned', [False, True])
+def test_metric_reads_the_ground_truth(tmp_path, turned):
     folder.write(tmp_path)
+    if turned:
+        # Names tie labels to categories, in whatever order these are.
+        path = str(tmp_path / 'panoptic.json')
+        edit(path, lambda content: content['categories'].reverse())
     metric = ThingConfusionMetric(
         ann_file=str(tmp_path / 'panoptic.json'),
         seg_prefix=str(tmp_path / 'seg'),

@@ -12,12 +12,17 @@ from mmseg_plugin.reporting.sections.images import images
 from mmseg_plugin.reporting.view import JudgedView, RunView
 from tests.test_apis.test_ground_truth import rename
 from tests.test_tools.colour_model import write_data, write_model
+from tests.test_tools.test_names import categories
 
 
 @pytest.mark.parametrize('joined', [False, True])
 def test_every_image_gets_its_truth(tmp_path, joined):
-    """Two images of one name, one of them stored lying."""
+    """Two images of one name, one of them stored lying.
+
+    The file lists the categories in another order than the metainfo.
+    """
     write_data(tmp_path)
+    categories(tmp_path, 'ann.json', ['green', 'red'])
     for name in ('b.png', 'sub/b.png'):
         path = tmp_path / 'images' / name
         turned = Image.Exif()
@@ -28,6 +33,9 @@ def test_every_image_gets_its_truth(tmp_path, joined):
     rename(tmp_path, 'b.png')
     config, checkpoint = write_model(tmp_path)
     text = config.read_text().replace(
+        'mmdet.CocoDataset', 'mmseg_plugin.CocoInstanceDataset'
+    )
+    text = text.replace(
         "type='LoadImageFromFile'",
         "type='LoadImageFromFile', color_type='color_ignore_orientation'",
     )

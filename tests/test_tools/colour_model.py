@@ -66,9 +66,10 @@ val_evaluator = [
 class ColourModel(BaseModel):
     """Knows where squares are, with a weight that shifts their score."""
 
-    def __init__(self, kinds=('instances',)):
+    def __init__(self, kinds=('instances',), rle=False):
         super().__init__({'type': 'mmdet.DetDataPreprocessor'})
         self.kinds = kinds
+        self.rle = rle
         self.score = torch.nn.Parameter(torch.tensor(0.0))
 
     def forward(self, inputs, data_samples, mode='tensor'):
@@ -96,13 +97,20 @@ class ColourModel(BaseModel):
             sample.pred_instances = InstanceData(
                 bboxes=torch.zeros(len(masks), 4),
                 labels=torch.tensor(names, dtype=torch.long),
-                masks=stacked.reshape(-1, *labels.shape),
+                masks=self._masks(stacked.reshape(-1, *labels.shape)),
                 scores=self.score.detach().sigmoid().expand(len(masks)),
             )
         if 'panoptic' in self.kinds:
             sample.pred_panoptic_seg = PixelData(sem_seg=ids[None])
         if 'semantic' in self.kinds:
             sample.pred_sem_seg = PixelData(data=labels[None])
+
+    def _masks(self, masks):
+        """As ``test_cfg.rle`` has them, or as they are."""
+        if not self.rle:
+            return masks
+        columns = [np.asfortranarray(mask, np.uint8) for mask in masks]
+        return [mask_utils.encode(mask) for mask in columns]
 
 
 def rle_of(square, size=SIZE):
@@ -159,10 +167,15 @@ def write_data(root):
     )
 
 
-def write_model(root, kinds=('instances',), ann='ann.json', score=2.0):
+def write_model(
+    root, kinds=('instances',), ann='ann.json', score=2.0, rle=False
+):
     """Writes ``config.py`` and ``model.pth``; returns their paths."""
     config = root / 'config.py'
-    config.write_text(CONFIG.format(kinds=kinds, root=str(root), ann=ann))
+    text = CONFIG.format(kinds=kinds, root=str(root), ann=ann)
+    if rle:
+        text = text.replace("ColourModel',", "ColourModel', rle=True,")
+    config.write_text(text)
     checkpoint = root / 'model.pth'
     model = ColourModel()
     model.score.data.fill_(score)

@@ -42,8 +42,9 @@ def rows(out, kind='instances'):
     return json.loads((out / f'{kind}.json').read_text())
 
 
-def test_results_are_the_squares_with_ids_of_the_annotations(run, root):
-    out = run(root / 'images')
+@pytest.mark.parametrize('rle', [False, True])
+def test_results_are_the_squares_with_ids_of_the_annotations(run, root, rle):
+    out = run(root / 'images', rle=rle)
     found = rows(out)
     truth = COCO(root / 'ann.json')
     assert len(found) == len(truth.anns) == 4
@@ -122,12 +123,13 @@ def test_panoptic_and_semantic_results(run, root):
     assert picture.shape[1] == 4 * 60 * round(768 / 60) + 3 * 6
 
 
-def test_tiles_give_what_the_whole_image_gives(run, root):
+@pytest.mark.parametrize('rle', [False, True])
+def test_tiles_give_what_the_whole_image_gives(run, root, rle):
     # Seams cut squares of both images.
     kinds = ('instances', 'panoptic', 'semantic')
     tiled, whole = root / 'tiled', root / 'whole'
     tiles = ('--tile', 32, '--overlap', 20)
-    run(root / 'images', *tiles, kinds=kinds).rename(tiled)
+    run(root / 'images', *tiles, kinds=kinds, rle=rle).rename(tiled)
     run(root / 'images', kinds=kinds).rename(whole)
     for kind in kinds[:2]:
         found, truth = rows(tiled, kind), rows(whole, kind)

@@ -7,7 +7,11 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 
-from mmseg_plugin.visualization.query_views import draw_views, query_views
+from mmseg_plugin.visualization.query_views import (
+    ModelViews,
+    draw_views,
+    query_views,
+)
 from tests.tiny_heads import CHANNELS, tiny_mask2former
 from tests.tiny_mask_dino import tiny_mask_dino
 
@@ -104,10 +108,23 @@ def test_mask2former_beside_mask_dino(mask_dino):
     _, views = views_of(mask2former)
     assert [view.name for view in views][:2] == ['start', 'layer 1']
     assert all(view.box is None and view.points is None for view in views)
-    rows = [('a', views_of(mask_dino)[1]), ('b', views)]
-    image = np.zeros((60, 90, 3), np.uint8)
-    figure = draw_views(image, (64, 96), rows, tuple('abcdefgh'))
-    assert len(figure.axes) == sum(len(part) for _, part in rows)
+    # Each sees the image at its size, and has its own classes.
+    shown = [
+        (views_of(mask_dino)[1], (60, 90), 'abcdefgh'),
+        (views, (30, 96), 'ABCDEFGH'),
+    ]
+    rows = [
+        ModelViews('x', part, np.zeros((*size, 3), np.uint8), (64, 96), names)
+        for part, size, names in shown
+    ]
+    axes = iter(draw_views(rows).axes)
+    for part, (height, width), names in shown:
+        for view, drawn in zip(part, axes, strict=False):
+            name = f'{view.name}: {names[view.label]} '
+            assert drawn.get_title().startswith(name)
+            assert drawn.get_xlim() == (0, width)
+            assert drawn.get_ylim() == (height, 0)
+    assert not list(axes)
 
 
 def test_no_mask_at_a_point(mask_dino):
