@@ -17,9 +17,16 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmseg_plugin.evaluation.average_precision import (
+    COCO_IOU_THRS,
     curves,
     judged_truth,
     load_results,
+)
+from mmseg_plugin.evaluation.coco_backends import (
+    Question,
+    answer,
+    chosen,
+    numbered,
 )
 
 IMAGES = int(os.environ.get('IMAGES', '200'))
@@ -31,11 +38,16 @@ def drawn() -> tuple[dict, list[dict]]:
     return draw(Setting(IMAGES))
 
 
-def ours(kind: str) -> dict:
+def checked(kind: str) -> tuple:
+    """Truth and results as the metric takes them, and the ids of classes."""
     content, results = drawn()
     names = [row['name'] for row in content['categories']]
     truth, ids = judged_truth(content, 'truth', names, [kind])
-    found = load_results(truth, results, kind)
+    return truth, load_results(truth, results, kind), ids
+
+
+def ours(kind: str) -> dict:
+    truth, found, ids = checked(kind)
     return curves(truth, found, kind, ids, MAX_DETS)
 
 
@@ -69,6 +81,17 @@ def agreeing(kind: str) -> Arms:
     return arms(kind)
 
 
+def backend_alone(kind: str) -> Arms:
+    """What is left without our checks and numbers: the floor."""
+    content, rows = numbered(*checked(kind))
+    question = Question(content, rows, kind, MAX_DETS, COCO_IOU_THRS)
+    backend = chosen('auto', kind)
+    return Arms(lambda: answer(question, backend), lambda: peer(kind))
+
+
 bench('coco_eval_segm', 'pycocotools', 15)(lambda: agreeing('segm'))
+bench('coco_eval_segm_backend', 'pycocotools', 15)(
+    lambda: backend_alone('segm')
+)
 bench('coco_eval_bbox', 'pycocotools', 15)(lambda: agreeing('bbox'))
 bench('coco_eval_segm_memory', 'pycocotools', 2, 'MB')(lambda: arms('segm'))
