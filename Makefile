@@ -23,7 +23,7 @@ SINGLE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-mask-dino test test-hf timm test-timm timm-families soak soak-kills soak-resume soak-tests soak-processes soak-elastic soak-hostile soak-memory soak-strategies soak-data check format bench mutants matrix clean
+.PHONY: setup demo demo-mask-dino test test-hf timm test-timm timm-families soak soak-kills soak-resume soak-tests soak-processes soak-uneven soak-elastic soak-hostile soak-memory soak-crowded soak-strategies soak-data check format bench mutants matrix clean
 
 setup: $(READY)
 
@@ -49,8 +49,8 @@ test-hf: $(READY)
 
 # What runs of days rely on, two parts at a time: kills at random moments;
 # the methods killed and resumed; slow tests; several processes; restarts of
-# torchrun; damaged files of all kinds; memory; FSDP.
-SOAKS := kills resume tests processes elastic hostile memory strategies
+# torchrun; damaged files of all kinds; memory, also of crowded images; FSDP.
+SOAKS := kills resume tests processes uneven elastic hostile memory crowded strategies
 soak: $(READY)
 	$(MAKE) -j 2 --output-sync=target $(SOAKS:%=soak-%)
 
@@ -63,7 +63,7 @@ soak-tests: $(READY)
 soak-hostile: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.hostile --count 1000
 
-soak-resume soak-processes soak-elastic soak-memory soak-strategies: soak-%: $(READY)
+soak-resume soak-processes soak-uneven soak-elastic soak-memory soak-crowded soak-strategies: soak-%: $(READY)
 	$(SINGLE) $(PY) -m tests.soak.$*
 
 # Writes random data sets and trains on each what `new` chooses.

@@ -73,6 +73,25 @@ def test_the_expanded_model_is_that_of_the_config(page, tmp_path):
     assert Config.fromfile(path).model.to_dict() == config.model.to_dict()
 
 
+def test_what_pages_name_of_the_tests_is_there():
+    for page in PAGES:
+        text = page.read_text()
+        paths = re.findall(r'\btests/[\w/.]*\w', text)
+        for module in re.findall(
+            r'python3? -m ((?:tests|benchmarks)[\w.]*\w)', text
+        ):
+            path = module.replace('.', '/')
+            is_folder = (ROOT / path).is_dir()
+            paths.append(f'{path}/__main__.py' if is_folder else f'{path}.py')
+        for path in paths:
+            assert (ROOT / path).exists(), f'{page}: {path}'
+    files = (ROOT / 'tests').glob('**/test_*.py')
+    code = '\n'.join(file.read_text() for file in files)
+    promises = (ROOT / 'docs/reliability.md').read_text()
+    for name in re.findall(r'`(test_\w+)`', promises):
+        assert f'def {name}(' in code, name
+
+
 @cache
 def source_text():
     """The package's code, string literals that follow each other joined."""

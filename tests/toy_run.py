@@ -67,7 +67,8 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
         max_iters: of the run.
         resume: as ``--resume``.
         **options: ``checkpoint`` (changes of the hook), ``hooks``,
-            ``num_workers``, ``by_epoch``, ``data``, ``optim_wrapper``,
+            ``num_workers``, ``by_epoch``, ``data``, ``sampler`` (its class),
+            ``optim_wrapper``,
             ``default_hooks``, ``log_processor``, ``log_level``, ``launcher``,
             ``validate``
             (with a score of 0.5).
@@ -97,13 +98,14 @@ def toy_runner(work_dir, max_iters=40, resume=False, **options):
             'val_cfg': {'type': 'ValLoop'},
         }
     seed = options.get('seed', 7)
+    sampler = options.get('sampler', InfiniteSampler)
     torch.manual_seed(seed)
     return Runner(
         Toy(),
         work_dir=str(work_dir),
         train_dataloader=DataLoader(
             data,
-            sampler=InfiniteSampler(data, seed=seed) if not by_epoch else None,
+            sampler=None if by_epoch else sampler(data, seed=seed),
             batch_size=2,
             num_workers=options.get('num_workers', 0),
             collate_fn=pseudo_collate,

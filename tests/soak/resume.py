@@ -68,7 +68,6 @@ def config_of(name: str, data: Path, iters: int, workers: int) -> Config:
     loader = config.train_dataloader
     loader.num_workers = workers
     loader.persistent_workers = workers > 0
-    loader.sampler = {'type': 'InfiniteSampler', 'shuffle': True}
     config.param_scheduler = [
         {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': False, 'end': 9}
     ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -21,6 +22,10 @@ class _Endless:
         self.past = past
         self.iterator: Any = None
         self.epoch = 0
+        batches: Any = loader.batch_sampler
+        self.sampler = batches.sampler
+        if isinstance(self.sampler.inner, DefaultSampler) and len(loader):
+            self.epoch, past = divmod(past, len(loader))
         loader.start_at(past)
 
     def __iter__(self) -> '_Endless':
@@ -35,15 +40,18 @@ class _Endless:
             self.past -= 1
             return None
         if self.iterator is None:
-            self.iterator = iter(self.loader)
+            self.iterator = self._round()
         try:
             return next(self.iterator)
         except StopIteration:
             self.epoch += 1
-            sampler: Any = self.loader.batch_sampler
-            sampler.sampler.set_epoch(self.epoch)
-            self.iterator = iter(self.loader)
+            self.iterator = self._round()
             return next(self.iterator)
+
+    def _round(self) -> Any:
+        # Only now: at the start MMEngine's DistSamplerSeedHook says 0.
+        self.sampler.set_epoch(self.epoch)
+        return iter(self.loader)
 
 
 @HOOKS.register_module()
@@ -61,8 +69,9 @@ class ExactResumeHook(Hook):
     batches: over iterations from the same place of the data, over epochs
     from the start of the epoch.
 
-    With a sampler that is used up in a run over iterations, resuming starts
-    it anew; MMEngine's ``InfiniteSampler`` is exact.
+    MMEngine's ``InfiniteSampler`` and ``DefaultSampler`` are exact. With
+    another one that is used up in a run over iterations, resuming starts it
+    anew.
     """
 
     priority = 'VERY_HIGH'

@@ -28,6 +28,9 @@ from mmseg_plugin.models.roi_heads import (
     EFPNRoIExtractor,
     EFPNRoIHead,
 )
+from mmseg_plugin.models.task_modules.chunked_iou_assigner import (
+    compare_in_chunks,
+)
 from mmseg_plugin.registry import MODELS
 
 # Parts of an ordinary detector, and what takes their place.
@@ -133,6 +136,7 @@ class EFPNDetector(TwoStageDetector):
         self.loss_extension = MODELS.build(loss_extension)
         self.rpn_head.register_forward_pre_hook(_cut_levels)
         keep_operators_in_float32(self)
+        compare_in_chunks(self)
         if stage != 'joint':
             self.requires_grad_(False)
         trained = {

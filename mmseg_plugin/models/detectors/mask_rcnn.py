@@ -11,6 +11,9 @@ from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 from mmengine.config import ConfigDict
 
 from mmseg_plugin.models.detectors.channels import fill_in_channels
+from mmseg_plugin.models.task_modules.chunked_iou_assigner import (
+    compare_in_chunks,
+)
 from mmseg_plugin.registry import MODELS
 from mmseg_plugin.utils.precision import give_float32, take_float32
 
@@ -35,7 +38,8 @@ def keep_operators_in_float32(detector: TwoStageDetector) -> None:
 class MaskRCNN(MMDetMaskRCNN):
     """mmdet's, which also trains and predicts under bf16 autocast.
 
-    See :func:`keep_operators_in_float32`. Parameters are the same.
+    See :func:`keep_operators_in_float32`. Images may have any number of
+    objects, see :class:`ChunkedIoUAssigner`. Parameters are the same.
 
     Args:
         backbone: config.
@@ -52,3 +56,4 @@ class MaskRCNN(MMDetMaskRCNN):
         (neck,) = fill_in_channels(backbone, neck)
         super().__init__(backbone=backbone, neck=neck, **kwargs)
         keep_operators_in_float32(self)
+        compare_in_chunks(self)

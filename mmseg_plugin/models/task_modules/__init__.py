@@ -1,4 +1,5 @@
 from .batch_hungarian_assigner import BatchHungarianAssigner
+from .chunked_iou_assigner import ChunkedIoUAssigner
 from .match_costs import (
     BoxGIoUCost,
     BoxL1Cost,
@@ -14,6 +15,7 @@ __all__ = [
     'BatchHungarianAssigner',
     'BoxGIoUCost',
     'BoxL1Cost',
+    'ChunkedIoUAssigner',
     'FocalClassCost',
     'MaskBCECost',
     'MaskDiceCost',

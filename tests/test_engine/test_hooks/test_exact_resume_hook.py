@@ -29,10 +29,21 @@ def assert_same(one, two):
 
 
 @pytest.mark.parametrize(
-    ('before', 'after'), [(0, 0), (2, 2), (0, 2)], ids=str
+    ('before', 'after', 'sampler'),
+    [
+        (0, 0, InfiniteSampler),
+        (2, 2, InfiniteSampler),
+        (0, 2, InfiniteSampler),
+        (0, 2, DefaultSampler),
+    ],
 )
-def test_resumed_runs_equal_whole_ones(tmp_path, before, after):
-    whole = toy_runner(tmp_path / 'whole', 16, hooks=[EXACT])
+def test_resumed_runs_equal_whole_ones(
+    tmp_path, before, after, sampler, monkeypatch
+):
+    # Several rounds of five batches.
+    monkeypatch.setattr(Noise, '__len__', lambda data: 10)
+    options = {'hooks': [EXACT], 'sampler': sampler}
+    whole = toy_runner(tmp_path / 'whole', 16, **options)
     whole.train()
     assert len(set(whole.model.losses)) == 16
 
@@ -40,13 +51,13 @@ def test_resumed_runs_equal_whole_ones(tmp_path, before, after):
     child = os.fork()
     if child == 0:
         kill = Raises(signal.SIGKILL, 10)
-        toy_runner(parts, 16, hooks=[EXACT, kill], num_workers=before).train()
+        killed = {**options, 'hooks': [EXACT, kill], 'num_workers': before}
+        toy_runner(parts, 16, **killed).train()
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
-    second = toy_runner(
-        parts, 16, resume=True, hooks=[EXACT], num_workers=after
-    )
+    options['num_workers'] = after
+    second = toy_runner(parts, 16, resume=True, **options)
     second.train()
     assert len(second.model.losses) == 7
     assert_same(whole, second)
@@ -115,19 +126,28 @@ def test_batch_samplers_of_any_kind():
         assert torch.equal(one, two)
 
 
-def test_a_million_iterations_are_skipped_without_data(tmp_path):
-    data = Noise()
-    runner = toy_runner(tmp_path, 1_000_001, hooks=[EXACT], data=data)
-    loop = runner.build_train_loop(runner._train_loop)
-    runner._train_loop = loop
-    loop._iter = 1_000_000
-    (hook,) = [h for h in runner.hooks if isinstance(h, ExactResumeHook)]
-    data.opened.clear()
-    start = time.process_time()
-    hook.before_train(runner)
-    for _ in range(1_000_000):
-        next(loop.dataloader_iterator)
-    assert data.opened == []
-    assert next(loop.dataloader_iterator) is not None
-    assert len(data.opened) == 2
-    assert time.process_time() - start < 5
+@pytest.mark.parametrize('images', [50, 118_287])
+def test_a_million_iterations_are_skipped_without_data(
+    tmp_path, images, monkeypatch
+):
+    monkeypatch.setattr(Noise, '__len__', lambda data: images)
+    spent = []
+    for past in (0, 1_000_000):
+        data = Noise()
+        options = {'hooks': [EXACT], 'data': data}
+        runner = toy_runner(tmp_path / str(past), past + 1, **options)
+        loop = runner.build_train_loop(runner._train_loop)
+        runner._train_loop = loop
+        loop._iter = past
+        (hook,) = [h for h in runner.hooks if isinstance(h, ExactResumeHook)]
+        data.opened.clear()
+        start = time.process_time()
+        hook.before_train(runner)
+        for _ in range(past):
+            next(loop.dataloader_iterator)
+        assert data.opened == []
+        assert next(loop.dataloader_iterator) is not None
+        assert len(data.opened) == 2
+        spent.append(time.process_time() - start)
+    print(f'{images} images: {spent[1] - spent[0]:.2f} s more')
+    assert spent[1] - spent[0] < 1
