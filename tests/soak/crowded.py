@@ -32,7 +32,7 @@ BOUNDS = {
     'mask2former': 5000,
     'mask_dino': 3200,
     'panoptic_fcn': 6000,
-    'mask_rcnn': 4000,
+    'mask_rcnn': 3500,
 }
 
 
