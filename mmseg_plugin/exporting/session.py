@@ -53,6 +53,8 @@ class OnnxModel:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.enable_cpu_mem_arena = arena
+        # Buffers of one kind are kept for the next of it: a few MB.
+        options.enable_mem_reuse = arena
         options.log_severity_level = 3
         try:
             self.session = runtime.InferenceSession(
