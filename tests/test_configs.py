@@ -16,10 +16,11 @@ import pytest
 import torch
 from mmcv.cnn.bricks.transformer import MultiheadAttention
 from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.optim import build_optim_wrapper
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
+from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmseg_plugin.cli.preflight import check_classes
 from mmseg_plugin.exporting.recipe import read_recipe
@@ -33,6 +34,7 @@ from tests.small_models import (
     thing_and_stuff_counts,
 )
 from tests.torchvision_operators import declare
+from tests.toy_run import Noise, Toy
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 FILES = sorted(CONFIGS.glob('**/*.py'))
@@ -51,6 +53,8 @@ def by_name(files):
 
 
 load = cache(Config.fromfile)
+# The first leaf with something: many leaves share it.
+FIRST = {}
 
 
 # ---- text ----
@@ -268,23 +272,48 @@ def test_data_are_where_their_variable_says(path, monkeypatch):
         assert 'ann_file' not in evaluator or "'/elsewhere/" in evaluator
 
 
-@pytest.mark.parametrize('path', by_name(LEAVES))
-def test_optimizer_is_built_and_steps(path):
-    config = copy.deepcopy(load(path).optim_wrapper)
-    paramwise = config.get('paramwise_cfg', {})
-    if paramwise:
-        constructor = 'mmseg_plugin.MergedOptimWrapperConstructor'
-        assert config.constructor == constructor
+TRAINING = (
+    'optim_wrapper',
+    'param_scheduler',
+    'default_hooks',
+    'custom_hooks',
+)
+
+
+@cache
+def train_once(path, folder):
+    """Two iterations, or an epoch, of what a config does to any model."""
+    cfg = copy.deepcopy(load(path))
     # Layers of a decay are those of one kind of backbone, which this is not.
-    paramwise.pop('layer_decay', None)
-    model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 1))
-    with DefaultScope.overwrite_default_scope(load(path).default_scope):
-        wrapper = build_optim_wrapper(model, config)
+    cfg.optim_wrapper.get('paramwise_cfg', {}).pop('layer_decay', None)
+    length = 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
+    cfg.train_cfg[length] = 2 if length == 'max_iters' else 1
+    model = Toy()
     before = [weight.clone() for weight in model.parameters()]
-    with wrapper.optim_context(model):
-        loss = model(torch.rand(3, 4)).square().mean()
-    wrapper.update_params(loss)
+    Runner(
+        model,
+        work_dir=str(folder / path.stem),
+        train_dataloader=DataLoader(
+            Noise(), batch_size=25, collate_fn=pseudo_collate
+        ),
+        train_cfg=cfg.train_cfg,
+        default_scope=cfg.default_scope,
+        experiment_name=path.stem,
+        log_level='ERROR',
+        **{key: cfg.get(key) for key in TRAINING},
+    ).train()
     assert not all(map(torch.equal, before, model.parameters()))
+
+
+@pytest.mark.parametrize('path', by_name(LEAVES))
+def test_training_starts(path, tmp_path_factory):
+    cfg = load(path)
+    if 'paramwise_cfg' in cfg.optim_wrapper:
+        constructor = 'mmseg_plugin.MergedOptimWrapperConstructor'
+        assert cfg.optim_wrapper.constructor == constructor
+    key = repr([cfg.get(key) for key in (*TRAINING, 'train_cfg')])
+    folder = tmp_path_factory.getbasetemp()
+    train_once(FIRST.setdefault(key, path), folder)
 
 
 def skip_without_timm(path):
@@ -345,9 +374,6 @@ def run_once(path):
     assert len(results) == 2
     for result in results:
         assert any(key.startswith('pred_') for key in result.keys())  # noqa: SIM118
-
-
-FIRST = {}
 
 
 def same_model(path):
