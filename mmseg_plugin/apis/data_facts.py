@@ -14,7 +14,7 @@ from mmseg_plugin.cli.cli import UserError
 from mmseg_plugin.datasets.formats import DataFound
 from mmseg_plugin.datasets.formats.label_maps import LABEL_MAP_VOID
 from mmseg_plugin.datasets.formats.layout import DataError, below
-from mmseg_plugin.datasets.panoptic_files import is_thing
+from mmseg_plugin.datasets.panoptic_fields import is_thing
 from mmseg_plugin.utils.words import counted, some_of
 
 

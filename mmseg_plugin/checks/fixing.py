@@ -10,6 +10,7 @@ import numpy as np
 from pycocotools import mask as coder
 
 from mmseg_plugin.datasets.annotations import object_rle
+from mmseg_plugin.datasets.structure import is_number
 
 from .categories import is_root, plain
 from .findings import FIXES, Finding, fixes
@@ -185,16 +186,17 @@ def nest_lists(snapshot: Snapshot) -> None:
         if isinstance(value, list) and value:
             parts = value if isinstance(value[0], list) else [value]
             numbers = [v for part in parts for v in part]
-            if any(type(v) not in (int, float) for v in numbers):
+            kinds = set(map(type, numbers))
+            if not kinds <= {int, float} or not all(map(is_number, numbers)):
                 return False
             if parts is not value:
                 annotation['segmentation'] = parts
                 _forget(annotation)
             return True
-        return not isinstance(value, dict) or value.keys() >= {
-            'size',
-            'counts',
-        }
+        if isinstance(value, dict):
+            return value.keys() >= {'size', 'counts'}
+        # Without a mask is another finding.
+        return value is None or value == []
 
     _keep(snapshot, sound)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from mmseg_plugin.datasets.formats.building import orientation, shown_size
 
@@ -44,6 +43,9 @@ class ImageFacts:
 
 def read_facts(paths: list[Path]) -> list[ImageFacts]:
     """Facts of each file, in order; a bar shows the progress on terminals."""
+    # Memory that checks of an annotation file alone do without.
+    from tqdm import tqdm
+
     with ThreadPoolExecutor(WORKERS) as pool:
         work = pool.map(_facts, paths)
         bar = tqdm(work, 'images', len(paths), disable=None, leave=False)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmseg_plugin.datasets.panoptic_files import is_thing
+from mmseg_plugin.datasets.panoptic_fields import is_thing
 
 from .categories import used
 from .files import IMAGES

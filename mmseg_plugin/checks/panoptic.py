@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from mmseg_plugin.datasets.panoptic_files import area_fits, is_thing
+from mmseg_plugin.datasets.panoptic_fields import area_fits, is_thing
 
 from .findings import Hits, Options, check, listed
 from .maps import MapFacts, places_where

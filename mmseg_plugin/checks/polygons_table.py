@@ -74,21 +74,17 @@ def _values(polygon: object) -> list:
 def _points(
     flat: list[list], rows: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        numbers = np.fromiter(
-            chain.from_iterable(flat[row] for row in rows),
-            float,
-            count=int(values[rows].sum()),
-        )
-    except (TypeError, ValueError):
-        # Something is not a number: leave those polygons out.
-        kinds = (int, float)
-        good = [
-            row for row in rows if all(type(v) in kinds for v in flat[row])
-        ]
-        if len(good) == len(rows):
-            raise
-        return _points(flat, np.array(good, dtype=np.int64), values)
+    kinds = {int, float}
+    # Texts and truth values would be taken for numbers.
+    found = set(map(type, chain.from_iterable(flat[row] for row in rows)))
+    if not found <= kinds:
+        good = [row for row in rows if set(map(type, flat[row])) <= kinds]
+        rows = np.array(good, dtype=np.int64)
+    numbers = np.fromiter(
+        chain.from_iterable(flat[row] for row in rows),
+        float,
+        count=int(values[rows].sum()),
+    )
     return rows, numbers.reshape(-1, 2)
 
 
@@ -103,8 +99,10 @@ def _measure(
     # From each polygon's first point: large coordinates cancel otherwise.
     x = x - np.repeat(x[starts], counts)
     y = y - np.repeat(y[starts], counts)
-    cross = x * y[following] - x[following] * y
-    area = np.abs(np.add.reduceat(cross, starts)) / 2
+    # Infinite coordinates, which JSON may have, give no area.
+    with np.errstate(invalid='ignore'):
+        cross = x * y[following] - x[following] * y
+        area = np.abs(np.add.reduceat(cross, starts)) / 2
     low = np.minimum.reduceat(points, starts, axis=0)
     high = np.maximum.reduceat(points, starts, axis=0)
     return np.concatenate([low, high], axis=1), area

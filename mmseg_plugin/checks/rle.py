@@ -3,7 +3,7 @@
 import numpy as np
 
 from .findings import Hits, Options, check, hits
-from .runs import counts_of, is_sound
+from .runs import counts_of, is_sound, size_of
 from .snapshot import RLE, Snapshot
 
 
@@ -26,7 +26,7 @@ def size(snapshot: Snapshot, options: Options) -> Hits:
     found = [
         place
         for place, rle, _ in _runs(snapshot)
-        if tuple(rle['size']) != tuple(snapshot.size_of[place][::-1])
+        if size_of(rle) != tuple(snapshot.size_of[place][::-1])
         and snapshot.image_of[place] >= 0
     ]
     return hits(np.array(found, dtype=np.int64), snapshot.name_annotation)

@@ -15,9 +15,17 @@ def counts_of(counts: str | bytes | list) -> np.ndarray | None:
         return None
 
 
+def size_of(rle: dict) -> tuple[float, ...]:
+    """The stated height and width; nothing where they are no two numbers."""
+    size = rle['size']
+    if not isinstance(size, list | tuple) or len(size) != 2:
+        return ()
+    return tuple(size) if set(map(type, size)) <= {int, float} else ()
+
+
 def is_sound(rle: dict) -> bool:
     """Whether the runs fill exactly the stated height and width."""
-    runs = counts_of(rle['counts'])
-    if runs is None or len(rle['size']) != 2:
+    runs, size = counts_of(rle['counts']), size_of(rle)
+    if runs is None or not size:
         return False
-    return int(runs.sum()) == int(np.prod(rle['size']))
+    return int(runs.sum()) == size[0] * size[1]

@@ -134,10 +134,12 @@ def polygons(segmentation: Sequence, where: str) -> list[list[float]]:
     kept = []
     for part in parts:
         try:
-            points = np.asarray(part or [], float)
-        except (TypeError, ValueError):
-            points = np.array(np.nan)
-        if points.ndim != 1 or not np.isfinite(points).all():
+            points = np.asarray(part or [])
+        except ValueError:
+            points = np.array(None)
+        # Texts and truth values would be taken for numbers.
+        numbers = points.dtype.kind in 'iuf' and points.ndim == 1
+        if not numbers or not np.isfinite(points).all():
             raise ValueError(f'{where}: a polygon of it holds no numbers')
         if len(points) % 2:
             raise ValueError(

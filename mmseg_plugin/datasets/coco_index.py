@@ -16,10 +16,8 @@ from mmseg_plugin.datasets.annotation_files import (
     completed_truth,
     image_sizes,
 )
-from mmseg_plugin.datasets.panoptic_files import (
-    entries_by_image,
-    is_thing,
-)
+from mmseg_plugin.datasets.panoptic_fields import is_thing
+from mmseg_plugin.datasets.panoptic_files import entries_by_image
 from mmseg_plugin.datasets.structure import (
     check_structure,
     no_json_as_sentence,

@@ -14,7 +14,6 @@ from mmseg_plugin.datasets.structure import is_number
 
 # Ids are colours of 24 bits; 0 is void.
 LAST_ID = (1 << 24) - 1
-AREA_TOLERANCE = 0.01
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_KINDS = {0: 'grey', 2: 'RGB', 3: 'palette', 4: 'grey', 6: 'RGBA'}
 
@@ -108,29 +107,6 @@ def check_present(
             f'{_others(len(lacking) - 1)}: it is not the map of this image, '
             'or ids are not red + 256 * green + 65536 * blue'
         )
-
-
-def is_thing(category: Mapping, otherwise: bool = True) -> bool:
-    """Whether a category of a panoptic file is a thing.
-
-    Args:
-        category: as the file has it.
-        otherwise: what it is where the file does not say so.
-    """
-    stated = category.get('isthing')
-    return otherwise if stated is None else bool(stated)
-
-
-def area_fits(area: float, pixels: int) -> bool:
-    """Whether a stated area is that of the map, to a pixel or a hundredth.
-
-    Args:
-        area: as the file has it.
-        pixels: of the segment in the map.
-    """
-    if not is_number(area):
-        return False
-    return abs(area - pixels) <= max(1, AREA_TOLERANCE * pixels)
 
 
 def _others(count: int) -> str:

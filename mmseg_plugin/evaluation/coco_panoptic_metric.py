@@ -13,7 +13,8 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from mmseg_plugin.datasets.annotation_files import category_ids
-from mmseg_plugin.datasets.panoptic_files import entries_by_image, is_thing
+from mmseg_plugin.datasets.panoptic_fields import is_thing
+from mmseg_plugin.datasets.panoptic_files import entries_by_image
 from mmseg_plugin.datasets.structure import read_json
 from mmseg_plugin.evaluation.panoptic_images import (
     ImageJob,

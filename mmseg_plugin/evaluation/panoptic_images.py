@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from mmdet.evaluation.functional import INSTANCE_OFFSET
 
+from mmseg_plugin.datasets.panoptic_fields import area_fits
 from mmseg_plugin.datasets.panoptic_files import (
-    area_fits,
     check_present,
     read_segment_ids,
 )

@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
 from mmseg_plugin.apis.extend import extend_run
@@ -77,3 +78,10 @@ def test_what_is_not_finished_is_refused(tmp_path):
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_5.pth'))
     with pytest.raises(UserError, match='not finished: 5 of 9 iters'):
         extend_run(tmp_path, 3)
+    # One that counts iterations, at its end.
+    content['meta']['iter'] = 9
+    torch.save(content, tmp_path / 'iter_5.pth')
+    made = extend_run(tmp_path, 3)
+    assert made.words.startswith('3 iters more, to 12: 3 iterations')
+    schedule = Config.fromfile(made.config).param_scheduler
+    assert schedule[1]['T_max'] == 3

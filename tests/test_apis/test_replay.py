@@ -70,6 +70,11 @@ def test_a_step_runs_again_as_it_ran(capture):
     found = replay(read_capture(write()))
     assert found.finite
     assert found.losses == losses
+    for bad in (None, *list(losses)[:2]):
+        changed = losses | ({bad: float('nan')} if bad else {})
+        lines = tool.lines_of(found._replace(losses=changed))
+        said = [line.split()[1] for line in lines if 'loss: ' in line]
+        assert said == [bad] * bool(bad)
 
 
 def test_the_first_bad_output_is_named(capture, monkeypatch, capsys):

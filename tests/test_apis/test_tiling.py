@@ -330,6 +330,22 @@ def test_scores_of_the_whole_image_decide_where_tiles_waver():
     assert [s.label for s in found['semantic']] == [1]
 
 
+def test_the_threshold_of_a_single_score_is_the_models():
+    """Of one score for two classes no largest can be taken."""
+
+    def predict(image):
+        score = torch.from_numpy(image[..., 2] > 127)[None].float()
+        sample = BaseDataElement()
+        sample.set_field(PixelData(data=score), 'seg_logits')
+        sample.set_field(PixelData(data=score.long()), 'pred_sem_seg')
+        return sample
+
+    image = painted(SQUARES)
+    found = TiledPredictor(predict, 2, 48, 16)(image)
+    (red,) = [s for s in found['semantic'] if s.label == 1]
+    np.testing.assert_array_equal(red.whole_mask(SIZE), image[..., 2] > 127)
+
+
 def test_void_of_tiles_is_filled_by_the_whole_image():
     def predict(image):
         label = 2 if image.shape[0] < 40 else 255

@@ -1,5 +1,7 @@
 import copy
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -29,6 +31,18 @@ def ids(findings):
 
 def test_every_check_has_a_failing_case():
     assert sorted(BROKEN) == sorted(CHECKS)
+
+
+def test_a_file_is_checked_without_the_framework():
+    """Which takes seconds to import, and 200 MB."""
+    code = (
+        'import sys, mmseg_plugin.checks.reading\n'
+        "print({'torch', 'mmcv', 'mmengine', 'cv2'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
+    assert done.stdout == 'set()\n', done.stderr
 
 
 def test_each_group_is_a_file():
@@ -77,6 +91,8 @@ def test_a_fix_removes_its_finding(name, tmp_path):
     assert bad.data == before
     repaired = broken.replace(bad, data=data)
     assert name not in ids(run_checks(repaired, options))
+    if name in ('crowd.missing', 'crowd.all', 'crowd.rle'):
+        assert not repaired.crowd.any()
     # Whatever another fix could do was done at once.
     assert not [f.id for f in run_checks(repaired, options) if f.can_fix]
 
@@ -91,6 +107,40 @@ def test_keys_may_be_missing_or_null(part, tmp_path):
             data = copy.deepcopy(whole.data)
             spoil(data[part][0], key, None)
             run_checks(broken.replace(whole, data=data), Options())
+
+
+@pytest.mark.parametrize('box', [None, [], [1, 2, 3], 'none', [1, 2, '3', 4]])
+def test_a_box_that_is_none_shifts_no_other(box, tmp_path):
+    snapshot = broken.clean(tmp_path / 'data')
+    sound = snapshot.boxes
+    broken.first(bbox=box)(snapshot)
+    found = broken.replace(snapshot).boxes
+    assert np.isnan(found[0]).all()
+    np.testing.assert_array_equal(found[1:], sound[1:])
+
+
+CORNERS = [1, 2, 9, 2, 9, 10]
+
+
+@pytest.mark.parametrize(
+    'shape',
+    [
+        *('text', 3, True, [CORNERS, 3], [CORNERS, {'size': [32, 32]}]),
+        *([list(map(str, CORNERS))], [[True, False] * 3], [[None] * 6]),
+        *([[*CORNERS[:5], float('inf')]], [[*CORNERS[:5], float('nan')]]),
+        *({'size': s, 'counts': [9, 1015]} for s in (None, 5, ['32', '32'])),
+        *({'size': [32, 32], 'counts': c} for c in (None, 5, [1.5], 'x~')),
+    ],
+)
+def test_a_segmentation_of_any_kind_is_found_and_fixed(shape, tmp_path):
+    bad = broken.clean(tmp_path / 'data')
+    broken.first(segmentation=shape)(bad)
+    wanted = {'polygons.broken', 'polygons.short', 'rle.runs'}
+    findings = run_checks(bad, Options())
+    assert wanted & ids(findings)
+    data, _ = fixed_copy(bad, findings)
+    repaired = broken.replace(bad, data=data)
+    assert not wanted & ids(run_checks(repaired, Options()))
 
 
 def test_root_category_and_class_of_one_name(tmp_path):

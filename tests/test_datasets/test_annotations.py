@@ -101,7 +101,13 @@ def test_polygons_of_too_few_points_are_left_out(shape):
 
 
 @pytest.mark.parametrize(
-    'shape', [[[1, 2, 3, 4, 5, 6, 7]], [['a'] * 6], [[np.nan] * 6], 'polygon']
+    'shape',
+    [
+        *([[1, 2, 3, 4, 5, 6, 7]], [['a'] * 6], [[np.nan] * 6], 'polygon'),
+        *([['1', '2', '9', '2', '9', '9']], [[True, False] * 3], [[None] * 6]),
+        *([[[1, 2], [9, 2], [9, 9]]], [[1e400] * 6], [[10**40] * 6]),
+        [POLYGON, 3],
+    ],
 )
 def test_what_is_no_polygon_is_refused(shape):
     with pytest.raises(ValueError, match='^x: '):
