@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmseg_plugin.datasets.formats.building import orientation, shown_size
 
@@ -44,6 +42,8 @@ class ImageFacts:
 def read_facts(paths: list[Path]) -> list[ImageFacts]:
     """Facts of each file, in order; a bar shows the progress on terminals."""
     # Memory that checks of an annotation file alone do without.
+    from concurrent.futures import ThreadPoolExecutor
+
     from tqdm import tqdm
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -53,6 +53,9 @@ def read_facts(paths: list[Path]) -> list[ImageFacts]:
 
 
 def _facts(path: Path) -> ImageFacts:
+    # Memory that annotation files alone do without; see difference_hash().
+    from PIL import Image
+
     if not path.is_file():
         return ImageFacts(path, 'missing')
     try:
@@ -77,6 +80,7 @@ def difference_hash(grey: np.ndarray) -> int:
         grey: (h, w), uint8.
     """
     # Memory that checks of an annotation file alone do without.
+
     import cv2
 
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)

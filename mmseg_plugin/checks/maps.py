@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 WORKERS = 8
 
@@ -34,11 +32,17 @@ class MapFacts:
 
 def read_maps(paths: list[Path]) -> list[MapFacts]:
     """Facts of label maps; colours are read as COCO's panoptic ids."""
+    # Memory that annotation files alone do without; see difference_hash().
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(_read, paths))
 
 
 def _read(path: Path) -> MapFacts:
+    # Memory that annotation files alone do without; see difference_hash().
+    from PIL import Image
+
     if not path.is_file():
         return MapFacts(path, 'missing')
     try:

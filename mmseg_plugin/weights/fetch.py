@@ -117,7 +117,7 @@ def _tag(part: Path) -> Path:
 def _download(url: str, part: Path) -> None:
     """Goes on behind what ``part`` holds, if the file is still the same."""
     begun = part.stat().st_size if part.is_file() else 0
-    tag = _tag(part).read_text() if _tag(part).is_file() else ''
+    tag = _tag(part).read_text().strip() if _tag(part).is_file() else ''
     if begun and tag and _receive(url, part, begun, tag):
         return
     _tag(part).unlink(missing_ok=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from mmseg_plugin.datasets.annotations import check_reach
 
 from .layout import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Orientations of EXIF that exchange width and height.
 LYING = (5, 6, 7, 8)
@@ -66,6 +69,9 @@ class CocoBuilder:
         Raises:
             DataError: it cannot be read.
         """
+        # Not needed where annotation files are checked alone.
+        from PIL import Image
+
         try:
             with Image.open(path) as image:
                 width, height = shown_size(image)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmseg_plugin.datasets.structure import is_number, short
 from mmseg_plugin.utils.walking import files_in
@@ -165,6 +164,9 @@ def _polygon(kind: str, points: np.ndarray, where: str) -> np.ndarray:
 
 def _mask(shape: dict, size: tuple[int, int], where: str) -> np.ndarray:
     """A shape's picture, bool (h, w), at its place in the image."""
+    # Not needed where annotation files are checked alone.
+    from PIL import Image
+
     try:
         code = base64.b64decode(shape['mask'])
         with Image.open(io.BytesIO(code)) as image:
