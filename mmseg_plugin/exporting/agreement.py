@@ -92,8 +92,10 @@ def _instances(
     if whole:
         masks = masks_of(first), masks_of(second)
         filled = [part.any(axis=(1, 2)) for part in masks]
-        # Empty masks have nothing but their boxes.
+        # Empty masks have nothing but their boxes, which may have no area.
         some = np.logical_or.outer(*filled)
+        boxes = first.bboxes.numpy()[:, None] == second.bboxes.numpy()
+        overlap = np.maximum(overlap, boxes.all(-1))
         overlap = np.where(some, mask_ious(*masks), overlap)
     same = first.labels.numpy()[:, None] == second.labels.numpy()
     counted = [part.scores.numpy() >= least for part in (first, second)]

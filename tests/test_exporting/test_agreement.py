@@ -35,3 +35,15 @@ def sample(*scores):
 def test_instances_are_counted(first, second, matched, compared):
     found = compare(sample(*first), sample(*second))['scores']
     assert (found.matched, found.compared) == (matched, compared)
+
+
+@pytest.mark.parametrize('matched', [1, 0])
+def test_masks_without_a_pixel_are_matched_by_their_boxes(matched):
+    samples = sample(0.9), sample(0.9)
+    for result, label in zip(samples, (0, 1 - matched), strict=True):
+        instances = result.pred_instances
+        instances.masks = torch.zeros(1, 4, 4, dtype=torch.bool)
+        instances.bboxes = torch.zeros(1, 4)
+        instances.labels += label
+    found = compare(*samples)['masks']
+    assert found.matched == matched
