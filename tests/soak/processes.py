@@ -100,6 +100,9 @@ def shards_of(config: dict, counts: list[int], each: int) -> list[dict]:
             found.append([x, y, x + w, y + h])
         boxes.append(found)
     whole = small_models.batch(config, boxes)
+    for sample in whole['data_samples']:
+        objects = sample.gt_instances
+        objects.bboxes = objects.bboxes.to(torch.get_default_dtype())
     return [
         {key: part[i : i + each] for key, part in whole.items()}
         for i in range(0, len(counts), each)
