@@ -48,6 +48,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, help='file to write (default: <source>.onnx)'
     )
+    _add_file_options(parser)
+    _add_proof_options(parser)
+    return parser.parse_args()
+
+
+def _add_file_options(parser: ToolParser) -> None:
+    """What the file takes, computes with and gives."""
     parser.add_argument(
         '--dynamic',
         default='',
@@ -98,6 +105,10 @@ def parse_args() -> argparse.Namespace:
         default='grid',
         help='deformable attention by GridSample, or by gathering pixels',
     )
+
+
+def _add_proof_options(parser: ToolParser) -> None:
+    """How far it has to agree, and on what."""
     parser.add_argument(
         '--images',
         type=Path,
@@ -113,7 +124,6 @@ def parse_args() -> argparse.Namespace:
         'share of instances and pixels that may differ (default: 1e-3, with '
         '--half 2e-2, with --int8 any)',
     )
-    return parser.parse_args()
 
 
 def read_options(args: argparse.Namespace) -> Options:

@@ -82,6 +82,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--limit', type=int, help='take the first LIMIT images only'
     )
+    _add_model_options(parser)
+    # Options may stand between the words, of which the second may be missing.
+    return parser.parse_intermixed_args()
+
+
+def _add_model_options(parser: ToolParser) -> None:
+    """How the model looks at an image."""
     parser.add_argument(
         '--tile',
         type=int,
@@ -103,8 +110,6 @@ def parse_args() -> argparse.Namespace:
         '--half', action='store_true', help='16 bits where autocast allows'
     )
     parser.add_argument('--device', help='default: a GPU where there is one')
-    # Options may stand between the words, of which the second may be missing.
-    return parser.parse_intermixed_args()
 
 
 def input_images(source: Path, limit: int | None, out: Path) -> list[Path]:
