@@ -213,8 +213,13 @@ def main() -> None:
                     'metrics': args.metrics or '',
                 }
                 write_folder(
-                    *(conversion.state, part, args.method),
-                    *(classes, facts, steps, heads),
+                    conversion.state,
+                    part,
+                    args.method,
+                    classes=classes,
+                    facts=facts,
+                    steps=steps,
+                    heads=heads,
                 )
             else:
                 write_state(conversion.state, part, args.to)
