@@ -102,9 +102,10 @@ def row_products(grad: Tensor, table: Tensor, index: Tensor) -> Tensor:
     bags, per_bag = index.shape
     if not (index.numel() and table.numel()):
         return grad.new_zeros(bags, per_bag)
-    if host.on_host(grad):
+    if host.on_host(grad) and per_bag <= len(table):
         # The places of a sparse matrix at which a product is wanted: a third
-        # of the time of a call of BLAS for each of them, as below.
+        # of the time of a call of BLAS for each of them, as below. A matrix
+        # with more of them than it has room for is refused.
         ends = torch.arange(0, index.numel() + 1, per_bag, dtype=index.dtype)
         places = torch.sparse_csr_tensor(
             *(ends, index.flatten(), grad.new_zeros(index.numel())),
