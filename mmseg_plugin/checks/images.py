@@ -80,7 +80,6 @@ def difference_hash(grey: np.ndarray) -> int:
         grey: (h, w), uint8.
     """
     # Memory that checks of an annotation file alone do without.
-
     import cv2
 
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)

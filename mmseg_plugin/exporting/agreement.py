@@ -92,10 +92,8 @@ def _instances(
     if whole:
         masks = masks_of(first), masks_of(second)
         filled = [part.any(axis=(1, 2)) for part in masks]
-        # Empty masks have nothing but their boxes, which may have no area.
+        # Empty masks have nothing but their boxes.
         some = np.logical_or.outer(*filled)
-        boxes = first.bboxes.numpy()[:, None] == second.bboxes.numpy()
-        overlap = np.maximum(overlap, boxes.all(-1))
         overlap = np.where(some, mask_ious(*masks), overlap)
     same = first.labels.numpy()[:, None] == second.labels.numpy()
     counted = [part.scores.numpy() >= least for part in (first, second)]
@@ -156,4 +154,6 @@ def box_ious(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     both = np.clip(high - low, 0, None).prod(2)
     areas = [(b[:, 2:] - b[:, :2]).prod(1) for b in (first, second)]
     union = areas[0][:, None] + areas[1] - both
-    return both / np.maximum(union, 1e-9)
+    # Boxes without an area are the same or are not.
+    same = (first[:, None] == second).all(2)
+    return np.where(same, 1, both / np.maximum(union, 1e-9))
